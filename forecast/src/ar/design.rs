@@ -1,0 +1,93 @@
+//! The lag matrix: one row for each complete window of the training range.
+
+use ndarray::{Array1, Array2};
+
+use crate::data::{Series, WindowSpec};
+use crate::{Error, Result};
+
+/// A least-squares problem: `target ~ lags`, rows with a missing value dropped.
+#[derive(Debug)]
+pub(super) struct Design {
+    /// What to call the problem in messages.
+    pub(super) name: String,
+    /// Lagged values, oldest lag first. Shape `(row, order)`.
+    pub(super) lags: Array2<f64>,
+    /// Shape `(row)`.
+    pub(super) target: Array1<f64>,
+}
+
+impl Design {
+    /// Stacks the complete windows of one channel of all series.
+    ///
+    /// # Errors
+    /// [`Error::Constant`] if no value differs from another, [`Error::TooFewRows`] if there are fewer complete
+    /// rows than coefficients.
+    pub(super) fn new(series: &[Series], channel: usize, name: &str, order: usize) -> Result<Self> {
+        let label = match series {
+            [one] => one.id().to_string(),
+            several => format!("{} and {} more", several[0].id(), several.len() - 1),
+        };
+        check_varies(series, channel, name, &label)?;
+        let spec = WindowSpec {
+            lookback: order,
+            horizon: 1,
+            stride: 1,
+        };
+        let mut lags = Vec::new();
+        let mut target = Vec::new();
+        for one in series.iter().filter(|one| one.n_steps() > order) {
+            for window in spec.windows(one, order..one.n_steps())? {
+                let input = window.input.column(channel);
+                let label = window.label[[0, channel]];
+                if label.is_nan() || input.iter().any(|v| v.is_nan()) {
+                    continue;
+                }
+                lags.extend(input.iter().copied());
+                target.push(label);
+            }
+        }
+        let rows = target.len();
+        if rows < order + 1 {
+            return Err(Error::TooFewRows {
+                series: label,
+                rows,
+                unknowns: order + 1,
+                order,
+            });
+        }
+        let lags = Array2::from_shape_vec((rows, order), lags)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(Design {
+            name: label,
+            lags,
+            target: Array1::from_vec(target),
+        })
+    }
+}
+
+fn check_varies(series: &[Series], channel: usize, name: &str, label: &str) -> Result<()> {
+    let mut observed = series
+        .iter()
+        .flat_map(|one| (0..one.n_steps()).map(move |step| (one, step)))
+        .map(|(one, step)| one.values()[[step, channel]])
+        .filter(|v| !v.is_nan());
+    let Some(first) = observed.next() else {
+        return Err(Error::AllMissing {
+            series: label.to_string(),
+            place: format!("channel \"{name}\" of the training range"),
+            steps: series.iter().map(Series::n_steps).sum(),
+        });
+    };
+    let (count, varies) = observed.fold((1, false), |(count, varies), v| {
+        (count + 1, varies || v.to_bits() != first.to_bits())
+    });
+    if varies {
+        return Ok(());
+    }
+    Err(Error::Constant {
+        series: label.to_string(),
+        channel: name.to_string(),
+        observed: count,
+        value: first,
+    })
+}

@@ -1,0 +1,32 @@
+//! The data layer: from a file to checked, regular, masked series, and from those to windows.
+//!
+//! A missing value is NaN in storage, so the values are their own mask and the two cannot disagree;
+//! infinities never get past [`Panel::read`].
+
+mod acf;
+mod duplicates;
+mod frame;
+mod panel;
+mod quality;
+mod read;
+mod regular;
+mod scaler;
+mod series;
+mod split;
+mod stamp;
+mod step;
+mod time;
+mod window;
+
+pub use duplicates::Duplicates;
+pub use frame::{Cells, Format, encode};
+pub use panel::{Panel, ReadReport, RowCounts};
+pub use quality::{ChannelQuality, Quality, SeriesQuality, season_length, usual_seasons};
+pub use read::ReadOptions;
+pub use scaler::{Scaler, Scaling};
+pub(crate) use scaler::{scale_series, sorted};
+pub use series::Series;
+pub use split::{Split, SplitRule};
+pub use step::Step;
+pub use time::{TimeIndex, Zone};
+pub use window::{Window, WindowSpec, Windows};

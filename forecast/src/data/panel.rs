@@ -1,0 +1,235 @@
+//! Many series with the same channels and step: what every command starts from.
+
+use std::path::Path;
+
+use super::frame::Format;
+use super::read::{self, ReadOptions};
+use super::series::Series;
+use super::step::Step;
+use crate::{Error, Result, file};
+
+/// Series that share channels and step.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    channels: Vec<String>,
+    series: Vec<Series>,
+    report: ReadReport,
+}
+
+/// What reading found and assumed: nothing is repaired silently.
+#[derive(Debug, Clone)]
+pub struct ReadReport {
+    /// Rows in the file.
+    pub n_rows: usize,
+    /// The step of all series.
+    pub step: Step,
+    /// True if the step was told from the stamps.
+    pub step_is_inferred: bool,
+    /// Columns that were left out, and other assumptions, in words.
+    pub notes: Vec<String>,
+    /// Counts for each series, in the panel's order.
+    pub counts: Vec<RowCounts>,
+}
+
+/// Rows of one series, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Rows in the file.
+    pub rows: usize,
+    /// Rows that were older than a row before them.
+    pub out_of_order: usize,
+    /// Rows beyond the first for one stamp.
+    pub duplicates: usize,
+    /// Steps of the grid without a row.
+    pub absent: usize,
+}
+
+impl Default for ReadReport {
+    fn default() -> Self {
+        ReadReport {
+            n_rows: 0,
+            step: Step::Index(1),
+            step_is_inferred: false,
+            notes: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+}
+
+impl ReadReport {
+    pub(crate) fn add(&mut self, counts: RowCounts) {
+        self.counts.push(counts);
+    }
+}
+
+impl Panel {
+    /// Reads a CSV, Parquet or Arrow IPC file in long or wide form.
+    ///
+    /// # Errors
+    /// Each names the file, the series, the row or the column, and the fix; see [`Error`].
+    ///
+    /// # Example
+    /// ```
+    /// use forecast::{Panel, ReadOptions};
+    /// let error = Panel::read("missing.csv", &ReadOptions::default()).unwrap_err();
+    /// assert!(error.to_string().starts_with("cannot read \"missing.csv\""));
+    /// ```
+    pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let format = Format::of_path(path);
+        // A file that is not there is the more useful thing to say.
+        let bytes = match &format {
+            Err(_) if path.exists() => Vec::new(),
+            _ => file::read(path)?,
+        };
+        read::panel(&bytes, &path.display().to_string(), format?, options)
+    }
+
+    /// Reads CSV text; `input` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Panel::read`].
+    pub fn read_csv(bytes: &[u8], input: &str, options: &ReadOptions) -> Result<Self> {
+        read::panel(bytes, input, Format::Csv, options)
+    }
+
+    /// A panel of series that are already regular.
+    ///
+    /// # Errors
+    /// [`Error::WrongStep`], [`Error::WrongChannels`] if they differ, [`Error::BadOption`] if there are none or two have one id.
+    pub fn new(channels: Vec<String>, series: Vec<Series>) -> Result<Self> {
+        let step = series
+            .first()
+            .map_or(Step::Index(1), |series| series.index().step);
+        Self::from_parts(
+            channels,
+            series,
+            ReadReport {
+                step,
+                ..ReadReport::default()
+            },
+        )
+    }
+
+    pub(crate) fn from_parts(
+        channels: Vec<String>,
+        series: Vec<Series>,
+        report: ReadReport,
+    ) -> Result<Self> {
+        if series.is_empty() {
+            return Err(Error::option("series", 0, "there must be at least one"));
+        }
+        let mut ids = std::collections::HashSet::with_capacity(series.len());
+        for one in &series {
+            if one.index().step != report.step {
+                return Err(Error::WrongStep {
+                    series: one.id().to_string(),
+                    found: one.index().step.to_string(),
+                    expected: report.step.to_string(),
+                });
+            }
+            if one.values().ncols() != channels.len() {
+                return Err(Error::WrongChannels {
+                    series: one.id().to_string(),
+                    found: format!("{} columns", one.values().ncols()),
+                    expected: channels.join(", "),
+                });
+            }
+            if !ids.insert(one.id()) {
+                return Err(Error::option(
+                    "series id",
+                    one.id(),
+                    "each series needs an id of its own",
+                ));
+            }
+        }
+        Ok(Panel {
+            channels,
+            series,
+            report,
+        })
+    }
+
+    /// The names of the channels.
+    #[must_use]
+    pub fn channels(&self) -> &[String] {
+        &self.channels
+    }
+
+    /// The series.
+    #[must_use]
+    pub fn series(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// The step that all series share.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        self.report.step
+    }
+
+    /// What reading found and assumed.
+    #[must_use]
+    pub fn report(&self) -> &ReadReport {
+        &self.report
+    }
+
+    /// The same panel with each series cut by `cut`, called in order; values are shared.
+    #[must_use]
+    pub fn map_in_order(&self, cut: impl FnMut(&Series) -> Series) -> Self {
+        Panel {
+            series: self.series.iter().map(cut).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The same panel with the named channels, in that order.
+    ///
+    /// # Errors
+    /// [`Error::WrongChannels`] if one of them is not there.
+    pub fn select_channels(&self, channels: &[String]) -> Result<Self> {
+        let wrong = || Error::WrongChannels {
+            series: self
+                .series
+                .first()
+                .map_or_else(String::new, |s| s.id().to_string()),
+            found: self.channels.join(", "),
+            expected: channels.join(", "),
+        };
+        let at = |name: &String| self.channels.iter().position(|channel| channel == name);
+        let columns: Vec<usize> = channels
+            .iter()
+            .map(at)
+            .collect::<Option<_>>()
+            .ok_or_else(wrong)?;
+        let series = self
+            .series
+            .iter()
+            .map(|s| {
+                let values = s.values().select(ndarray::Axis(1), &columns);
+                Series::new(s.id(), s.index().clone(), values, channels)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Panel {
+            channels: channels.to_vec(),
+            series,
+            report: self.report.clone(),
+        })
+    }
+
+    /// How a series and a channel are called in output: the id where there is one channel,
+    /// the channel where there is one series, else `id/channel`.
+    #[must_use]
+    pub fn label(&self, series: &str, channel: usize) -> String {
+        label(series, &self.channels, self.series.len(), channel)
+    }
+}
+
+/// How a series and a channel are called in output.
+pub(crate) fn label(series: &str, channels: &[String], n_series: usize, channel: usize) -> String {
+    match (channels.len(), n_series) {
+        (1, _) => series.to_string(),
+        (_, 1) => channels[channel].clone(),
+        _ => format!("{series}/{}", channels[channel]),
+    }
+}

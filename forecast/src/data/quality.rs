@@ -1,0 +1,238 @@
+//! The data-quality report: what is in a panel, before any model sees it.
+
+use serde::Serialize;
+
+use super::acf::{autocorrelation, differences};
+use super::panel::{Panel, RowCounts};
+use super::scaler::{quantile, sorted};
+use super::series::Series;
+use super::step::Step;
+
+/// A value this many scaled median absolute deviations from the median counts as an outlier.
+const OUTLIER: f64 = 6.0;
+/// A season has to explain at least this much autocorrelation of the differences.
+const WEAKEST_SEASON: f64 = 0.1;
+/// Series that the season of a panel is told from.
+const SERIES_LOOKED_AT: usize = 64;
+
+/// The report on a panel.
+#[derive(Debug, Clone, Serialize)]
+pub struct Quality {
+    /// Rows in the file.
+    pub n_rows: usize,
+    /// The step, as an alias.
+    pub step: Step,
+    /// True if the step was told from the stamps.
+    pub step_is_inferred: bool,
+    /// What reading assumed and left out.
+    pub notes: Vec<String>,
+    /// The season that stands out, in steps; 1 if none does.
+    pub season_length: usize,
+    /// One report a series.
+    pub series: Vec<SeriesQuality>,
+}
+
+/// The report on one series.
+#[derive(Debug, Clone, Serialize)]
+pub struct SeriesQuality {
+    /// The series.
+    pub unique_id: String,
+    /// First stamp.
+    pub start: String,
+    /// Last stamp.
+    pub end: String,
+    /// Steps of the grid.
+    pub n_steps: usize,
+    /// Rows in the file.
+    pub n_rows: usize,
+    /// Steps without a row.
+    pub n_absent: usize,
+    /// Rows beyond the first for one stamp.
+    pub n_duplicates: usize,
+    /// Rows that were older than a row before them.
+    pub n_out_of_order: usize,
+    /// One report a channel.
+    pub channels: Vec<ChannelQuality>,
+}
+
+/// The report on one channel of a series.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChannelQuality {
+    /// The channel.
+    pub channel: String,
+    /// Values that were observed.
+    pub n_observed: usize,
+    /// Values that are missing, absent rows included.
+    pub n_missing: usize,
+    /// Runs of missing values.
+    pub n_gaps: usize,
+    /// Steps of the longest run of missing values.
+    pub longest_gap: usize,
+    /// Values that are exactly zero.
+    pub n_zeros: usize,
+    /// Steps of the longest run of one repeated value.
+    pub longest_constant_run: usize,
+    /// Values more than 6 scaled median absolute deviations from the median.
+    pub n_outliers: usize,
+    /// Smallest value; `None` where nothing was observed.
+    pub min: Option<f64>,
+    /// Median value.
+    pub median: Option<f64>,
+    /// Largest value.
+    pub max: Option<f64>,
+    /// Usual seasons in steps, and the autocorrelation of the differences at each.
+    pub seasons: Vec<(usize, f64)>,
+}
+
+impl Quality {
+    /// Looks at every value of a panel.
+    #[must_use]
+    pub fn of(panel: &Panel) -> Self {
+        let report = panel.report();
+        let counts = report
+            .counts
+            .iter()
+            .copied()
+            .map(Some)
+            .chain(std::iter::repeat(None));
+        Quality {
+            n_rows: report.n_rows,
+            step: report.step,
+            step_is_inferred: report.step_is_inferred,
+            notes: report.notes.clone(),
+            season_length: season_length(panel),
+            series: panel
+                .series()
+                .iter()
+                .zip(counts)
+                .map(|(series, counts)| SeriesQuality::of(series, panel.channels(), counts))
+                .collect(),
+        }
+    }
+}
+
+impl SeriesQuality {
+    fn of(series: &Series, channels: &[String], counts: Option<RowCounts>) -> Self {
+        let index = series.index();
+        let counts = counts.unwrap_or(RowCounts {
+            rows: series.n_steps(),
+            ..RowCounts::default()
+        });
+        SeriesQuality {
+            unique_id: series.id().to_string(),
+            start: index.format(index.start),
+            end: index.format(index.end()),
+            n_steps: series.n_steps(),
+            n_rows: counts.rows,
+            n_absent: counts.absent,
+            n_duplicates: counts.duplicates,
+            n_out_of_order: counts.out_of_order,
+            channels: channels
+                .iter()
+                .zip(series.values().columns())
+                .map(|(channel, values)| ChannelQuality::of(channel, &values.to_vec(), index.step))
+                .collect(),
+        }
+    }
+}
+
+impl ChannelQuality {
+    fn of(channel: &str, values: &[f64], step: Step) -> Self {
+        let observed = sorted(values.iter().copied().filter(|v| !v.is_nan()).collect());
+        let gaps = runs(values, |a, b| a.is_nan() && b.is_nan(), f64::is_nan);
+        let constant = runs(values, |a, b| a.to_bits() == b.to_bits(), |v| !v.is_nan());
+        let median = quantile(&observed, 0.5);
+        let deviations = sorted(observed.iter().map(|v| (v - median).abs()).collect());
+        // 1.4826 makes the median absolute deviation an estimate of a normal standard deviation.
+        let far = OUTLIER * 1.4826 * quantile(&deviations, 0.5);
+        let n_outliers = if far > 0.0 {
+            deviations.iter().filter(|d| **d > far).count()
+        } else {
+            0
+        };
+        let changes = differences(values);
+        ChannelQuality {
+            channel: channel.to_string(),
+            n_observed: observed.len(),
+            n_missing: values.len() - observed.len(),
+            n_gaps: gaps.len(),
+            longest_gap: gaps.into_iter().max().unwrap_or(0),
+            n_zeros: observed.iter().filter(|v| v.abs() == 0.0).count(),
+            longest_constant_run: constant.into_iter().max().unwrap_or(0),
+            n_outliers,
+            min: observed.first().copied(),
+            median: (!observed.is_empty()).then_some(median),
+            max: observed.last().copied(),
+            seasons: usual_seasons(step)
+                .into_iter()
+                .filter(|season| 3 * season <= values.len())
+                .map(|season| (season, autocorrelation(&changes, season)))
+                .collect(),
+        }
+    }
+}
+
+/// Lengths of the runs of neighbours that `same` joins, starting at values that `counts`.
+fn runs(values: &[f64], same: fn(f64, f64) -> bool, counts: fn(f64) -> bool) -> Vec<usize> {
+    values
+        .chunk_by(|a, b| same(*a, *b))
+        .filter(|run| counts(run[0]))
+        .map(<[f64]>::len)
+        .collect()
+}
+
+/// The seasons that people have: minute, hour, day, week, year, in steps, the shortest first.
+///
+/// # Example
+/// ```
+/// use forecast::data::usual_seasons;
+/// assert_eq!(usual_seasons("1h".parse()?), [24, 168]);
+/// assert_eq!(usual_seasons("MS".parse()?), [12]);
+/// # Ok::<(), forecast::Error>(())
+/// ```
+#[must_use]
+pub fn usual_seasons(step: Step) -> Vec<usize> {
+    const MINUTE: i64 = 60_000_000_000;
+    const DAY: i64 = 1440 * MINUTE;
+    match step {
+        Step::Nanos(DAY) | Step::Days(1) => vec![7, 365],
+        Step::Nanos(nanos) => [MINUTE, 60 * MINUTE, DAY, 7 * DAY, 364 * DAY]
+            .into_iter()
+            .filter(|season| season % nanos == 0 && *season >= 4 * nanos)
+            // A year matters for weeks; for anything shorter the week comes first.
+            .filter(|season| *season < 300 * DAY || nanos >= DAY)
+            .filter_map(|season| usize::try_from(season / nanos).ok())
+            .collect(),
+        Step::Months(months @ (1 | 3)) => vec![12 / months.unsigned_abs() as usize],
+        Step::Days(_) | Step::Months(_) | Step::Index(_) => Vec::new(),
+    }
+}
+
+/// The season of a panel in steps: the usual one at which the differences correlate most, 1 if none does.
+///
+/// At least three seasons of data are needed to see one.
+#[must_use]
+pub fn season_length(panel: &Panel) -> usize {
+    let mut best = (WEAKEST_SEASON, 1);
+    let looked_at = &panel.series()[..panel.series().len().min(SERIES_LOOKED_AT)];
+    for season in usual_seasons(panel.step()) {
+        let strengths: Vec<f64> = looked_at
+            .iter()
+            .filter(|series| series.n_steps() >= 3 * season)
+            .flat_map(|series| {
+                let columns = series.values();
+                let strengths: Vec<f64> = columns
+                    .columns()
+                    .into_iter()
+                    .map(|column| autocorrelation(&differences(&column.to_vec()), season))
+                    .collect();
+                strengths
+            })
+            .collect();
+        let strength = strengths.iter().sum::<f64>() / strengths.len().max(1) as f64;
+        if strength > best.0 {
+            best = (strength, season);
+        }
+    }
+    best.1
+}

@@ -1,0 +1,208 @@
+//! Rows of one series onto a regular grid; absent stamps become missing steps.
+
+use std::collections::HashMap;
+
+use ndarray::Array2;
+
+use super::duplicates::Duplicates;
+use super::panel::RowCounts;
+use super::read::ReadOptions;
+use super::series::Series;
+use super::stamp::Stamps;
+use super::step::Step;
+use super::time::{TimeIndex, format_stamp};
+use crate::{Error, Result};
+
+/// A grid may have this many steps a row, and [`FREE_STEPS`] more: beyond that a stamp must be wrong.
+const STEPS_PER_ROW: usize = 100;
+const FREE_STEPS: usize = 100_000;
+
+/// The rows of one series.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    id: String,
+    rows: Vec<usize>,
+    out_of_order: usize,
+}
+
+impl Rows {
+    pub(crate) fn new(id: String, rows: Vec<usize>) -> Self {
+        Rows {
+            id,
+            rows,
+            out_of_order: 0,
+        }
+    }
+
+    /// Sorts by stamp, equal stamps in file order, and counts rows that came too late.
+    pub(crate) fn sort(&mut self, stamps: &[i64]) {
+        let mut newest = i64::MIN;
+        for row in &self.rows {
+            self.out_of_order += usize::from(stamps[*row] < newest);
+            newest = newest.max(stamps[*row]);
+        }
+        if self.out_of_order > 0 {
+            self.rows.sort_by_key(|row| (stamps[*row], *row));
+        }
+    }
+
+    fn stamps<'a>(&'a self, stamps: &'a [i64]) -> impl Iterator<Item = i64> + 'a {
+        self.rows.iter().map(|row| stamps[*row])
+    }
+}
+
+/// The most frequent distance between neighbouring stamps, as a fixed or calendar step.
+pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
+    let mut counts: HashMap<i64, usize> = HashMap::new();
+    for series in rows {
+        for (a, b) in series
+            .stamps(&stamps.values)
+            .zip(series.stamps(&stamps.values).skip(1))
+        {
+            if b > a {
+                *counts.entry(b - a).or_default() += 1;
+            }
+        }
+    }
+    // The shorter of two equally frequent distances, so that the answer does not depend on a hash.
+    let Some((distance, _)) = counts.iter().max_by_key(|(distance, n)| (**n, -**distance)) else {
+        let longest = rows.iter().max_by_key(|rows| rows.rows.len());
+        return Err(Error::UnknownStep {
+            series: longest.map_or_else(String::new, |rows| rows.id.clone()),
+            steps: longest.map_or(0, |rows| rows.rows.len()),
+        });
+    };
+    if stamps.is_index {
+        return Ok(Step::Index(*distance));
+    }
+    let fits = |step: &Step| {
+        rows.iter().all(|rows| {
+            let mut all = rows.stamps(&stamps.values);
+            let Some(start) = all.next() else { return true };
+            let index = TimeIndex {
+                start,
+                step: *step,
+                zone: stamps.zone.clone(),
+                len: 0,
+            };
+            all.all(|stamp| index.position(stamp).is_some())
+        })
+    };
+    Ok(candidates(*distance, stamps)
+        .into_iter()
+        .find(fits)
+        .unwrap_or(Step::Nanos(*distance)))
+}
+
+/// Steps that may have produced a distance in nanoseconds, the likeliest first.
+fn candidates(distance: i64, stamps: &Stamps) -> Vec<Step> {
+    const DAY: i64 = 86_400_000_000_000;
+    const HOUR: i64 = DAY / 24;
+    let mut steps = Vec::new();
+    let days = (distance + HOUR) / DAY;
+    let near_days = days >= 1 && (distance - days * DAY).abs() <= HOUR;
+    if near_days && stamps.zone.has_uneven_days() {
+        steps.extend(i32::try_from(days).map(Step::Days));
+    }
+    steps.push(Step::Nanos(distance));
+    for months in [1, 3, 6, 12] {
+        // A month has 28 to 31 days.
+        if (28 * i64::from(months)..=31 * i64::from(months)).contains(&days) {
+            steps.push(Step::Months(months));
+        }
+    }
+    steps
+}
+
+/// Puts the rows of a series on the grid of `step`.
+pub(crate) fn regularise(
+    rows: &Rows,
+    stamps: &Stamps,
+    values: &[Vec<f64>],
+    step: Step,
+    channels: &[String],
+    options: &ReadOptions,
+) -> Result<(Series, RowCounts)> {
+    let start = rows.rows.first().map_or(0, |row| stamps.values[*row]);
+    let mut index = TimeIndex {
+        start,
+        step,
+        zone: stamps.zone.clone(),
+        len: 0,
+    };
+    let tell = |stamp: i64| {
+        if stamps.is_index {
+            stamp.to_string()
+        } else {
+            format_stamp(stamp, &stamps.zone)
+        }
+    };
+    let irregular = |stamp: i64| Error::Irregular {
+        series: rows.id.clone(),
+        stamp: tell(stamp),
+        step: step.to_string(),
+        start: tell(start),
+    };
+    if stamps.is_index != matches!(step, Step::Index(_)) {
+        let kind = if stamps.is_index {
+            "integers"
+        } else {
+            "time stamps"
+        };
+        return Err(Error::option(
+            "freq",
+            step,
+            format!("the time column holds {kind}"),
+        ));
+    }
+    let end = rows.rows.last().map_or(start, |row| stamps.values[*row]);
+    index.len = index.position(end).ok_or_else(|| irregular(end))? + 1;
+    if index.len > rows.rows.len() * STEPS_PER_ROW + FREE_STEPS {
+        return Err(Error::TooSparse {
+            series: rows.id.clone(),
+            steps: index.len,
+            step: step.to_string(),
+            start: tell(start),
+            end: tell(end),
+            rows: rows.rows.len(),
+        });
+    }
+
+    let mut grid = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
+    let mut counts = RowCounts {
+        rows: rows.rows.len(),
+        out_of_order: rows.out_of_order,
+        ..RowCounts::default()
+    };
+    let mut n_filled = 0;
+    let mut at = 0;
+    while at < rows.rows.len() {
+        let stamp = stamps.values[rows.rows[at]];
+        let same = rows.rows[at..]
+            .iter()
+            .take_while(|row| stamps.values[**row] == stamp)
+            .count();
+        if same > 1 && options.duplicates == Duplicates::Error {
+            return Err(Error::DuplicateStamp {
+                series: rows.id.clone(),
+                stamp: tell(stamp),
+                count: same,
+            });
+        }
+        let position = index.position(stamp).ok_or_else(|| irregular(stamp))?;
+        for (channel, column) in values.iter().enumerate() {
+            let group = &rows.rows[at..at + same];
+            grid[[position, channel]] = match group {
+                [only] => column[*only],
+                group => options
+                    .duplicates
+                    .merge(group.iter().map(|row| column[*row])),
+            };
+        }
+        counts.duplicates += same - 1;
+        n_filled += 1;
+        at += same;
+    }
+    counts.absent = index.len - n_filled;
+    Ok((Series::new(rows.id.clone(), index, grid, channels)?, counts))
+}

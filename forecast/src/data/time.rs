@@ -1,0 +1,321 @@
+//! A regular time index: start, step, zone and length instead of a list of stamps.
+
+use std::fmt;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::step::Step;
+use crate::{Error, Result};
+
+/// The zone that a time index is told in.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Zone {
+    /// Local stamps without a zone; counted as if they were UTC.
+    #[default]
+    Local,
+    /// Instants, told in this zone.
+    Named(TimeZone),
+}
+
+impl Zone {
+    /// The zone of an IANA name, `UTC`, or a fixed offset such as `+01:00`.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if no such zone is known.
+    pub fn named(name: &str) -> Result<Self> {
+        if name.starts_with(['+', '-']) {
+            let stamp = format!("1970-01-01T00:00:00{name}");
+            let pieces = jiff::fmt::temporal::Pieces::parse(&stamp);
+            if let Some(offset) = pieces.ok().and_then(|pieces| pieces.to_numeric_offset()) {
+                return Ok(Zone::Named(TimeZone::fixed(offset)));
+            }
+        }
+        TimeZone::get(name).map(Zone::Named).map_err(|_| {
+            Error::option(
+                "tz",
+                format!("\"{name}\""),
+                "it must be an IANA name such as Europe/Rome, UTC, or an offset such as +01:00",
+            )
+        })
+    }
+
+    /// The civil time of an instant in this zone.
+    fn civil(&self, nanos: i64) -> DateTime {
+        // Every i64 of nanoseconds lies inside the range of a time stamp.
+        let stamp = Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::UNIX_EPOCH);
+        match self {
+            Zone::Local => TimeZone::UTC.to_datetime(stamp),
+            Zone::Named(zone) => zone.to_datetime(stamp),
+        }
+    }
+
+    /// The instant of a civil time in this zone, in nanoseconds since 1970; `None` beyond 1677-2262.
+    pub(crate) fn nanos(&self, civil: DateTime) -> Option<i64> {
+        let zone = match self {
+            Zone::Local => &TimeZone::UTC,
+            Zone::Named(zone) => zone,
+        };
+        i64::try_from(zone.to_timestamp(civil).ok()?.as_nanosecond()).ok()
+    }
+
+    /// True if days in this zone may have other than 24 hours.
+    pub(crate) fn has_uneven_days(&self) -> bool {
+        matches!(self, Zone::Named(zone) if zone.to_fixed_offset().is_err())
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> Self {
+        match zone {
+            Zone::Local => String::new(),
+            Zone::Named(zone) => match (zone.iana_name(), zone.to_fixed_offset()) {
+                (Some(name), _) => name.to_string(),
+                (None, Ok(offset)) => offset.to_string(),
+                (None, Err(_)) => "UTC".to_string(),
+            },
+        }
+    }
+}
+
+impl TryFrom<String> for Zone {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        if name.is_empty() {
+            Ok(Zone::Local)
+        } else {
+            Zone::named(&name)
+        }
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Zone({})", String::from(self.clone()))
+    }
+}
+
+/// A regular grid of stamps: `start`, `start + step`, ...
+///
+/// Stamps are nanoseconds since 1970 (as if UTC where there is no zone), or plain integers under
+/// [`Step::Index`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeIndex {
+    /// The first stamp.
+    pub start: i64,
+    /// The distance between stamps.
+    pub step: Step,
+    /// The zone that stamps are told in and calendar steps are counted in.
+    pub zone: Zone,
+    /// How many stamps there are.
+    pub len: usize,
+}
+
+impl TimeIndex {
+    /// The stamp at position `i`, which may lie beyond the end: the future continues the grid.
+    ///
+    /// Saturates at the ends of the representable range (the years 1677 and 2262).
+    #[must_use]
+    pub fn stamp(&self, i: usize) -> i64 {
+        let i = i64::try_from(i).unwrap_or(i64::MAX);
+        match self.step {
+            Step::Nanos(step) | Step::Index(step) => {
+                self.start.saturating_add(step.saturating_mul(i))
+            }
+            Step::Days(days) => {
+                let span = i64::from(days)
+                    .checked_mul(i)
+                    .and_then(|days| Span::new().try_days(days).ok());
+                self.calendar(span)
+            }
+            Step::Months(months) => {
+                let span = i64::from(months)
+                    .checked_mul(i)
+                    .and_then(|m| Span::new().try_months(m).ok());
+                self.calendar(span)
+            }
+        }
+    }
+
+    /// The start moved by a calendar span. Months that start on the last day of a month stay on last days,
+    /// so that any part of a month-end index is the same grid.
+    fn calendar(&self, span: Option<Span>) -> i64 {
+        let start = self.zone.civil(self.start);
+        let is_month_end =
+            matches!(self.step, Step::Months(_)) && start.day() == start.days_in_month();
+        span.and_then(|span| start.checked_add(span).ok())
+            .map(|moved| {
+                if is_month_end {
+                    moved.last_of_month()
+                } else {
+                    moved
+                }
+            })
+            .and_then(|civil| self.zone.nanos(civil))
+            .unwrap_or(i64::MAX)
+    }
+
+    /// The position of `stamp`, if it lies on the grid at or after the start (also beyond the end).
+    #[must_use]
+    pub fn position(&self, stamp: i64) -> Option<usize> {
+        let distance = stamp.checked_sub(self.start).filter(|d| *d >= 0)?;
+        match self.step {
+            Step::Nanos(step) | Step::Index(step) => (distance % step == 0)
+                .then(|| usize::try_from(distance / step).ok())
+                .flatten(),
+            Step::Days(_) | Step::Months(_) => {
+                // Calendar steps deviate from their mean by less than one step.
+                let guess = usize::try_from(distance / self.step.approximate_nanos()).ok()?;
+                (guess.saturating_sub(1)..=guess + 1).find(|i| self.stamp(*i) == stamp)
+            }
+        }
+    }
+
+    /// The last stamp; the start of an empty index.
+    #[must_use]
+    pub fn end(&self) -> i64 {
+        self.stamp(self.len.saturating_sub(1))
+    }
+
+    /// The part at `range` of positions, which may reach beyond the end.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        TimeIndex {
+            start: self.stamp(range.start),
+            len: range.len(),
+            ..self.clone()
+        }
+    }
+
+    /// The `horizon` stamps that follow the end.
+    #[must_use]
+    pub fn future(&self, horizon: usize) -> Self {
+        self.slice(self.len..self.len + horizon)
+    }
+
+    /// All stamps, oldest first.
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = i64> + '_ {
+        (0..self.len).map(|i| self.stamp(i))
+    }
+
+    /// A stamp as people write it: `2014-12-31 23:00:00`, with the offset where the zone is known,
+    /// the integer itself for an integer index.
+    ///
+    /// # Example
+    /// ```
+    /// use forecast::{TimeIndex, data::Zone};
+    /// let index = TimeIndex { start: 0, step: "1h".parse()?, zone: Zone::default(), len: 3 };
+    /// assert_eq!(index.format(index.end()), "1970-01-01 02:00:00");
+    /// # Ok::<(), forecast::Error>(())
+    /// ```
+    #[must_use]
+    pub fn format(&self, stamp: i64) -> String {
+        if matches!(self.step, Step::Index(_)) {
+            return stamp.to_string();
+        }
+        format_stamp(stamp, &self.zone)
+    }
+
+    /// The civil time of a stamp, `None` for an integer index.
+    #[must_use]
+    pub fn civil(&self, stamp: i64) -> Option<DateTime> {
+        (!matches!(self.step, Step::Index(_))).then(|| self.zone.civil(stamp))
+    }
+}
+
+/// A stamp as text in a zone: `2014-12-31 23:00:00`, and the offset where there is one.
+pub(crate) fn format_stamp(stamp: i64, zone: &Zone) -> String {
+    let civil = zone.civil(stamp);
+    let (date, time) = (civil.date(), civil.time());
+    match zone {
+        Zone::Local => format!("{date} {time}"),
+        Zone::Named(zone) => {
+            let instant =
+                Timestamp::from_nanosecond(i128::from(stamp)).unwrap_or(Timestamp::UNIX_EPOCH);
+            let seconds = zone.to_offset(instant).seconds();
+            if seconds == 0 {
+                return format!("{date}T{time}Z");
+            }
+            let sign = if seconds < 0 { '-' } else { '+' };
+            let minutes = seconds.abs() / 60;
+            format!("{date}T{time}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(step: Step, zone: &str, start: &str, len: usize) -> TimeIndex {
+        let zone = Zone::try_from(zone.to_string()).unwrap();
+        let start = zone.nanos(start.parse().unwrap()).unwrap();
+        TimeIndex {
+            start,
+            step,
+            zone,
+            len,
+        }
+    }
+
+    #[test]
+    fn position_inverts_stamp_for_every_kind_of_step() {
+        for (step, zone) in [
+            (Step::Nanos(900_000_000_000), ""),
+            (Step::Days(1), "Europe/Rome"),
+            (Step::Months(1), ""),
+            (Step::Months(3), "America/New_York"),
+        ] {
+            let index = index(step, zone, "2023-10-31T00:00:00", 60);
+            for i in [0, 1, 2, 30, 59, 80] {
+                assert_eq!(index.position(index.stamp(i)), Some(i), "{step:?} {i}");
+                assert_eq!(index.position(index.stamp(i) + 1), None);
+            }
+        }
+    }
+
+    #[test]
+    fn calendar_days_keep_midnight_across_a_clock_change() {
+        let index = index(Step::Days(1), "Europe/Rome", "2024-03-30T00:00:00", 3);
+        let hours = |i: usize| (index.stamp(i + 1) - index.stamp(i)) / 3_600_000_000_000;
+        assert_eq!((hours(0), hours(1)), (24, 23));
+        assert_eq!(index.format(index.end()), "2024-04-01T00:00:00+02:00");
+    }
+
+    #[test]
+    fn month_ends_stay_month_ends() {
+        let index = index(Step::Months(1), "", "2024-01-31T00:00:00", 3);
+        let ends: Vec<_> = index.stamps().map(|s| index.format(s)).collect();
+        assert_eq!(
+            ends,
+            [
+                "2024-01-31 00:00:00",
+                "2024-02-29 00:00:00",
+                "2024-03-31 00:00:00"
+            ]
+        );
+        assert_eq!(index.slice(1..3).end(), index.end());
+    }
+
+    #[test]
+    fn zones_survive_their_names() {
+        for name in ["", "UTC", "Europe/Rome", "-07:00", "+05:30"] {
+            let zone = Zone::try_from(name.to_string()).unwrap();
+            assert_eq!(
+                Zone::try_from(String::from(zone.clone())).unwrap(),
+                zone,
+                "{name}"
+            );
+        }
+        assert!(
+            Zone::named("Mars/Olympus")
+                .unwrap_err()
+                .to_string()
+                .contains("IANA")
+        );
+    }
+}

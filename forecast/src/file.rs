@@ -1,0 +1,114 @@
+//! Files that are there whole or not at all.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::{Error, Result};
+
+/// Temporary files of writes under way, so that an interrupted program can take them away.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Writes `bytes` to `path` so that a reader sees the old file or the new one, never a part.
+///
+/// The bytes go to a temporary file in the same folder, are synced, and the file is renamed.
+///
+/// # Errors
+/// [`Error::Io`] if the folder is missing, not writable or full; nothing stays behind.
+///
+/// # Example
+/// ```
+/// let path = std::env::temp_dir().join("longcast-doc-write.txt");
+/// forecast::write_atomically(&path, b"whole")?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), forecast::Error>(())
+/// ```
+pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    let temporary = temporary_name(path);
+    unfinished(|set| set.insert(temporary.clone()));
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // Best effort: the error that matters is the one of the write.
+        let _ = fs::remove_file(&temporary);
+    }
+    unfinished(|set| set.remove(&temporary));
+    written.map_err(|source| Error::Io {
+        action: "cannot write",
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// Removes the temporary files of writes that are under way, for a program about to be ended by a signal.
+pub fn remove_unfinished_files() {
+    unfinished(|set| {
+        for path in set.iter() {
+            // Best effort: the program is ending.
+            let _ = fs::remove_file(path);
+        }
+    });
+}
+
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let fail = |source| Error::Io {
+        action: "cannot read",
+        path: path.to_path_buf(),
+        source,
+    };
+    if path.is_dir() {
+        return Err(fail(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a folder",
+        )));
+    }
+    fs::read(path).map_err(fail)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.partial", std::process::id()))
+}
+
+fn unfinished<T>(change: impl FnOnce(&mut BTreeSet<PathBuf>) -> T) -> T {
+    // The set stays sound whatever panicked while it was held.
+    change(&mut UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_write_leaves_nothing_and_names_the_path() {
+        let folder = std::env::temp_dir().join(format!("longcast-file-{}", std::process::id()));
+        fs::create_dir_all(folder.join("taken")).unwrap();
+        let error = write_atomically(folder.join("taken"), b"x")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("cannot write") && error.contains("taken"),
+            "{error}"
+        );
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn write_into_a_missing_folder_is_a_user_error() {
+        let error = write_atomically("no-such-folder/x.csv", b"x").unwrap_err();
+        assert!(error.is_user_error());
+        assert!(error.to_string().contains("check the path"), "{error}");
+    }
+}

@@ -1,0 +1,348 @@
+//! The `.longcast` file: a safetensors file whose one metadata entry, `longcast`, holds our header.
+//!
+//! The header begins with the SHA-256 of the whole file, taken with its own 64 digits replaced by zeros, so a
+//! change of any byte is noticed. Every size in the file is checked against the length of the file before
+//! anything is allocated. Files are written whole or not at all.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::{Array2, Array3};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::header::{FORMAT_VERSION, Header, Stretch, hex};
+use super::tensor::{Tensor, Tensors};
+use super::{Model, Parts};
+use crate::data::{Scaler, Series, TimeIndex};
+use crate::eval::conformal::Calibration;
+use crate::{Error, Result, file};
+
+/// No model file is larger than this.
+const MAX_FILE: u64 = 4 << 30;
+const KEY: &str = "longcast";
+const NO_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// What stands before the digest: the header is a JSON string inside JSON, so its quotes are escaped.
+const BEFORE_DIGEST: &[u8] = b"{\\\"sha256\\\":\\\"";
+
+/// The metadata entry. The digest has to come first, see [`BEFORE_DIGEST`].
+#[derive(Serialize, Deserialize)]
+struct Entry<H> {
+    sha256: String,
+    format: u64,
+    header: H,
+}
+
+impl Model {
+    /// Saves the model to one self-describing file, written whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written; a file that was there before stays as it was.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        file::write_atomically(path, &self.to_bytes()?)
+    }
+
+    /// Loads a model saved by this or any earlier version.
+    ///
+    /// # Errors
+    /// [`Error::NotAModel`], [`Error::FormatTooNew`], or [`Error::Damaged`] with what is wrong.
+    ///
+    /// # Example
+    /// ```
+    /// let error = forecast::Model::load("nowhere.longcast").unwrap_err().to_string();
+    /// assert!(error.starts_with("cannot read \"nowhere.longcast\""));
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if let Ok(metadata) = path.metadata() {
+            if metadata.len() > MAX_FILE {
+                let reason = format!(
+                    "it has {} bytes, more than the limit of {MAX_FILE}",
+                    metadata.len()
+                );
+                return Err(Error::Damaged {
+                    path: path.to_path_buf(),
+                    reason,
+                });
+            }
+        }
+        Self::from_bytes(&file::read(path)?, path)
+    }
+
+    /// The bytes of the model file; the same model gives the same bytes.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] only.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let internal = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
+        let entry = Entry {
+            sha256: NO_DIGEST.to_string(),
+            format: FORMAT_VERSION,
+            header: self.header(),
+        };
+        let entry = serde_json::to_string(&entry).map_err(|error| internal(&error))?;
+        let tensors: Vec<(String, Tensor, Vec<u8>)> = self
+            .tensors()
+            .into_iter()
+            .map(|(name, tensor)| {
+                let bytes = tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                (name, tensor, bytes)
+            })
+            .collect();
+        let views = tensors
+            .iter()
+            .map(|(name, tensor, bytes)| {
+                Ok((
+                    name.as_str(),
+                    TensorView::new(Dtype::F64, tensor.shape.clone(), bytes)?,
+                ))
+            })
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|error| internal(&error))?;
+        let metadata = HashMap::from([(KEY.to_string(), entry)]);
+        let mut bytes =
+            safetensors::serialize(views, Some(metadata)).map_err(|error| internal(&error))?;
+        let at = digest_position(&bytes).ok_or_else(|| internal(&"the header has no digest"))?;
+        let digest = hex(&Sha256::digest(&bytes));
+        bytes[at..at + 64].copy_from_slice(digest.as_bytes());
+        Ok(bytes)
+    }
+
+    /// A model from the bytes of its file; `path` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        let damaged = |reason: String| Error::Damaged {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let entry = read_entry(bytes, path)?;
+        check_digest(bytes, &entry.sha256).map_err(damaged)?;
+        let header: Header = serde_json::from_value(entry.header)
+            .map_err(|error| damaged(format!("its header does not parse: {error}")))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
+        let tensors = read_tensors(&file).map_err(damaged)?;
+        assemble(header, &tensors).map_err(|error| damaged(error.to_string()))
+    }
+
+    fn tensors(&self) -> Tensors {
+        let parts = &self.parts;
+        let (n_slots, n_channels) = (parts.scalers.len(), parts.header.channels.len());
+        let scalers = Array3::from_shape_fn((n_slots, n_channels, 2), |(slot, channel, i)| {
+            let scaler = &parts.scalers[slot][channel];
+            if i == 0 { scaler.center } else { scaler.spread }
+        });
+        let values: Vec<f64> = parts
+            .history
+            .iter()
+            .flat_map(|s| s.values().iter().copied().collect::<Vec<_>>())
+            .collect();
+        let history = Tensor {
+            shape: vec![values.len() / n_channels.max(1), n_channels],
+            values,
+        };
+        let mut tensors = parts.family.tensors();
+        tensors.insert("scalers".to_string(), Tensor::from(&scalers));
+        tensors.insert(
+            "calibration.scores".to_string(),
+            Tensor::from(&parts.calibration.scores),
+        );
+        tensors.insert(
+            "calibration.spread".to_string(),
+            Tensor::from(&parts.calibration.spread),
+        );
+        tensors.insert("history".to_string(), history);
+        tensors
+    }
+}
+
+/// The position of the digest's 64 digits.
+fn digest_position(bytes: &[u8]) -> Option<usize> {
+    let at = bytes
+        .windows(BEFORE_DIGEST.len())
+        .position(|window| window == BEFORE_DIGEST)?;
+    let digits = at + BEFORE_DIGEST.len();
+    (digits + 64 <= bytes.len()).then_some(digits)
+}
+
+fn check_digest(bytes: &[u8], expected: &str) -> Result<(), String> {
+    let at = digest_position(bytes).ok_or("its header holds no digest")?;
+    let mut hash = Sha256::new();
+    hash.update(&bytes[..at]);
+    hash.update(NO_DIGEST.as_bytes());
+    hash.update(&bytes[at + 64..]);
+    if hex(&hash.finalize()) == expected {
+        Ok(())
+    } else {
+        Err("its contents do not match its SHA-256".to_string())
+    }
+}
+
+/// The metadata entry, once it is known that the file is ours, whole, and of a version that can be read.
+fn read_entry(bytes: &[u8], path: &Path) -> Result<Entry<serde_json::Value>> {
+    let not_a_model = |reason: &str| Error::NotAModel {
+        path: path.to_path_buf(),
+        reason: reason.to_string(),
+    };
+    let damaged = |reason: String| Error::Damaged {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(not_a_model("it is shorter than 8 bytes"));
+    };
+    let length = u64::from_le_bytes(*length);
+    if rest.first() != Some(&b'{') {
+        return Err(not_a_model("it does not start like one"));
+    }
+    if length > rest.len() as u64 {
+        return Err(damaged(format!(
+            "it is cut off: its header has {length} bytes, but only {} follow",
+            rest.len()
+        )));
+    }
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| match error {
+            safetensors::SafeTensorError::MetadataIncompleteBuffer => damaged(format!(
+                "it is cut off or has bytes too many: it has {} bytes, which is not what its header says",
+                bytes.len()
+            )),
+            other => damaged(format!("its header does not parse: {other}")),
+        })?;
+    let entry = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(KEY));
+    let entry =
+        entry.ok_or_else(|| not_a_model("it is a safetensors file without a longcast header"))?;
+    let value: serde_json::Value = serde_json::from_str(entry)
+        .map_err(|error| damaged(format!("its header does not parse: {error}")))?;
+    // The version comes first: a later format may change everything else.
+    let found = value.get("format").and_then(serde_json::Value::as_u64);
+    match found {
+        Some(found) if found > FORMAT_VERSION => Err(Error::FormatTooNew {
+            path: path.to_path_buf(),
+            found,
+            supported: FORMAT_VERSION,
+        }),
+        None | Some(0) => Err(damaged("its header names no format version".to_string())),
+        Some(_) => serde_json::from_value(value)
+            .map_err(|error| damaged(format!("its header does not parse: {error}"))),
+    }
+}
+
+fn read_tensors(file: &SafeTensors<'_>) -> Result<Tensors, String> {
+    file.iter()
+        .map(|(name, view)| {
+            if view.dtype() != Dtype::F64 {
+                return Err(format!(
+                    "tensor {name} holds {:?} where f64 is due",
+                    view.dtype()
+                ));
+            }
+            let (numbers, _) = view.data().as_chunks::<8>();
+            let values = numbers
+                .iter()
+                .map(|bytes| f64::from_le_bytes(*bytes))
+                .collect();
+            Ok((
+                name.to_string(),
+                Tensor {
+                    shape: view.shape().to_vec(),
+                    values,
+                },
+            ))
+        })
+        .collect()
+}
+
+fn take<'a>(tensors: &'a Tensors, name: &str, rank: usize) -> Result<&'a Tensor> {
+    tensors
+        .get(name)
+        .filter(|tensor| tensor.shape.len() == rank)
+        .ok_or_else(|| Error::Internal(format!("tensor {name} is missing or has the wrong rank")))
+}
+
+/// A model from parts whose shapes are checked against each other.
+fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
+    let wrong = |what: &str| Error::Internal(format!("{what} does not fit the header"));
+    let (n_series, n_channels) = (header.series.len(), header.channels.len());
+    if n_series == 0 || n_channels == 0 || header.history.len() != n_series {
+        return Err(wrong("the list of series"));
+    }
+    let config = header.config.resolve(header.season_length)?;
+
+    let scalers = take(tensors, "scalers", 3)?;
+    if scalers.shape != [n_series + 1, n_channels, 2] {
+        return Err(wrong("tensor scalers"));
+    }
+    let scalers = scalers
+        .values
+        .chunks(2 * n_channels)
+        .map(|slot| {
+            slot.chunks(2)
+                .map(|s| Scaler {
+                    center: s[0],
+                    spread: s[1],
+                })
+                .collect()
+        })
+        .collect();
+
+    let scores = take(tensors, "calibration.scores", 3)?;
+    let spread = take(tensors, "calibration.spread", 2)?;
+    if scores.shape[..2] != [n_channels, header.horizon]
+        || spread.shape != [n_series + 1, n_channels]
+    {
+        return Err(wrong("the calibration"));
+    }
+    let shape = |error: ndarray::ShapeError| Error::Internal(error.to_string());
+    let calibration = Calibration {
+        scores: Array3::from_shape_vec(
+            (n_channels, header.horizon, scores.shape[2]),
+            scores.values.clone(),
+        )
+        .map_err(shape)?,
+        spread: Array2::from_shape_vec((n_series + 1, n_channels), spread.values.clone())
+            .map_err(shape)?,
+    };
+
+    let values = take(tensors, "history", 2)?;
+    let total = header
+        .history
+        .iter()
+        .try_fold(0usize, |sum, stretch| sum.checked_add(stretch.len));
+    if values.shape[1] != n_channels || total != Some(values.shape[0]) {
+        return Err(wrong("tensor history"));
+    }
+    let mut at = 0;
+    let mut history = Vec::with_capacity(n_series);
+    for (id, Stretch { start, len }) in header.series.iter().zip(&header.history) {
+        let part = values.values[at * n_channels..(at + len) * n_channels].to_vec();
+        at += len;
+        let index = TimeIndex {
+            start: *start,
+            step: header.step,
+            zone: header.zone.clone(),
+            len: *len,
+        };
+        let part = Array2::from_shape_vec((*len, n_channels), part).map_err(shape)?;
+        history.push(Series::new(id.clone(), index, part, &header.channels)?);
+    }
+
+    let n_slots = if config.is_shared() { 1 } else { n_series };
+    let family = config.load(tensors, n_slots, n_channels)?;
+    let parts = Parts {
+        header,
+        family,
+        scalers,
+        calibration,
+        history,
+    };
+    Ok(Model {
+        parts: Arc::new(parts),
+    })
+}

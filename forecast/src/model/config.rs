@@ -1,0 +1,240 @@
+//! The closed list of model families and their settings.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Family, Tensors, Training};
+use crate::ar::{self, ArConfig};
+use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
+use crate::{Error, Result};
+
+/// A model family with its settings.
+///
+/// # Example
+/// ```
+/// use forecast::ModelConfig;
+/// let config = ModelConfig::parse("ar")?.with("order", "168")?;
+/// assert_eq!(config.name(), "ar");
+/// let error = ModelConfig::parse("arima").unwrap_err().to_string();
+/// assert!(error.contains("known models are naive, seasonal-naive"));
+/// # Ok::<(), forecast::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "model", rename_all = "kebab-case")]
+pub enum ModelConfig {
+    /// The last value.
+    Naive(NaiveConfig),
+    /// The value one season ago.
+    SeasonalNaive(SeasonalNaiveConfig),
+    /// The line through the first and the last value of the lookback.
+    Drift(DriftConfig),
+    /// The mean of the lookback.
+    WindowMean(WindowMeanConfig),
+    /// Classic autoregression by least squares.
+    Ar(ArConfig),
+}
+
+impl ModelConfig {
+    /// The names of all families.
+    pub const NAMES: [&'static str; 5] = ["naive", "seasonal-naive", "drift", "window-mean", "ar"];
+
+    /// The default settings of the family with this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`] lists the known names.
+    pub fn parse(name: &str) -> Result<Self> {
+        match name {
+            "naive" => Ok(ModelConfig::Naive(NaiveConfig::default())),
+            "seasonal-naive" => Ok(ModelConfig::SeasonalNaive(SeasonalNaiveConfig::default())),
+            "drift" => Ok(ModelConfig::Drift(DriftConfig::default())),
+            "window-mean" => Ok(ModelConfig::WindowMean(WindowMeanConfig::default())),
+            "ar" => Ok(ModelConfig::Ar(ArConfig::default())),
+            _ => Err(Error::UnknownModel {
+                name: name.to_string(),
+                known: Self::NAMES.join(", "),
+            }),
+        }
+    }
+
+    /// The name of the family, as in output columns.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            ModelConfig::Naive(_) => "naive",
+            ModelConfig::SeasonalNaive(_) => "seasonal-naive",
+            ModelConfig::Drift(_) => "drift",
+            ModelConfig::WindowMean(_) => "window-mean",
+            ModelConfig::Ar(_) => "ar",
+        }
+    }
+
+    /// The same settings with one changed; `value` is text such as `168` or `true`.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if the family has no such setting or the value does not fit it.
+    pub fn with(&self, key: &str, value: &str) -> Result<Self> {
+        let internal = |error: serde_json::Error| Error::Internal(error.to_string());
+        let mut settings = serde_json::to_value(self).map_err(internal)?;
+        let value: Value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let Some(map) = settings.as_object_mut() else {
+            return Err(Error::Internal("settings are not a map".to_string()));
+        };
+        let mut known: Vec<String> = map.keys().filter(|k| *k != "model").cloned().collect();
+        known.sort();
+        if key == "model" || !map.contains_key(key) {
+            let rule = if known.is_empty() {
+                format!("{} has no settings", self.name())
+            } else {
+                format!("the settings of {} are {}", self.name(), known.join(", "))
+            };
+            return Err(Error::option(key, value, rule));
+        }
+        map.insert(key.to_string(), value.clone());
+        serde_json::from_value(settings)
+            .map_err(|error| Error::option(key, value, error.to_string()))
+    }
+
+    /// The same settings with every open choice made.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if a setting is out of range.
+    pub(crate) fn resolve(&self, season_length: usize) -> Result<Self> {
+        let season = |own: Option<usize>| own.unwrap_or(season_length);
+        Ok(match self {
+            ModelConfig::Naive(config) => ModelConfig::Naive(config.clone()),
+            ModelConfig::SeasonalNaive(config) => {
+                let season_length = check_positive("season_length", season(config.season_length))?;
+                ModelConfig::SeasonalNaive(SeasonalNaiveConfig {
+                    season_length: Some(season_length),
+                })
+            }
+            ModelConfig::Drift(config) => {
+                let lookback = config.lookback.unwrap_or(season_length.max(24));
+                if lookback < 2 {
+                    return Err(Error::option(
+                        "lookback",
+                        lookback,
+                        "a drift needs at least 2 steps",
+                    ));
+                }
+                ModelConfig::Drift(DriftConfig {
+                    lookback: Some(lookback),
+                })
+            }
+            ModelConfig::WindowMean(config) => {
+                let lookback = check_positive("lookback", season(config.lookback))?;
+                ModelConfig::WindowMean(WindowMeanConfig {
+                    lookback: Some(lookback),
+                })
+            }
+            ModelConfig::Ar(config) => ModelConfig::Ar(config.resolve(season_length)?),
+        })
+    }
+
+    /// Steps that the resolved configuration looks back.
+    pub(crate) fn lookback(&self) -> usize {
+        match self {
+            ModelConfig::Naive(_) => 1,
+            ModelConfig::SeasonalNaive(config) => config.season_length.unwrap_or(1),
+            ModelConfig::Drift(DriftConfig { lookback })
+            | ModelConfig::WindowMean(WindowMeanConfig { lookback }) => lookback.unwrap_or(1),
+            ModelConfig::Ar(config) => config.order.unwrap_or(1),
+        }
+    }
+
+    /// True if all series share one set of parameters, so that new series can be forecast.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match self {
+            ModelConfig::Ar(config) => config.pooled,
+            _ => true,
+        }
+    }
+
+    /// Fits the resolved configuration.
+    pub(crate) fn fit(&self, training: &Training<'_>) -> Result<Box<dyn Family>> {
+        match self {
+            ModelConfig::Ar(config) => Ok(Box::new(ar::fit(config, training)?)),
+            _ => self
+                .baseline()
+                .map(|family| Box::new(family) as Box<dyn Family>),
+        }
+    }
+
+    /// Makes the family from its tensors.
+    pub(crate) fn load(
+        &self,
+        tensors: &Tensors,
+        n_slots: usize,
+        n_channels: usize,
+    ) -> Result<Box<dyn Family>> {
+        match self {
+            ModelConfig::Ar(config) => {
+                Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?))
+            }
+            _ => self
+                .baseline()
+                .map(|family| Box::new(family) as Box<dyn Family>),
+        }
+    }
+
+    fn baseline(&self) -> Result<baseline::Baseline> {
+        let rule = match self {
+            ModelConfig::Naive(_) | ModelConfig::SeasonalNaive(_) => baseline::Rule::Repeat,
+            ModelConfig::Drift(_) => baseline::Rule::Drift,
+            ModelConfig::WindowMean(_) => baseline::Rule::Mean,
+            ModelConfig::Ar(_) => return Err(Error::Internal("ar is not a baseline".to_string())),
+        };
+        Ok(baseline::Baseline::new(rule, self.lookback()))
+    }
+}
+
+/// The value, if it is at least 1.
+pub(crate) fn check_positive(field: &str, value: usize) -> Result<usize> {
+    if value == 0 {
+        return Err(Error::option(field, value, "it must be at least 1"));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_to_itself_and_survives_json() {
+        for name in ModelConfig::NAMES {
+            let config = ModelConfig::parse(name).unwrap();
+            assert_eq!(config.name(), name);
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(
+                serde_json::from_str::<ModelConfig>(&json).unwrap(),
+                config,
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn settings_that_do_not_exist_or_do_not_fit_are_named() {
+        let ar = ModelConfig::parse("ar").unwrap();
+        let message = ar.with("ordre", "3").unwrap_err().to_string();
+        assert!(
+            message.contains("ordre is 3, but the settings of ar are order, pooled"),
+            "{message}"
+        );
+        assert!(
+            ar.with("order", "many")
+                .unwrap_err()
+                .to_string()
+                .contains("order")
+        );
+        let zero = ar
+            .with("order", "0")
+            .unwrap()
+            .resolve(24)
+            .unwrap_err()
+            .to_string();
+        assert!(zero.contains("order is 0"), "{zero}");
+    }
+}

@@ -1,0 +1,130 @@
+//! What a model family has to do. It sees scaled, shape-checked numbers with a mask, so it cannot fail.
+
+use std::fmt;
+
+use ndarray::{ArrayView1, ArrayViewMut2};
+use serde::{Deserialize, Serialize};
+
+use super::lags::Lags;
+use super::tensor::Tensors;
+use crate::data::Series;
+
+/// What a family is fitted on: the training range of each series, scaled.
+#[derive(Debug)]
+pub(crate) struct Training<'a> {
+    /// Scaled series, cut to the training range.
+    pub(crate) series: &'a [Series],
+    /// The channels of every series.
+    pub(crate) channels: &'a [String],
+}
+
+/// What a stream of observations leaves behind: plain data that a [`State`](super::State) owns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub(crate) enum Memory {
+    /// The last steps, for families that look at lags.
+    Lags(Lags),
+}
+
+/// A fitted family. Object-safe: the service holds any of them behind one pointer.
+pub(crate) trait Family: fmt::Debug + Send + Sync {
+    /// Steps after which a fresh memory forecasts as well as any.
+    fn lookback(&self) -> usize;
+
+    /// A memory that has seen nothing.
+    fn start(&self, n_channels: usize) -> Memory;
+
+    /// Takes one step of scaled values, NaN where missing. Shape `(channel)`.
+    ///
+    /// A missing value is replaced by the family's own forecast of it and counted.
+    fn observe(&self, slot: usize, memory: &mut Memory, step: ArrayView1<'_, f64>);
+
+    /// Steps within the lookback whose value was missing.
+    fn n_missing(&self, memory: &Memory) -> usize;
+
+    /// Writes the scaled forecast. Shape `(horizon, channel)`.
+    fn forecast(&self, slot: usize, memory: &Memory, out: ArrayViewMut2<'_, f64>);
+
+    /// True if a memory from outside has this family's shape.
+    fn accepts(&self, memory: &Memory, n_channels: usize) -> bool;
+
+    /// Everything that was learned.
+    fn tensors(&self) -> Tensors;
+
+    /// Intercept and weights on the scale of the model, lag 1 first, if the family is linear.
+    fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)>;
+}
+
+/// A family that forecasts each channel from its own last steps; everything else follows.
+pub(crate) trait LagRule: fmt::Debug + Send + Sync {
+    /// Steps that a forecast looks back, at least 1.
+    fn lookback(&self) -> usize;
+
+    /// Writes the forecast of one channel from its window, oldest first. Shapes `(lookback)`, `(horizon)`.
+    fn forecast_channel(&self, slot: usize, channel: usize, window: &[f64], out: &mut [f64]);
+
+    /// Everything that was learned.
+    fn tensors(&self) -> Tensors {
+        Tensors::new()
+    }
+
+    /// Intercept and weights, lag 1 first, if the rule is linear.
+    fn coefficients(&self, _slot: usize, _channel: usize) -> Option<(f64, Vec<f64>)> {
+        None
+    }
+}
+
+impl<R: LagRule> Family for R {
+    fn lookback(&self) -> usize {
+        LagRule::lookback(self)
+    }
+
+    fn start(&self, n_channels: usize) -> Memory {
+        Memory::Lags(Lags::new(LagRule::lookback(self), n_channels))
+    }
+
+    fn observe(&self, slot: usize, memory: &mut Memory, step: ArrayView1<'_, f64>) {
+        let Memory::Lags(lags) = memory;
+        let mut is_missing = false;
+        for (channel, observed) in step.iter().enumerate() {
+            let mut value = [*observed];
+            if observed.is_nan() {
+                is_missing = true;
+                self.forecast_channel(slot, channel, lags.window(channel), &mut value);
+            }
+            lags.write(channel, value[0]);
+        }
+        lags.advance(is_missing);
+    }
+
+    fn n_missing(&self, memory: &Memory) -> usize {
+        let Memory::Lags(lags) = memory;
+        lags.n_missing()
+    }
+
+    fn forecast(&self, slot: usize, memory: &Memory, mut out: ArrayViewMut2<'_, f64>) {
+        let Memory::Lags(lags) = memory;
+        let mut path = vec![0.0; out.nrows()];
+        for channel in 0..lags.n_channels() {
+            self.forecast_channel(slot, channel, lags.window(channel), &mut path);
+            out.column_mut(channel)
+                .iter_mut()
+                .zip(&path)
+                .for_each(|(out, value)| *out = *value);
+        }
+    }
+
+    fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {
+        let Memory::Lags(lags) = memory;
+        lags.is_sound(LagRule::lookback(self), n_channels)
+    }
+
+    fn tensors(&self) -> Tensors {
+        LagRule::tensors(self)
+    }
+
+    fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
+        LagRule::coefficients(self, slot, channel)
+    }
+}

@@ -1,0 +1,282 @@
+//! One window in, one forecast out: check, scale, family, unscale, intervals.
+
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+
+use super::{Model, Slot};
+use crate::data::{Panel, Series, TimeIndex};
+use crate::eval::conformal::Side;
+use crate::{Error, Result};
+
+/// What to forecast.
+///
+/// | field | default | meaning | range |
+/// |---|---|---|---|
+/// | `horizon` | 24 | steps ahead | 1 to 1,000,000; with levels or quantiles at most the calibrated horizon |
+/// | `levels` | none | central intervals, in percent | between 0 and 100, both excluded |
+/// | `quantiles` | none | quantiles | between 0 and 1, both excluded |
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForecastOptions {
+    /// Steps ahead.
+    pub horizon: usize,
+    /// Central prediction intervals, in percent: 80 covers four of five values.
+    pub levels: Vec<f64>,
+    /// Quantiles, as fractions.
+    pub quantiles: Vec<f64>,
+}
+
+/// No forecast is longer than this: it bounds what one request can allocate.
+const MAX_HORIZON: usize = 1_000_000;
+
+impl Default for ForecastOptions {
+    fn default() -> Self {
+        ForecastOptions {
+            horizon: 24,
+            levels: Vec::new(),
+            quantiles: Vec::new(),
+        }
+    }
+}
+
+/// The forecast of one series, in the units of the series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    /// The series.
+    pub series: String,
+    /// The stamps of the forecast steps.
+    pub index: TimeIndex,
+    /// The channels, in order.
+    pub channels: Vec<String>,
+    /// The point forecast. Shape `(horizon, channel)`.
+    pub mean: Array2<f64>,
+    /// One for each level asked for, in that order.
+    pub intervals: Vec<Interval>,
+    /// One for each quantile asked for, in that order.
+    pub quantiles: Vec<QuantilePath>,
+    /// What the reader should know, in words.
+    pub warnings: Vec<String>,
+}
+
+/// A central prediction interval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interval {
+    /// Nominal coverage in percent.
+    pub level: f64,
+    /// Lower bounds. Shape `(horizon, channel)`.
+    pub lower: Array2<f64>,
+    /// Upper bounds. Shape `(horizon, channel)`.
+    pub upper: Array2<f64>,
+}
+
+/// One quantile of the forecast distribution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantilePath {
+    /// The quantile, a fraction.
+    pub level: f64,
+    /// Shape `(horizon, channel)`.
+    pub values: Array2<f64>,
+}
+
+impl ForecastOptions {
+    /// Checks everything that can be checked without data.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] or [`Error::NotCalibrated`], naming the field, the value and the fix.
+    pub fn check(&self, model: &Model) -> Result<()> {
+        if self.horizon == 0 || self.horizon > MAX_HORIZON {
+            let rule = format!("it must lie between 1 and {MAX_HORIZON}");
+            return Err(Error::option("horizon", self.horizon, rule));
+        }
+        for level in &self.levels {
+            if !(*level > 0.0 && *level < 100.0) {
+                return Err(Error::option(
+                    "level",
+                    level,
+                    "it must lie between 0 and 100 percent, both excluded",
+                ));
+            }
+        }
+        for quantile in &self.quantiles {
+            if !(*quantile > 0.0 && *quantile < 1.0) {
+                return Err(Error::option(
+                    "quantile",
+                    quantile,
+                    "it must lie between 0 and 1, both excluded",
+                ));
+            }
+        }
+        let calibrated = model.header().horizon;
+        let wants_spread = !self.levels.is_empty() || !self.quantiles.is_empty();
+        if wants_spread && self.horizon > calibrated {
+            return Err(Error::option(
+                "horizon",
+                self.horizon,
+                format!(
+                    "the model's intervals are calibrated for {calibrated} steps; ask for no more, leave out levels and quantiles, or fit again with horizon {}",
+                    self.horizon
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    /// Forecasts what follows the end of every series of a panel, in the panel's order.
+    ///
+    /// Channels are matched by name where there is more than one.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] and [`Error::NotCalibrated`] for the options; [`Error::WrongStep`],
+    /// [`Error::WrongChannels`], [`Error::UnknownSeries`], [`Error::HistoryTooShort`] and
+    /// [`Error::AllMissing`] for the first series that they hold for.
+    pub fn forecast(&self, panel: &Panel, options: &ForecastOptions) -> Result<Vec<Forecast>> {
+        options.check(self)?;
+        let panel = self.match_channels(panel)?;
+        panel
+            .series()
+            .par_iter()
+            .map(|series| self.forecast_series(series, options))
+            .collect()
+    }
+
+    /// Forecasts what follows the training data, from the history that is stored with the model.
+    ///
+    /// # Errors
+    /// As [`Model::forecast`].
+    pub fn forecast_next(&self, options: &ForecastOptions) -> Result<Vec<Forecast>> {
+        options.check(self)?;
+        self.history()
+            .par_iter()
+            .map(|series| self.forecast_series(series, options))
+            .collect()
+    }
+
+    /// Forecasts what follows the end of one series, whose channels are in the model's order.
+    ///
+    /// # Errors
+    /// As [`Model::forecast`].
+    pub fn forecast_series(&self, series: &Series, options: &ForecastOptions) -> Result<Forecast> {
+        options.check(self)?;
+        self.check_series(series)?;
+        if series.n_steps() < self.lookback() {
+            return Err(Error::HistoryTooShort {
+                series: series.id().to_string(),
+                steps: series.n_steps(),
+                lookback: self.lookback(),
+            });
+        }
+        self.forecast_from(&self.start(series)?, options)
+    }
+
+    /// The panel with its channels in the model's order.
+    pub(super) fn match_channels(&self, panel: &Panel) -> Result<Panel> {
+        let expected = &self.header().channels;
+        if panel.channels() == expected || (panel.channels().len() == 1 && expected.len() == 1) {
+            return Ok(panel.clone());
+        }
+        panel.select_channels(expected)
+    }
+
+    pub(super) fn check_series(&self, series: &Series) -> Result<()> {
+        let header = self.header();
+        if series.values().ncols() != header.channels.len() {
+            return Err(Error::WrongChannels {
+                series: series.id().to_string(),
+                found: format!("{} columns", series.values().ncols()),
+                expected: header.channels.join(", "),
+            });
+        }
+        // One stamp has no step of its own.
+        if series.index().step != header.step && series.n_steps() > 1 {
+            return Err(Error::WrongStep {
+                series: series.id().to_string(),
+                found: series.index().step.to_string(),
+                expected: header.step.to_string(),
+            });
+        }
+        let empty = (0..header.channels.len()).find(|channel| series.n_observed(*channel) == 0);
+        match empty {
+            Some(channel) if series.n_steps() > 0 => Err(Error::AllMissing {
+                series: series.id().to_string(),
+                place: format!("channel \"{}\"", header.channels[channel]),
+                steps: series.n_steps(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// From a scaled forecast to one in the units of the series, with its intervals.
+    pub(super) fn finish_forecast(
+        &self,
+        series: &str,
+        slot: Slot,
+        index: TimeIndex,
+        mut mean: Array2<f64>, // (horizon, channel), scaled
+        n_missing: usize,
+        options: &ForecastOptions,
+    ) -> Result<Forecast> {
+        for (mut column, scaler) in mean
+            .axis_iter_mut(Axis(1))
+            .zip(&self.parts.scalers[slot.scale])
+        {
+            column.mapv_inplace(|v| scaler.unscale(v));
+        }
+        if mean.iter().any(|v| !v.is_finite()) {
+            let rule = format!(
+                "the forecast of series \"{series}\" grows without bound within it; fit with a lower order or ask for fewer steps"
+            );
+            return Err(Error::option("horizon", options.horizon, rule));
+        }
+        let around = |q: f64, side: Side| -> Result<Array2<f64>> {
+            self.parts.calibration.path(slot.scale, &mean, q, side)
+        };
+        let intervals = options
+            .levels
+            .iter()
+            .map(|level| {
+                let tail = (1.0 - level / 100.0) / 2.0;
+                let lower = around(tail, Side::Lower)?;
+                let upper = around(1.0 - tail, Side::Upper)?;
+                Ok(Interval {
+                    level: *level,
+                    lower,
+                    upper,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let quantiles = options
+            .quantiles
+            .iter()
+            .map(|q| {
+                let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
+                Ok(QuantilePath {
+                    level: *q,
+                    values: around(*q, side)?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let mut warnings = Vec::new();
+        if n_missing > 0 {
+            warnings.push(format!(
+                "{n_missing} of the last {} steps had a missing value and were filled by the model's own forecast",
+                self.lookback()
+            ));
+        }
+        if !self.header().series.iter().any(|id| id == series) && self.header().series.len() > 1 {
+            warnings.push(
+                "the series was not in the training data; it is scaled by the mean of those that were".to_string(),
+            );
+        }
+        let channels = self.header().channels.clone();
+        Ok(Forecast {
+            series: series.to_string(),
+            index,
+            channels,
+            mean,
+            intervals,
+            quantiles,
+            warnings,
+        })
+    }
+}

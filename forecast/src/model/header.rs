@@ -1,0 +1,78 @@
+//! What a model file says about itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::ModelConfig;
+use crate::data::{Panel, Scaling, Step, Zone};
+
+/// The version of the file format that this program writes; it reads this and every earlier one.
+pub const FORMAT_VERSION: u64 = 1;
+
+/// What a model is and what it was fitted on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of Longcast that wrote the file.
+    pub longcast: String,
+    /// The family with every open choice made.
+    pub config: ModelConfig,
+    /// How series were scaled.
+    pub scaling: Scaling,
+    /// The step of the training data.
+    pub step: Step,
+    /// The zone that stamps are told in.
+    pub zone: Zone,
+    /// The channels, in order.
+    pub channels: Vec<String>,
+    /// The training series, in order.
+    pub series: Vec<String>,
+    /// The season of the data, in steps.
+    pub season_length: usize,
+    /// The longest horizon that intervals were calibrated for.
+    pub horizon: usize,
+    /// The unit of the values, for charts; empty if not known.
+    #[serde(default)]
+    pub unit: String,
+    /// SHA-256 of ids, stamps and values of the training data.
+    pub fingerprint: String,
+    /// Scores on the validation range, by name, with seasonal naive's beside them.
+    pub metrics: BTreeMap<String, f64>,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Where each stored history begins, and how many steps it has.
+    pub(super) history: Vec<Stretch>,
+}
+
+/// A stretch of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stretch {
+    pub(super) start: i64,
+    pub(super) len: usize,
+}
+
+/// SHA-256 over channels, ids, stamps and the bits of every value.
+pub(super) fn fingerprint(panel: &Panel) -> String {
+    let mut hash = Sha256::new();
+    let mut text = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    panel.channels().iter().for_each(|channel| text(channel));
+    text(&String::from(panel.step()));
+    for series in panel.series() {
+        hash.update((series.id().len() as u64).to_le_bytes());
+        hash.update(series.id().as_bytes());
+        hash.update(series.index().start.to_le_bytes());
+        for value in series.values() {
+            hash.update(value.to_bits().to_le_bytes());
+        }
+    }
+    hex(&hash.finalize())
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,126 @@
+//! The one path that the library, the program and the service share:
+//! fit, forecast, start, observe, forecast from a state, save, load.
+
+mod checkpoint;
+mod config;
+mod family;
+mod fit;
+mod forecast;
+mod header;
+mod lags;
+mod state;
+mod tensor;
+
+use std::sync::Arc;
+
+use crate::data::{Scaler, Series};
+use crate::eval::conformal::Calibration;
+use crate::{Error, Result};
+
+pub use config::ModelConfig;
+pub(crate) use config::check_positive;
+pub(crate) use family::{Family, LagRule, Memory, Training};
+pub use fit::{FitOptions, FitReport, Fitted};
+pub use forecast::{Forecast, ForecastOptions, Interval, QuantilePath};
+pub use header::{FORMAT_VERSION, Header};
+pub use state::State;
+pub(crate) use tensor::{Tensor, Tensors};
+
+/// A fitted model: immutable, cheap to clone and to share between threads.
+#[derive(Debug, Clone)]
+pub struct Model {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    header: Header,
+    family: Box<dyn Family>,
+    /// One for each series and channel, and a last one for series that were not seen.
+    scalers: Vec<Vec<Scaler>>,
+    calibration: Calibration,
+    /// The end of each training series, so that a forecast needs no data.
+    history: Vec<Series>,
+}
+
+/// Where the parameters of a series are.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// Index into scalers and spreads.
+    scale: usize,
+    /// Index that the family knows.
+    family: usize,
+}
+
+impl Model {
+    /// What the model is and what it was fitted on.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.parts.header
+    }
+
+    /// Steps that a forecast looks back.
+    #[must_use]
+    pub fn lookback(&self) -> usize {
+        self.parts.family.lookback()
+    }
+
+    /// The end of each training series, as stored with the model.
+    #[must_use]
+    pub fn history(&self) -> &[Series] {
+        &self.parts.history
+    }
+
+    /// Coefficients of a linear model for a training series and channel, lag 1 first, in the units of the
+    /// series, and the intercept; `None` for families without.
+    #[must_use]
+    pub fn coefficients(&self, series: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
+        let slot = self.family_slot(series);
+        let (intercept, weights) = self.parts.family.coefficients(slot, channel)?;
+        let scaler = self.parts.scalers.get(series)?.get(channel)?;
+        // y = center + spread * (b + w . (lags - center) / spread)
+        let sum: f64 = weights.iter().sum();
+        Some((
+            scaler.center * (1.0 - sum) + scaler.spread * intercept,
+            weights,
+        ))
+    }
+
+    /// Families that share their parameters have one slot for all series.
+    fn family_slot(&self, series: usize) -> usize {
+        if self.header().config.is_shared() {
+            0
+        } else {
+            series
+        }
+    }
+
+    fn slot(&self, series: &str) -> Result<Slot> {
+        let ids = &self.header().series;
+        match ids.iter().position(|id| id.as_str() == series) {
+            Some(known) => Ok(Slot {
+                scale: known,
+                family: self.family_slot(known),
+            }),
+            // A model of one series forecasts whatever it is given, on the scale of that series.
+            None if ids.len() == 1 => Ok(Slot {
+                scale: 0,
+                family: 0,
+            }),
+            None if self.header().config.is_shared() => Ok(Slot {
+                scale: ids.len(),
+                family: 0,
+            }),
+            None => {
+                let mut known = ids.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+                if ids.len() > 5 {
+                    known += &format!(" and {} more", ids.len() - 5);
+                }
+                Err(Error::UnknownSeries {
+                    series: series.to_string(),
+                    known,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Charts as PNG: pure data in, bytes out; no file is read or written here.
+//!
+//! | chart | shows |
+//! |---|---|
+//! | [`FanChart`] | history, forecast and its intervals |
+//! | [`BacktestChart`] | forecasts of several models from many cutoffs, against what came |
+//! | [`HorizonErrorChart`] | the error of several models by step ahead |
+//! | [`CoefficientChart`] | the coefficients of an autoregression by lag |
+//! | [`MissingMap`] | where observations are missing |
+//!
+//! Every chart is 1200 x 675 pixels, in colours that survive colour-blindness. The same data give the same bytes.
+//! This is the only folder that names `plotters`, which places and draws the text and the areas;
+//! layout, ticks and smooth lines are ours.
+//!
+//! # Example
+//! ```
+//! use forecast::{Step, TimeIndex, data::Zone};
+//! use forecast::plot::{Band, FanChart, Line};
+//!
+//! let index = TimeIndex { start: 0, step: "1h".parse::<Step>()?, zone: Zone::default(), len: 3 };
+//! let future = index.future(2);
+//! let chart = FanChart {
+//!     title: "Load of next two hours".to_string(),
+//!     value_label: "load (kWh)".to_string(),
+//!     history: Line::new(index, vec![1.0, f64::NAN, 3.0]),
+//!     forecast: Line::new(future.clone(), vec![4.0, 5.0]),
+//!     bands: vec![Band { level: 80.0, lower: vec![3.0, 3.5], upper: vec![5.0, 6.5] }],
+//!     actual: None,
+//! };
+//! assert!(chart.render()?.starts_with(b"\x89PNG"));
+//!
+//! // A line has as many values as stamps.
+//! let chart = FanChart { forecast: Line::new(future, vec![4.0]), ..chart };
+//! assert!(chart.render().unwrap_err().is_user_error());
+//! # Ok::<(), forecast::Error>(())
+//! ```
+
+mod backtest;
+mod canvas;
+mod coefficients;
+mod fan;
+mod frame;
+mod horizon;
+mod legend;
+mod line;
+mod missing;
+mod step_axis;
+mod strip;
+mod stroke;
+mod text;
+mod theme;
+mod time_axis;
+mod time_ticks;
+mod time_unit;
+mod value_axis;
+
+pub use backtest::{BacktestChart, BacktestModel};
+pub use coefficients::CoefficientChart;
+pub use fan::FanChart;
+pub use horizon::HorizonErrorChart;
+pub use line::{Band, Line};
+pub use missing::MissingMap;
