@@ -33,10 +33,12 @@ pub mod baseline;
 pub mod data;
 pub mod eval;
 pub mod model;
-#[cfg(any())]
+#[cfg(feature = "plot")]
 pub mod plot;
 
 pub use data::{Panel, ReadOptions, Series, Step, TimeIndex};
 pub use error::{Error, Result};
 pub use file::{remove_unfinished_files, write_atomically};
-pub use model::{FitOptions, Fitted, Forecast, ForecastOptions, Model, ModelConfig, State};
+pub use model::{
+    FitOptions, FitReport, Fitted, Forecast, ForecastOptions, Model, ModelConfig, State, table,
+};

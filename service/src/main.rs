@@ -1,2 +1,9 @@
-//! x
-fn main() {}
+//! The program `longcast`: offline commands and `serve`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

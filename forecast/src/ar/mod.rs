@@ -11,19 +11,22 @@ use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{LagRule, Tensor, Tensors, Training, check_positive};
+use crate::data::usual_seasons;
+use crate::model::{LagRule, Shape, Tensor, Tensors, Training, check_positive};
 use crate::{Error, Result};
 use design::Design;
 
-/// The default order is two seasons of the data, but no fewer lags than the one and no more than the other.
+/// The default order lies between these.
 const SHORTEST_DEFAULT_ORDER: usize = 24;
 const LONGEST_DEFAULT_ORDER: usize = 336;
+/// And leaves at least this many steps for each lag.
+const STEPS_PER_LAG: usize = 10;
 
 /// Settings of `ar`.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
-/// | `order` | two seasons of the data, at least 24, at most 336 | lags | at least 1 |
+/// | `order` | the longest of one or two usual seasons (hour, day, week) from 24 to 336 lags | lags | at least 1 |
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,15 +39,28 @@ pub struct ArConfig {
 }
 
 impl ArConfig {
-    pub(crate) fn resolve(&self, season_length: usize) -> Result<Self> {
-        let order = self
-            .order
-            .unwrap_or((2 * season_length).clamp(SHORTEST_DEFAULT_ORDER, LONGEST_DEFAULT_ORDER));
+    pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
+        let order = self.order.unwrap_or_else(|| default_order(shape));
         Ok(ArConfig {
             order: Some(check_positive("order", order)?),
             ..self.clone()
         })
     }
+}
+
+/// The longest of one or two seasons that is not too long for a lag matrix and leaves enough rows.
+fn default_order(shape: &Shape) -> usize {
+    let longest = LONGEST_DEFAULT_ORDER.min(shape.n_steps / STEPS_PER_LAG);
+    let seasons = usual_seasons(shape.step)
+        .into_iter()
+        .chain([shape.season_length]);
+    let lags = seasons
+        .flat_map(|season| [season, 2 * season])
+        .filter(|lags| *lags <= longest);
+    lags.max()
+        .unwrap_or(0)
+        .max(SHORTEST_DEFAULT_ORDER.min(longest))
+        .max(1)
 }
 
 /// A fitted autoregression.
@@ -163,4 +179,43 @@ impl LagRule for Ar {
 
 fn dot<'a>(weights: impl Iterator<Item = &'a f64>, window: &[f64]) -> f64 {
     weights.zip(window).map(|(w, y)| w * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_order_is_a_season_or_two_of_what_the_data_can_bear() {
+        let order = |step: &str, season_length: usize, n_steps: usize| {
+            default_order(&Shape {
+                season_length,
+                step: step.parse().unwrap(),
+                n_steps,
+            })
+        };
+        assert_eq!(order("1h", 24, 26_304), 336);
+        assert_eq!(order("1h", 24, 2_000), 168);
+        assert_eq!(order("15min", 96, 10_000), 192);
+        assert_eq!(order("5min", 288, 50_000), 288);
+        assert_eq!(order("1D", 7, 3_000), 24);
+        assert_eq!(order("1", 1, 100), 10);
+        assert_eq!(order("1", 1, 5), 1);
+    }
+
+    #[test]
+    fn forecasts_follow_the_recursion() {
+        // y_t = 1 + 0.5 y_(t-1) - 0.25 y_(t-2), weights oldest lag first.
+        let ar = Ar {
+            weights: Array3::from_shape_vec((1, 1, 2), vec![-0.25, 0.5]).unwrap(),
+            intercepts: Array2::from_elem((1, 1), 1.0),
+        };
+        let mut out = [0.0; 3];
+        ar.forecast_channel(0, 0, &[4.0, 8.0], &mut out);
+        assert_eq!(out, [4.0, 1.0, 0.5]);
+        assert_eq!(
+            LagRule::coefficients(&ar, 0, 0),
+            Some((1.0, vec![0.5, -0.25]))
+        );
+    }
 }

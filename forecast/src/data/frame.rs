@@ -385,6 +385,37 @@ pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The columns of a table as they stand in a file; time stamps in text stay text.
+///
+/// # Errors
+/// As [`Panel::read`](crate::Panel::read).
+pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, Cells)>> {
+    let frame = Frame::read(bytes, input, format, &|_| false)?;
+    let columns = frame.names().into_iter().map(|name| {
+        let cells = match frame.kind(name)? {
+            Kind::Number | Kind::Integer => Cells::Numbers(frame.numbers(name)?),
+            Kind::Stamp => {
+                let (stamps, zone) = frame.stamps(name)?;
+                let zone = zone.map_or(Ok(Zone::Local), |zone| Zone::named(&zone))?;
+                Cells::Stamps(
+                    stamps.into_iter().map(Option::unwrap_or_default).collect(),
+                    zone,
+                )
+            }
+            Kind::Text | Kind::Other => {
+                let mut text = Vec::with_capacity(frame.n_rows());
+                frame.each_text(name, |_, cell| {
+                    text.push(cell.unwrap_or_default().to_string());
+                    Ok(())
+                })?;
+                Cells::Text(text)
+            }
+        };
+        Ok((name.to_string(), cells))
+    });
+    columns.collect()
+}
+
 fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> {
     let name = PlSmallStr::from_str(name);
     Ok(match cells {

@@ -19,14 +19,17 @@ mod time;
 mod window;
 
 pub use duplicates::Duplicates;
-pub use frame::{Cells, Format, encode};
+pub use frame::{Cells, Format, decode, encode};
+pub(crate) use panel::label;
 pub use panel::{Panel, ReadReport, RowCounts};
 pub use quality::{ChannelQuality, Quality, SeriesQuality, season_length, usual_seasons};
 pub use read::ReadOptions;
+pub use regular::infer_index;
 pub use scaler::{Scaler, Scaling};
 pub(crate) use scaler::{scale_series, sorted};
 pub use series::Series;
 pub use split::{Split, SplitRule};
+pub use stamp::parse_stamps;
 pub use step::Step;
 pub use time::{TimeIndex, Zone};
 pub use window::{Window, WindowSpec, Windows};

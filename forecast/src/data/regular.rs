@@ -10,7 +10,7 @@ use super::read::ReadOptions;
 use super::series::Series;
 use super::stamp::Stamps;
 use super::step::Step;
-use super::time::{TimeIndex, format_stamp};
+use super::time::{TimeIndex, Zone, format_stamp};
 use crate::{Error, Result};
 
 /// A grid may have this many steps a row, and [`FREE_STEPS`] more: beyond that a stamp must be wrong.
@@ -92,6 +92,37 @@ pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
         .into_iter()
         .find(fits)
         .unwrap_or(Step::Nanos(*distance)))
+}
+
+/// The index of a set of stamps in any order, repeated or not, with the step told from them.
+///
+/// # Errors
+/// [`Error::UnknownStep`] if fewer than two stamps differ.
+pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIndex> {
+    let stamps = Stamps {
+        values: stamps.to_vec(),
+        zone: zone.clone(),
+        is_index,
+        note: None,
+    };
+    let mut rows = Rows::new(
+        "time stamps".to_string(),
+        (0..stamps.values.len()).collect(),
+    );
+    rows.sort(&stamps.values);
+    let step = infer_step(std::slice::from_ref(&rows), &stamps)?;
+    let start = rows.stamps(&stamps.values).next().unwrap_or(0);
+    let end = rows.stamps(&stamps.values).last().unwrap_or(0);
+    let index = TimeIndex {
+        start,
+        step,
+        zone: stamps.zone.clone(),
+        len: 0,
+    };
+    Ok(TimeIndex {
+        len: index.position(end).unwrap_or(0) + 1,
+        ..index
+    })
 }
 
 /// Steps that may have produced a distance in nanoseconds, the likeliest first.

@@ -5,6 +5,7 @@ use jiff::fmt::temporal::{DateTimeParser, Pieces, PiecesOffset};
 use jiff::tz::{Offset, TimeZone};
 
 use super::time::Zone;
+use crate::Error;
 
 /// Stamps read from one column.
 #[derive(Debug, PartialEq)]
@@ -124,6 +125,25 @@ impl TextStamps {
             note,
         }
     }
+}
+
+/// Stamps from text, in nanoseconds, and the zone that they are told in.
+///
+/// # Errors
+/// [`Error::BadStamp`] with the first cell that cannot be read.
+pub fn parse_stamps(cells: &[String]) -> Result<(Vec<i64>, Zone), Error> {
+    let mut stamps = TextStamps::new(None, cells.len());
+    for cell in cells {
+        stamps.push(Some(cell)).map_err(|bad| Error::BadStamp {
+            input: "table".to_string(),
+            row: bad.row + 1,
+            column: "ds".to_string(),
+            value: bad.value,
+            expected: bad.expected,
+        })?;
+    }
+    let stamps = stamps.finish();
+    Ok((stamps.values, stamps.zone))
 }
 
 /// Integers as an epoch in s, ms, us or ns, told by their size, or as a plain index below 10^8.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::scores::Scores;
 use crate::data::{self, Cells, Panel, Series};
-use crate::model::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig};
+use crate::model::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Shape};
 use crate::{Error, Result};
 
 /// How to back-test.
@@ -135,9 +135,20 @@ pub fn backtest(
         .fit
         .season_length
         .unwrap_or_else(|| data::season_length(&before_first));
+    let shortest = before_first
+        .series()
+        .iter()
+        .map(Series::n_steps)
+        .min()
+        .unwrap_or(0);
+    let shape = Shape {
+        season_length,
+        step: panel.step(),
+        n_steps: shortest,
+    };
     let configs = with_seasonal_naive(models)
         .iter()
-        .map(|config| config.resolve(season_length))
+        .map(|config| config.resolve(&shape))
         .collect::<Result<Vec<_>>>()?;
     check_lengths(&configs, panel, options, step_size, span)?;
 

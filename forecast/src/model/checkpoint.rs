@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::header::{FORMAT_VERSION, Header, Stretch, hex};
 use super::tensor::{Tensor, Tensors};
-use super::{Model, Parts};
+use super::{Model, Parts, Shape};
 use crate::data::{Scaler, Series, TimeIndex};
 use crate::eval::conformal::Calibration;
 use crate::{Error, Result, file};
@@ -108,6 +108,19 @@ impl Model {
         let digest = hex(&Sha256::digest(&bytes));
         bytes[at..at + 64].copy_from_slice(digest.as_bytes());
         Ok(bytes)
+    }
+
+    /// The SHA-256 of the model file, as the file states it: models are equal where it is.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] only.
+    pub fn digest(&self) -> Result<String> {
+        let bytes = self.to_bytes()?;
+        let at = digest_position(&bytes);
+        let digits = at.and_then(|at| std::str::from_utf8(&bytes[at..at + 64]).ok());
+        digits
+            .map(str::to_string)
+            .ok_or_else(|| Error::Internal("the header has no digest".to_string()))
     }
 
     /// A model from the bytes of its file; `path` names it in messages.
@@ -273,7 +286,13 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     if n_series == 0 || n_channels == 0 || header.history.len() != n_series {
         return Err(wrong("the list of series"));
     }
-    let config = header.config.resolve(header.season_length)?;
+    // A saved configuration has no open choice left; this checks its ranges.
+    let shape = Shape {
+        season_length: header.season_length,
+        step: header.step,
+        n_steps: 0,
+    };
+    let config = header.config.resolve(&shape)?;
 
     let scalers = take(tensors, "scalers", 3)?;
     if scalers.shape != [n_series + 1, n_channels, 2] {

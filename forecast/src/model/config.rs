@@ -6,7 +6,19 @@ use serde_json::Value;
 use super::{Family, Tensors, Training};
 use crate::ar::{self, ArConfig};
 use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
+use crate::data::Step;
 use crate::{Error, Result};
+
+/// What defaults are told from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Steps of one season.
+    pub(crate) season_length: usize,
+    /// The step of the data.
+    pub(crate) step: Step,
+    /// Steps of the shortest series.
+    pub(crate) n_steps: usize,
+}
 
 /// A model family with its settings.
 ///
@@ -68,6 +80,20 @@ impl ModelConfig {
         }
     }
 
+    /// The names of the settings, in alphabetical order.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        let settings = serde_json::to_value(self).ok();
+        let names = settings
+            .as_ref()
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|map| map.keys());
+        let mut names: Vec<String> = names.filter(|name| *name != "model").cloned().collect();
+        names.sort();
+        names
+    }
+
     /// The same settings with one changed; `value` is text such as `168` or `true`.
     ///
     /// # Errors
@@ -79,8 +105,7 @@ impl ModelConfig {
         let Some(map) = settings.as_object_mut() else {
             return Err(Error::Internal("settings are not a map".to_string()));
         };
-        let mut known: Vec<String> = map.keys().filter(|k| *k != "model").cloned().collect();
-        known.sort();
+        let known = self.settings();
         if key == "model" || !map.contains_key(key) {
             let rule = if known.is_empty() {
                 format!("{} has no settings", self.name())
@@ -98,7 +123,8 @@ impl ModelConfig {
     ///
     /// # Errors
     /// [`Error::BadOption`] if a setting is out of range.
-    pub(crate) fn resolve(&self, season_length: usize) -> Result<Self> {
+    pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
+        let season_length = shape.season_length;
         let season = |own: Option<usize>| own.unwrap_or(season_length);
         Ok(match self {
             ModelConfig::Naive(config) => ModelConfig::Naive(config.clone()),
@@ -127,7 +153,7 @@ impl ModelConfig {
                     lookback: Some(lookback),
                 })
             }
-            ModelConfig::Ar(config) => ModelConfig::Ar(config.resolve(season_length)?),
+            ModelConfig::Ar(config) => ModelConfig::Ar(config.resolve(shape)?),
         })
     }
 
@@ -232,7 +258,11 @@ mod tests {
         let zero = ar
             .with("order", "0")
             .unwrap()
-            .resolve(24)
+            .resolve(&Shape {
+                season_length: 24,
+                step: Step::Index(1),
+                n_steps: 99,
+            })
             .unwrap_err()
             .to_string();
         assert!(zero.contains("order is 0"), "{zero}");

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use ndarray::{ArrayView1, ArrayViewMut2};
+use ndarray::{Array1, ArrayView1, ArrayViewMut2};
 use serde::{Deserialize, Serialize};
 
 use super::lags::Lags;
 use super::tensor::Tensors;
-use crate::data::Series;
+use crate::data::{Scaler, Series};
 
 /// What a family is fitted on: the training range of each series, scaled.
 #[derive(Debug)]
@@ -54,6 +54,36 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 
     /// Intercept and weights on the scale of the model, lag 1 first, if the family is linear.
     fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)>;
+}
+
+/// Feeds a history to a fresh memory: as much of it as a forecast can depend on, the last stretch that begins
+/// with `lookback` complete steps. Returns how many steps were fed.
+pub(crate) fn prime(
+    family: &dyn Family,
+    slot: usize,
+    memory: &mut Memory,
+    history: &Series,
+    scalers: &[Scaler],
+) -> usize {
+    let values = history.values();
+    let mut complete = 0;
+    let mut start = values.nrows();
+    while start > 0 && complete < family.lookback() {
+        start -= 1;
+        complete = if values.row(start).iter().any(|v| v.is_nan()) {
+            0
+        } else {
+            complete + 1
+        };
+    }
+    let mut step = Array1::zeros(scalers.len());
+    for row in values.rows().into_iter().skip(start) {
+        for (scaled, (value, scaler)) in step.iter_mut().zip(row.iter().zip(scalers)) {
+            *scaled = scaler.scale(*value);
+        }
+        family.observe(slot, memory, step.view());
+    }
+    values.nrows() - start
 }
 
 /// A family that forecasts each channel from its own last steps; everything else follows.

@@ -53,8 +53,17 @@ pub struct Forecast {
     pub intervals: Vec<Interval>,
     /// One for each quantile asked for, in that order.
     pub quantiles: Vec<QuantilePath>,
-    /// What the reader should know, in words.
-    pub warnings: Vec<String>,
+    /// What the reader should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that a reader of a forecast should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// A word for machines: `MISSING_FILLED` or `SERIES_NOT_TRAINED`.
+    pub reason: &'static str,
+    /// The same in a sentence.
+    pub message: String,
 }
 
 /// A central prediction interval.
@@ -258,15 +267,21 @@ impl Model {
             .collect::<Result<_>>()?;
         let mut warnings = Vec::new();
         if n_missing > 0 {
-            warnings.push(format!(
+            let message = format!(
                 "{n_missing} of the last {} steps had a missing value and were filled by the model's own forecast",
                 self.lookback()
-            ));
+            );
+            warnings.push(Warning {
+                reason: "MISSING_FILLED",
+                message,
+            });
         }
         if !self.header().series.iter().any(|id| id == series) && self.header().series.len() > 1 {
-            warnings.push(
-                "the series was not in the training data; it is scaled by the mean of those that were".to_string(),
-            );
+            let message = "the series was not in the training data; it is scaled by the mean of those that were";
+            warnings.push(Warning {
+                reason: "SERIES_NOT_TRAINED",
+                message: message.to_string(),
+            });
         }
         let channels = self.header().channels.clone();
         Ok(Forecast {

@@ -8,8 +8,11 @@ mod fit;
 mod forecast;
 mod header;
 mod lags;
+mod plan;
 mod state;
+mod table;
 mod tensor;
+mod validate;
 
 use std::sync::Arc;
 
@@ -18,12 +21,13 @@ use crate::eval::conformal::Calibration;
 use crate::{Error, Result};
 
 pub use config::ModelConfig;
-pub(crate) use config::check_positive;
+pub(crate) use config::{Shape, check_positive};
 pub(crate) use family::{Family, LagRule, Memory, Training};
 pub use fit::{FitOptions, FitReport, Fitted};
-pub use forecast::{Forecast, ForecastOptions, Interval, QuantilePath};
+pub use forecast::{Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};
 pub use state::State;
+pub use table::table;
 pub(crate) use tensor::{Tensor, Tensors};
 
 /// A fitted model: immutable, cheap to clone and to share between threads.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::family::prime;
 use super::forecast::{Forecast, ForecastOptions};
 use super::{Memory, Model};
 use crate::data::{Series, TimeIndex};
@@ -59,17 +60,15 @@ impl Model {
         self.check_series(history)?;
         let slot = self.slot(history.id())?;
         let scalers = &self.parts.scalers[slot.scale];
-        let fed = history.slice(self.feed_start(history)..history.n_steps());
         let mut memory = self.parts.family.start(scalers.len());
-        let mut step = ndarray::Array1::zeros(scalers.len());
-        for row in fed.values().rows() {
-            for (scaled, (value, scaler)) in step.iter_mut().zip(row.iter().zip(scalers)) {
-                *scaled = scaler.scale(*value);
-            }
-            self.parts
-                .family
-                .observe(slot.family, &mut memory, step.view());
-        }
+        let n_fed = prime(
+            self.parts.family.as_ref(),
+            slot.family,
+            &mut memory,
+            history,
+            scalers,
+        );
+        let fed = history.tail(n_fed);
         Ok(State {
             series: history.id().to_string(),
             index: fed.index().clone(),
@@ -158,22 +157,5 @@ impl Model {
             &state.series,
             "it must come from this model",
         ))
-    }
-
-    /// Where to begin feeding: the last position from which `lookback` steps are complete, else the start.
-    fn feed_start(&self, history: &Series) -> usize {
-        let lookback = self.lookback();
-        let mut complete = 0;
-        for (step, row) in history.values().rows().into_iter().enumerate().rev() {
-            complete = if row.iter().any(|v| v.is_nan()) {
-                0
-            } else {
-                complete + 1
-            };
-            if complete == lookback {
-                return step;
-            }
-        }
-        0
     }
 }

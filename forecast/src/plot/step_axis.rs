@@ -44,23 +44,23 @@ pub(super) fn steps_of(step: Step) -> String {
 /// Steps between ticks: a round span of time if one gives a good number of ticks, else a round number.
 fn spacing(step: Step, n: usize) -> usize {
     let round: Vec<usize> = match step {
-        Step::Nanos(nanos) => ROUND_SECONDS
+        Step::Nanos(nanos) if nanos > 0 => ROUND_SECONDS
             .map(|seconds| seconds * 1_000_000_000)
             .into_iter()
             .filter(|span| span % nanos == 0)
             .filter_map(|span| usize::try_from(span / nanos).ok())
             .collect(),
-        Step::Days(days) => [1, 2, 7, 14, 28]
+        Step::Days(days) if days > 0 => [1, 2, 7, 14, 28]
             .into_iter()
             .filter(|d| d % days == 0)
             .map(|d| (d / days) as usize)
             .collect(),
-        Step::Months(months) => [1, 2, 3, 6, 12, 24, 60, 120]
+        Step::Months(months) if months > 0 => [1, 2, 3, 6, 12, 24, 60, 120]
             .into_iter()
             .filter(|m| m % months == 0)
             .map(|m| (m / months) as usize)
             .collect(),
-        Step::Index(_) => Vec::new(),
+        _ => Vec::new(),
     };
     let cost = |spacing: usize, odd: f64| {
         let count = n / spacing;

@@ -100,7 +100,12 @@ fn title(index: &TimeIndex) -> String {
     match (&index.step, &index.zone) {
         (Step::Index(_), _) => "step".to_string(),
         (_, Zone::Local) => "time".to_string(),
-        (_, zone) => format!("time ({})", String::from(zone.clone())),
+        (_, zone) => match String::from(zone.clone()) {
+            offset if offset.starts_with(['+', '-']) => {
+                format!("time (UTC{})", offset.replace('-', "\u{2212}"))
+            }
+            name => format!("time ({name})"),
+        },
     }
 }
 
@@ -126,6 +131,13 @@ mod tests {
             ["1,000", "1,100", "1,200", "1,300", "1,400"]
         );
         assert_eq!(axis.title, "step");
+        let zoned = |name: &str| TimeIndex {
+            step: Step::Nanos(1),
+            zone: Zone::named(name).unwrap(),
+            ..index(4)
+        };
+        assert_eq!(title(&zoned("-07:00")), "time (UTC\u{2212}07)");
+        assert_eq!(title(&zoned("Europe/Rome")), "time (Europe/Rome)");
         let single = TimeAxis::new(&[&index(1)], WholeSteps::No).unwrap();
         assert!(single.axis.lo < 0.0 && single.axis.hi > 0.0);
         assert!(

@@ -1,0 +1,159 @@
+//! What is decided before the first number is fitted: settings, horizon, season, and where ranges begin.
+
+use std::collections::BTreeMap;
+
+use super::fit::{FitOptions, FitReport};
+use super::header::{Header, Stretch, fingerprint};
+use super::{ModelConfig, Shape};
+use crate::data::{self, Panel, Series, Step};
+use crate::{Error, Result};
+
+/// Windows that one series is calibrated on, at most.
+const MOST_WINDOWS: usize = 500;
+/// Shares of the steps that the default validation range lies between, and the year that it aims at.
+const SMALLEST_VALIDATION: f64 = 0.2;
+const LARGEST_VALIDATION: f64 = 0.4;
+const YEAR_NANOS: i64 = 365 * 86_400_000_000_000;
+/// The default horizon lies between these.
+const SHORTEST_DEFAULT_HORIZON: usize = 24;
+const LONGEST_DEFAULT_HORIZON: usize = 1_440;
+
+/// The choices of one fit.
+pub(super) struct Plan {
+    pub(super) config: ModelConfig,
+    pub(super) horizon: usize,
+    pub(super) season_length: usize,
+}
+
+impl Plan {
+    pub(super) fn new(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Self> {
+        let season_length = options
+            .season_length
+            .unwrap_or_else(|| data::season_length(panel));
+        let shortest = panel
+            .series()
+            .iter()
+            .map(Series::n_steps)
+            .min()
+            .unwrap_or(0);
+        let config = config.resolve(&Shape {
+            season_length,
+            step: panel.step(),
+            n_steps: shortest,
+        })?;
+        let horizon = options.horizon.unwrap_or_else(|| {
+            // Half of the validation range leaves as many windows as steps.
+            let fits = validation_steps(shortest, panel.step(), options) / 2;
+            season_length
+                .clamp(SHORTEST_DEFAULT_HORIZON, LONGEST_DEFAULT_HORIZON)
+                .min(fits.max(1))
+        });
+        Ok(Plan {
+            config,
+            horizon,
+            season_length,
+        })
+    }
+
+    /// Where the validation range of each series begins.
+    pub(super) fn cuts(&self, panel: &Panel, options: &FitOptions) -> Result<Vec<usize>> {
+        let lookback = self.config.lookback();
+        let cut = |series: &Series| {
+            let n = series.n_steps();
+            if n < lookback + self.horizon {
+                return Err(Error::TooShort {
+                    series: series.id().to_string(),
+                    steps: n,
+                    lookback,
+                    horizon: self.horizon,
+                });
+            }
+            let validation = validation_steps(n, panel.step(), options).max(self.horizon);
+            Ok(n.saturating_sub(validation).max(lookback))
+        };
+        panel.series().iter().map(cut).collect()
+    }
+
+    /// The cutoffs after `cut` that a series of `n_steps` is calibrated at: all, or about 500 evenly spaced ones.
+    pub(super) fn cutoffs(
+        &self,
+        n_steps: usize,
+        cut: usize,
+    ) -> impl Iterator<Item = usize> + use<> {
+        let end = n_steps + 1 - self.horizon;
+        // A stride that shares no factor with the season visits all of its phases.
+        let fewest = (end - cut).div_ceil(MOST_WINDOWS).max(1);
+        let stride = (fewest..)
+            .find(|s| gcd(*s, self.season_length) == 1)
+            .unwrap_or(fewest);
+        (cut..end).step_by(stride)
+    }
+
+    pub(super) fn header(
+        &self,
+        panel: &Panel,
+        options: &FitOptions,
+        report: &FitReport,
+        history: &[Series],
+    ) -> Header {
+        let scores = [
+            ("validation_mae", report.mae),
+            ("validation_mase", report.mase),
+            ("validation_seasonal_naive_mae", report.seasonal_naive_mae),
+            ("validation_seasonal_naive_mase", report.seasonal_naive_mase),
+            ("validation_windows", report.n_windows as f64),
+        ];
+        // JSON has no NaN: a score that is not defined is left out.
+        let metrics: BTreeMap<String, f64> = scores
+            .into_iter()
+            .filter(|(_, score)| score.is_finite())
+            .map(|(name, score)| (name.to_string(), score))
+            .collect();
+        Header {
+            longcast: env!("CARGO_PKG_VERSION").to_string(),
+            config: self.config.clone(),
+            scaling: options.scaling,
+            step: panel.step(),
+            zone: panel
+                .series()
+                .first()
+                .map_or_else(Default::default, |s| s.index().zone.clone()),
+            channels: panel.channels().to_vec(),
+            series: panel
+                .series()
+                .iter()
+                .map(|series| series.id().to_string())
+                .collect(),
+            season_length: self.season_length,
+            horizon: self.horizon,
+            unit: options.unit.clone(),
+            fingerprint: fingerprint(panel),
+            metrics,
+            seed: options.seed,
+            history: history
+                .iter()
+                .map(|series| Stretch {
+                    start: series.index().start,
+                    len: series.n_steps(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Steps of the validation range of a series with `n`.
+fn validation_steps(n: usize, step: Step, options: &FitOptions) -> usize {
+    let share = |share: f64| (n as f64 * share).round() as usize;
+    match (options.validation, step.approximate_nanos()) {
+        (Some(given), _) => share(given),
+        (None, 0) => share(SMALLEST_VALIDATION),
+        (None, nanos) => {
+            let year = usize::try_from(YEAR_NANOS / nanos).unwrap_or(usize::MAX);
+            year.clamp(share(SMALLEST_VALIDATION), share(LARGEST_VALIDATION))
+        }
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,71 @@
+//! Forecasts as the conventional long table.
+
+use super::Forecast;
+use crate::data::{Cells, Step, label};
+
+/// The columns `unique_id, ds, <model>, <model>-lo-80, <model>-hi-80, <model>-q-0.1, ...`, one row for each
+/// series, channel and step. The forecasts come from one call, so they share their levels and quantiles.
+///
+/// # Example
+/// ```
+/// assert!(forecast::table(&[], "ar").is_empty());
+/// ```
+#[must_use]
+pub fn table(forecasts: &[Forecast], model: &str) -> Vec<(String, Cells)> {
+    let Some(first) = forecasts.first() else {
+        return Vec::new();
+    };
+    let paths: Vec<(&Forecast, usize)> = forecasts
+        .iter()
+        .flat_map(|forecast| (0..forecast.channels.len()).map(move |channel| (forecast, channel)))
+        .collect();
+    let ids = paths
+        .iter()
+        .flat_map(|(forecast, channel)| {
+            let id = label(
+                &forecast.series,
+                &forecast.channels,
+                forecasts.len(),
+                *channel,
+            );
+            std::iter::repeat_n(id, forecast.index.len)
+        })
+        .collect();
+    let stamps: Vec<i64> = paths
+        .iter()
+        .flat_map(|(forecast, _)| forecast.index.stamps().collect::<Vec<_>>())
+        .collect();
+    let stamps = match first.index.step {
+        Step::Index(_) => Cells::Integers(stamps),
+        _ => Cells::Stamps(stamps, first.index.zone.clone()),
+    };
+    let numbers = |of: &dyn Fn(&Forecast) -> &ndarray::Array2<f64>| {
+        let columns = paths
+            .iter()
+            .flat_map(|(forecast, channel)| of(forecast).column(*channel).to_vec());
+        Cells::Numbers(columns.collect())
+    };
+    let mut table = vec![
+        ("unique_id".to_string(), Cells::Text(ids)),
+        ("ds".to_string(), stamps),
+        (model.to_string(), numbers(&|forecast| &forecast.mean)),
+    ];
+    for (i, interval) in first.intervals.iter().enumerate() {
+        let level = interval.level;
+        table.push((
+            format!("{model}-lo-{level}"),
+            numbers(&|f| &f.intervals[i].lower),
+        ));
+        table.push((
+            format!("{model}-hi-{level}"),
+            numbers(&|f| &f.intervals[i].upper),
+        ));
+    }
+    for (i, quantile) in first.quantiles.iter().enumerate() {
+        table.push((
+            format!("{model}-q-{}", quantile.level),
+            numbers(&|f| &f.quantiles[i].values),
+        ));
+    }
+    table
+}

@@ -1,0 +1,363 @@
+//! What can be typed. Every command shows an example in its help.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Forecasts fine-grained time series: seconds, minutes, hours.
+#[derive(Debug, Parser)]
+#[command(
+    name = "longcast",
+    version,
+    propagate_version = true,
+    after_help = "Start with: longcast demo"
+)]
+pub(crate) struct Arguments {
+    /// Results as JSON on standard output, errors as JSON on standard error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The bundled data sets: list them, show where they come from, write them to files.
+    #[command(after_help = "Example: longcast data export electricity -o load.csv")]
+    Data(DataArguments),
+    /// What is in a file: step, gaps, duplicates, missing values, outliers, seasons.
+    #[command(after_help = "Example: longcast inspect load.csv --plot missing.png")]
+    Inspect(InspectArguments),
+    /// Fit a model and save it.
+    #[command(
+        after_help = "Example: longcast fit --model ar --order 168 load.csv -o load.longcast"
+    )]
+    Fit(FitArguments),
+    /// Forecast what follows the training data, or the end of another file.
+    #[command(
+        after_help = "Example: longcast forecast load.longcast --horizon 168 --level 80,95 -o week.csv --plot week.png"
+    )]
+    Forecast(ForecastArguments),
+    /// Forecast from several cutoffs in the past and score against what followed.
+    #[command(
+        after_help = "Example: longcast backtest load.csv --model ar --horizon 168 --n-windows 24 --level 80,95"
+    )]
+    Backtest(BacktestArguments),
+    /// Draw a chart to a PNG file.
+    #[command(after_help = "Example: longcast plot coefficients load.longcast -o lags.png")]
+    Plot(PlotArguments),
+    /// Answer forecasts over gRPC.
+    #[command(after_help = "Example: longcast serve --model load.longcast --port 50051")]
+    Serve(ServeArguments),
+    /// The main job on bundled data: check, back-test, fit, forecast, draw, serve. Takes less than a minute.
+    #[command(after_help = "Example: longcast demo")]
+    Demo(DemoArguments),
+    /// A completion script for a shell.
+    #[command(after_help = "Example: longcast completions bash > /etc/bash_completion.d/longcast")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataArguments {
+    #[command(subcommand)]
+    pub(crate) action: DataAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataAction {
+    /// The names of the data sets, a line each.
+    #[command(after_help = "Example: longcast data list")]
+    List,
+    /// Source, licence, columns and known defects of a data set.
+    #[command(after_help = "Example: longcast data show electricity")]
+    Show {
+        /// The data set.
+        name: String,
+    },
+    /// Write a data set as CSV.
+    #[command(after_help = "Example: longcast data export electricity -o load.csv")]
+    Export {
+        /// The data set.
+        name: String,
+        /// The file to write; standard output if left out.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+}
+
+/// How to read a data file.
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// Column with the series id [default: unique_id, item_id or series_id].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) id_col: Option<String>,
+    /// Column with the time stamps [default: ds, timestamp, date, ...].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) time_col: Option<String>,
+    /// Columns with the values [default: y, target or value, else every column of numbers].
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub(crate) target_col: Vec<String>,
+    /// The step, such as 15min, 1h, D, MS, or 1 for an integer index [default: inferred].
+    #[arg(long)]
+    pub(crate) freq: Option<String>,
+    /// The zone of stamps without an offset, such as Europe/Rome or UTC.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+    /// Several rows for one stamp: error, first, last or mean.
+    #[arg(long, value_name = "POLICY", default_value = "error")]
+    pub(crate) duplicates: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The data: CSV, Parquet or Arrow IPC, long or wide.
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+    /// Draw a map of missing values to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+/// How to fit.
+#[derive(Debug, Args)]
+pub(crate) struct FittingArguments {
+    /// Number of lags of the model ar [default: the longest of one or two seasons, 24 to 336].
+    #[arg(long)]
+    pub(crate) order: Option<usize>,
+    /// Steps that drift and window-mean look back.
+    #[arg(long, visible_aliases = ["input-size", "context-length", "seq-len"])]
+    pub(crate) lookback: Option<usize>,
+    /// Steps of one season [default: the one that stands out in the data].
+    #[arg(long)]
+    pub(crate) season_length: Option<usize>,
+    /// Any other setting of the model, as name=value.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Share of the steps that intervals are calibrated on [default: a year, 0.2 to 0.4].
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) validation: Option<f64>,
+    /// How series are scaled: standard, robust, min-max or none.
+    #[arg(long, default_value = "standard")]
+    pub(crate) scaling: String,
+    /// Keep the coefficients that were fitted without the validation range.
+    #[arg(long)]
+    pub(crate) no_refit: bool,
+    /// Seed of every random choice.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FitArguments {
+    /// The data: CSV, Parquet or Arrow IPC, long or wide.
+    pub(crate) data: PathBuf,
+    /// The model: naive, seasonal-naive, drift, window-mean or ar.
+    #[arg(long, default_value = "ar", conflicts_with = "config")]
+    pub(crate) model: String,
+    /// Settings of the model in a TOML file, with its name under `model`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The file to save the model to.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Longest horizon that intervals are calibrated for [default: one season, 24 to 1440].
+    #[arg(long, alias = "h")]
+    pub(crate) horizon: Option<usize>,
+    /// Unit of the values, for charts, such as kW.
+    #[arg(long, default_value = "")]
+    pub(crate) unit: String,
+    #[command(flatten)]
+    pub(crate) fitting: FittingArguments,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+}
+
+/// What to forecast.
+#[derive(Debug, Args)]
+pub(crate) struct SpecArguments {
+    /// Steps ahead [default: the horizon that the model was calibrated for].
+    #[arg(long, alias = "h")]
+    pub(crate) horizon: Option<usize>,
+    /// Prediction intervals, in percent.
+    #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
+    pub(crate) level: Vec<f64>,
+    /// Quantiles, as fractions.
+    #[arg(
+        long,
+        value_name = "QUANTILE,...",
+        value_delimiter = ',',
+        alias = "quantile"
+    )]
+    pub(crate) quantiles: Vec<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForecastArguments {
+    /// The model file.
+    pub(crate) model: PathBuf,
+    /// The history to forecast from; the end of the training data if left out.
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) spec: SpecArguments,
+    /// The file to write: csv, parquet, arrow or json; CSV on standard output if left out.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The format, where the extension does not say it.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// Draw the forecast to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// The series to draw, where there are several [default: the first].
+    #[arg(long, value_name = "ID")]
+    pub(crate) plot_series: Option<String>,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BacktestArguments {
+    /// The data: CSV, Parquet or Arrow IPC, long or wide.
+    pub(crate) data: PathBuf,
+    /// The models; seasonal-naive always stands beside them.
+    #[arg(
+        long,
+        value_name = "MODEL,...",
+        value_delimiter = ',',
+        default_value = "ar"
+    )]
+    pub(crate) model: Vec<String>,
+    /// Steps ahead of each cutoff.
+    #[arg(long, alias = "h", default_value_t = 24)]
+    pub(crate) horizon: usize,
+    /// How many cutoffs; the last one lies one horizon before the end.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) n_windows: usize,
+    /// Steps from one cutoff to the next [default: the horizon].
+    #[arg(long)]
+    pub(crate) step_size: Option<usize>,
+    /// Fit again at every cutoff (true), never (false), or at every so many.
+    #[arg(long, default_value = "false")]
+    pub(crate) refit: String,
+    /// Prediction intervals, in percent.
+    #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
+    pub(crate) level: Vec<f64>,
+    /// The file to write all forecasts to: csv, parquet, arrow or json.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The format, where the extension does not say it.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// The file to write the scores to, one row for each series and metric.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scores: Option<PathBuf>,
+    /// Draw forecasts against actuals to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Draw the error by step ahead to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot_horizon: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fitting: FittingArguments,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlotArguments {
+    #[command(subcommand)]
+    pub(crate) chart: Chart,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Chart {
+    /// The end of the training data and the forecast, with intervals.
+    #[command(
+        after_help = "Example: longcast plot forecast load.longcast --horizon 168 --level 80,95 -o week.png"
+    )]
+    Forecast {
+        /// The model file.
+        model: PathBuf,
+        /// The series [default: the first].
+        #[arg(long, value_name = "ID")]
+        series: Option<String>,
+        #[command(flatten)]
+        spec: SpecArguments,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The coefficients of an autoregression by lag.
+    #[command(after_help = "Example: longcast plot coefficients load.longcast -o lags.png")]
+    Coefficients {
+        /// The model file.
+        model: PathBuf,
+        /// The series [default: the first].
+        #[arg(long, value_name = "ID")]
+        series: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Forecasts against actuals, from a file that `backtest -o` wrote.
+    #[command(after_help = "Example: longcast plot backtest backtest.csv -o backtest.png")]
+    Backtest {
+        /// The file that `backtest -o` wrote.
+        table: PathBuf,
+        /// The series [default: the first].
+        #[arg(long, value_name = "ID")]
+        series: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The error by step ahead of several models, from a file that `backtest -o` wrote.
+    #[command(after_help = "Example: longcast plot horizon backtest.csv -o horizon.png")]
+    Horizon {
+        /// The file that `backtest -o` wrote.
+        table: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Where values are missing.
+    #[command(after_help = "Example: longcast plot missing load.csv -o missing.png")]
+    Missing {
+        /// The data.
+        data: PathBuf,
+        #[command(flatten)]
+        input: InputArguments,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Where to draw.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The PNG file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// A model file; load.longcast is served as models/load. May be given several times.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) model: Vec<PathBuf>,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 50051)]
+    pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// The folder to write to; made if it is not there.
+    #[arg(short, long, value_name = "FOLDER", default_value = "longcast-demo")]
+    pub(crate) output: PathBuf,
+}

@@ -1,0 +1,298 @@
+//! Charts of what the commands computed.
+
+use forecast::data::{Cells, Zone, infer_index};
+use forecast::plot::{
+    BacktestChart, BacktestModel, Band, CoefficientChart, FanChart, HorizonErrorChart, Line,
+    MissingMap,
+};
+use forecast::{Forecast, Model, Panel, Series, Step, TimeIndex};
+
+use super::failure::Failure;
+
+/// History in a fan chart: this many horizons before the cutoff.
+const HISTORY_HORIZONS: usize = 2;
+/// And no fewer steps than this.
+const SHORTEST_HISTORY: usize = 48;
+/// Cutoffs in a back-test chart; more would be a solid area.
+const MOST_CUTOFFS: usize = 6;
+
+/// The end of a history and the forecast of its first channel.
+pub(crate) fn fan(
+    model: &Model,
+    history: &Series,
+    forecast: &Forecast,
+) -> Result<Vec<u8>, Failure> {
+    let header = model.header();
+    let channel = 0;
+    let name = &header.channels[channel];
+    let shown = (HISTORY_HORIZONS * forecast.index.len).max(SHORTEST_HISTORY);
+    let tail = history.tail(shown);
+    let chart = FanChart {
+        title: format!(
+            "{}: {} steps ahead by {}",
+            forecast.series,
+            forecast.index.len,
+            header.config.name()
+        ),
+        value_label: value_label(name, &header.unit),
+        history: Line::new(tail.index().clone(), tail.values().column(channel).to_vec()),
+        forecast: Line::new(
+            forecast.index.clone(),
+            forecast.mean.column(channel).to_vec(),
+        ),
+        bands: forecast
+            .intervals
+            .iter()
+            .map(|interval| Band {
+                level: interval.level,
+                lower: interval.lower.column(channel).to_vec(),
+                upper: interval.upper.column(channel).to_vec(),
+            })
+            .collect(),
+        actual: None,
+    };
+    Ok(chart.render()?)
+}
+
+fn value_label(name: &str, unit: &str) -> String {
+    if unit.is_empty() {
+        name.to_string()
+    } else {
+        format!("{name} ({unit})")
+    }
+}
+
+/// The coefficients of one series of a model.
+pub(crate) fn coefficients(model: &Model, series: usize) -> Result<Vec<u8>, Failure> {
+    let header = model.header();
+    let Some((_, coefficients)) = model.coefficients(series, 0) else {
+        return Err(Failure::User(format!(
+            "the model is {}, which has no coefficients",
+            header.config.name()
+        )));
+    };
+    let chart = CoefficientChart {
+        title: format!(
+            "{}: coefficients of {}({})",
+            header.series[series],
+            header.config.name(),
+            coefficients.len()
+        ),
+        step: header.step,
+        coefficients,
+    };
+    Ok(chart.render()?)
+}
+
+/// Where the values of a panel are missing, a strip for each series and channel.
+pub(crate) fn missing_map(panel: &Panel) -> Result<Vec<u8>, Failure> {
+    let indexes: Vec<&TimeIndex> = panel.series().iter().map(Series::index).collect();
+    let first = indexes.iter().min_by_key(|index| index.start).map_or_else(
+        || Err(Failure::Internal("a panel without series".to_string())),
+        |index| Ok((*index).clone()),
+    )?;
+    let end = indexes
+        .iter()
+        .map(|index| index.end())
+        .max()
+        .unwrap_or(first.start);
+    // Series whose grids are shifted against each other share the grid of the first.
+    let at = |stamp: i64| (0..).find(|i| first.stamp(*i) >= stamp).unwrap_or(0);
+    let len = first.position(end).unwrap_or_else(|| at(end)) + 1;
+    let mut rows = Vec::new();
+    for series in panel.series() {
+        let offset = first
+            .position(series.index().start)
+            .unwrap_or_else(|| at(series.index().start));
+        for channel in 0..panel.channels().len() {
+            let mut row = vec![None; len];
+            for step in 0..series.n_steps() {
+                if let Some(cell) = row.get_mut(offset + step) {
+                    *cell = Some(series.is_observed(step, channel));
+                }
+            }
+            rows.push((panel.label(series.id(), channel), row));
+        }
+    }
+    let chart = MissingMap {
+        title: "Missing values".to_string(),
+        index: TimeIndex { len, ..first },
+        rows,
+    };
+    Ok(chart.render()?)
+}
+
+/// A back-test table, as `backtest -o` writes it, taken apart.
+struct Rows<'a> {
+    ids: &'a [String],
+    stamps: Vec<i64>,
+    cutoffs: Vec<i64>,
+    y: &'a [f64],
+    models: Vec<(&'a str, &'a [f64])>,
+    step: Step,
+    zone: Zone,
+}
+
+impl<'a> Rows<'a> {
+    fn new(table: &'a [(String, Cells)]) -> Result<Self, Failure> {
+        let find = |name: &str| {
+            table.iter().find(|(column, _)| column == name).map(|(_, cells)| cells).ok_or_else(|| {
+                Failure::User(format!("the table has no column \"{name}\"; give a file that `longcast backtest -o` wrote"))
+            })
+        };
+        let (Cells::Text(ids), Cells::Numbers(y)) = (find("unique_id")?, find("y")?) else {
+            return Err(Failure::User(
+                "the columns unique_id and y must hold text and numbers".to_string(),
+            ));
+        };
+        let (cutoffs, _) = stamps(find("cutoff")?)?;
+        let (stamps, zone) = stamps(find("ds")?)?;
+        let is_model = |name: &str| {
+            !matches!(name, "unique_id" | "ds" | "cutoff" | "y")
+                && !name.contains("-lo-")
+                && !name.contains("-hi-")
+        };
+        let models = table
+            .iter()
+            .filter_map(|(name, cells)| match cells {
+                Cells::Numbers(values) if is_model(name) => Some((name.as_str(), &values[..])),
+                _ => None,
+            })
+            .collect();
+        let is_index = matches!(find("ds")?, Cells::Integers(_) | Cells::Numbers(_));
+        let of_first = stamps.iter().zip(ids).filter(|(_, id)| **id == ids[0]);
+        let of_first: Vec<i64> = of_first.map(|(stamp, _)| *stamp).collect();
+        let step = infer_index(&of_first, is_index, &zone)?.step;
+        Ok(Rows {
+            ids,
+            stamps,
+            cutoffs,
+            y,
+            models,
+            step,
+            zone,
+        })
+    }
+
+    /// Ranges of rows that share series and cutoff, in order.
+    fn paths(&self) -> Vec<std::ops::Range<usize>> {
+        let mut paths: Vec<std::ops::Range<usize>> = Vec::new();
+        for row in 0..self.ids.len() {
+            match paths.last_mut() {
+                Some(path)
+                    if self.ids[path.start] == self.ids[row]
+                        && self.cutoffs[path.start] == self.cutoffs[row] =>
+                {
+                    path.end = row + 1;
+                }
+                _ => paths.push(row..row + 1),
+            }
+        }
+        paths
+    }
+
+    fn line(&self, values: &[f64], path: &std::ops::Range<usize>) -> Line<'static> {
+        let index = TimeIndex {
+            start: self.stamps[path.start],
+            step: self.step,
+            zone: self.zone.clone(),
+            len: path.len(),
+        };
+        Line::new(index, values[path.clone()].to_vec())
+    }
+}
+
+fn stamps(cells: &Cells) -> Result<(Vec<i64>, Zone), Failure> {
+    match cells {
+        Cells::Stamps(stamps, zone) => Ok((stamps.clone(), zone.clone())),
+        Cells::Integers(stamps) => Ok((stamps.clone(), Zone::Local)),
+        Cells::Numbers(numbers) => Ok((numbers.iter().map(|v| *v as i64).collect(), Zone::Local)),
+        Cells::Text(text) => Ok(forecast::data::parse_stamps(text)?),
+    }
+}
+
+/// Forecasts against actuals over the last cutoffs of one series.
+pub(crate) fn backtest(
+    table: &[(String, Cells)],
+    series: Option<&str>,
+) -> Result<Vec<u8>, Failure> {
+    let rows = Rows::new(table)?;
+    let wanted = series.unwrap_or(&rows.ids[0]);
+    let mut paths = rows.paths();
+    paths.retain(|path| rows.ids[path.start] == wanted);
+    if paths.is_empty() {
+        return Err(Failure::option(
+            "--series",
+            wanted,
+            "the table has no such series",
+        ));
+    }
+    paths.drain(..paths.len().saturating_sub(MOST_CUTOFFS));
+    // Actuals of overlapping windows are the same numbers; the first window has no gap before it.
+    let start = rows.stamps[paths[0].start];
+    let index = TimeIndex {
+        start,
+        step: rows.step,
+        zone: rows.zone.clone(),
+        len: 0,
+    };
+    let mut actual: Vec<f64> = Vec::new();
+    for row in paths.iter().cloned().flatten() {
+        if let Some(position) = index.position(rows.stamps[row]) {
+            if actual.len() <= position {
+                actual.resize(position + 1, f64::NAN);
+            }
+            actual[position] = rows.y[row];
+        }
+    }
+    let models = rows.models.iter().map(|(name, values)| BacktestModel {
+        name: (*name).to_string(),
+        forecasts: paths.iter().map(|path| rows.line(values, path)).collect(),
+        bands: Vec::new(),
+    });
+    let chart = BacktestChart {
+        title: format!("{wanted}: forecasts from the last {} cutoffs", paths.len()),
+        value_label: wanted.to_string(),
+        actual: Line::new(
+            TimeIndex {
+                len: actual.len(),
+                ..index
+            },
+            actual,
+        ),
+        models: models.collect(),
+    };
+    Ok(chart.render()?)
+}
+
+/// Mean absolute error by step ahead, over all series and cutoffs.
+pub(crate) fn horizon_error(table: &[(String, Cells)]) -> Result<Vec<u8>, Failure> {
+    let rows = Rows::new(table)?;
+    let paths = rows.paths();
+    let horizon = paths.iter().map(std::ops::Range::len).max().unwrap_or(0);
+    let error_at = |values: &[f64], step: usize| {
+        let at = paths
+            .iter()
+            .filter(|path| path.len() > step)
+            .map(|path| path.start + step);
+        let (y, f): (Vec<f64>, Vec<f64>) = at.map(|row| (rows.y[row], values[row])).unzip();
+        forecast::eval::metrics::mae(&y, &f)
+    };
+    let models = rows
+        .models
+        .iter()
+        .map(|(name, values)| {
+            (
+                (*name).to_string(),
+                (0..horizon).map(|step| error_at(values, step)).collect(),
+            )
+        })
+        .collect();
+    let chart = HorizonErrorChart {
+        title: format!("Error by step ahead, {} forecasts", paths.len()),
+        error_label: "mean absolute error".to_string(),
+        step: rows.step,
+        models,
+    };
+    Ok(chart.render()?)
+}

@@ -1,0 +1,146 @@
+//! The only module that prints: results to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// Where a command says things.
+#[derive(Debug)]
+pub(crate) struct Console {
+    json: bool,
+}
+
+impl Console {
+    pub(crate) fn new(json: bool) -> Self {
+        Console { json }
+    }
+
+    /// True if results are to be JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Bytes on standard output.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)
+            .and_then(|()| out.flush())
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+                _ => Failure::User(format!("cannot write to standard output: {error}")),
+            })
+    }
+
+    /// A line for people on standard output; nothing where JSON was asked for.
+    pub(crate) fn say(&self, line: impl AsRef<str>) -> Result<(), Failure> {
+        if self.json {
+            return Ok(());
+        }
+        self.bytes(format!("{}\n", line.as_ref()).as_bytes())
+    }
+
+    /// A value as JSON, only where JSON was asked for.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        if !self.json {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::Internal(format!("cannot write JSON: {error}")))?;
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// A remark on standard error.
+    pub(crate) fn note(&self, line: impl AsRef<str>) {
+        // A closed standard error is no reason to fail.
+        let _ = writeln!(io::stderr(), "{}", line.as_ref());
+    }
+
+    /// A spinner with elapsed time, on a terminal only; it goes when it is dropped.
+    pub(crate) fn progress(&self, message: impl Into<String>) -> Progress {
+        if self.json || !io::stderr().is_terminal() {
+            return Progress {
+                bar: ProgressBar::hidden(),
+            };
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]") {
+            bar.set_style(style);
+        }
+        bar.set_message(message.into());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Progress { bar }
+    }
+
+    /// Says why a command failed, and with which code to exit.
+    pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
+        let (message, code) = match failure {
+            Failure::User(message) => (message, 2),
+            Failure::Internal(message) => (message, 1),
+            Failure::OutputClosed => return ExitCode::SUCCESS,
+        };
+        if self.json {
+            let fault = if code == 2 { "user" } else { "longcast" };
+            self.note(serde_json::json!({ "error": message, "fault": fault }).to_string());
+        } else {
+            self.note(format!("error: {message}"));
+        }
+        ExitCode::from(code)
+    }
+}
+
+/// A running spinner.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Help and version go to standard output, a wrong call to standard error with exit code 2.
+pub(crate) fn show_usage(error: &clap::Error) -> ExitCode {
+    // A closed stream is no reason to fail.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Rows of text in columns: the first left-aligned, the others right-aligned.
+pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
+    let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..n_columns).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, width))| {
+                    if column == 0 {
+                        format!("{cell:<width$}")
+                    } else {
+                        format!("{cell:>width$}")
+                    }
+                });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
+        })
+        .collect()
+}

@@ -1,0 +1,46 @@
+//! `longcast fit`: a model from data.
+
+use forecast::{FitReport, Model, ModelConfig};
+use serde_json::json;
+
+use super::args::FitArguments;
+use super::console::Console;
+use super::failure::Failure;
+use super::input;
+
+pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Failure> {
+    let base = match &arguments.config {
+        Some(path) => input::config_file(path)?,
+        None => ModelConfig::parse(&arguments.model)?,
+    };
+    let config = input::configs(vec![base], &arguments.fitting)?.remove(0);
+    let options = input::fit_options(&arguments.fitting, arguments.horizon, &arguments.unit)?;
+    let panel = input::read(&arguments.data, &arguments.input, console)?;
+    let fitted = {
+        let _progress = console.progress(format!("fitting {}", config.name()));
+        Model::fit(&config, &panel, &options)?
+    };
+    fitted.model.save(&arguments.output)?;
+    say(&fitted.model, &fitted.report, console)?;
+    if !console.is_json() {
+        console.note(format!("wrote {}", arguments.output.display()));
+    }
+    console.json(&json!({ "output": arguments.output, "header": fitted.model.header() }))
+}
+
+/// What was fitted and how it did, in a few lines.
+pub(crate) fn say(model: &Model, report: &FitReport, console: &Console) -> Result<(), Failure> {
+    let header = model.header();
+    console.say(format!(
+        "{}: looks back {} steps ({}), season {}, intervals up to {} steps ahead",
+        header.config.name(),
+        model.lookback(),
+        header.step.span(model.lookback()),
+        header.season_length,
+        header.horizon,
+    ))?;
+    console.say(format!(
+        "validation, {} windows: MASE {:.3} (seasonal naive {:.3}), MAE {:.4} (seasonal naive {:.4})",
+        report.n_windows, report.mase, report.seasonal_naive_mase, report.mae, report.seasonal_naive_mae
+    ))
+}

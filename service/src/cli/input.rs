@@ -1,0 +1,179 @@
+//! From arguments to what the library takes.
+
+use std::path::Path;
+
+use forecast::data::{Scaling, Zone};
+use forecast::{FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
+
+use super::args::{FittingArguments, InputArguments, SpecArguments};
+use super::console::Console;
+use super::failure::Failure;
+
+/// Reads a panel and says what was inferred and left out.
+pub(crate) fn read(
+    path: &Path,
+    input: &InputArguments,
+    console: &Console,
+) -> Result<Panel, Failure> {
+    let panel = {
+        let _progress = console.progress(format!("reading {}", path.display()));
+        Panel::read(path, &read_options(input)?)?
+    };
+    describe(&panel, &path.display().to_string(), console);
+    Ok(panel)
+}
+
+/// One line about a panel, and one for each assumption.
+pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
+    if console.is_json() {
+        return;
+    }
+    let report = panel.report();
+    let how = if report.step_is_inferred {
+        "inferred"
+    } else {
+        "given"
+    };
+    let n_steps: usize = panel.series().iter().map(forecast::Series::n_steps).sum();
+    let n_series = panel.series().len();
+    let absent: usize = report.counts.iter().map(|counts| counts.absent).sum();
+    let duplicates: usize = report.counts.iter().map(|counts| counts.duplicates).sum();
+    let mut line = format!(
+        "{name}: {n_series} series, {} of {}, {n_steps} steps of {} ({how})",
+        if panel.channels().len() == 1 {
+            "channel"
+        } else {
+            "channels"
+        },
+        panel.channels().join(", "),
+        report.step
+    );
+    for (n, what) in [
+        (absent, "absent rows masked as missing"),
+        (duplicates, "duplicate rows merged"),
+    ] {
+        if n > 0 {
+            line += &format!(", {n} {what}");
+        }
+    }
+    console.note(line);
+    for note in &report.notes {
+        console.note(format!("note: {note}"));
+    }
+}
+
+fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
+    Ok(ReadOptions {
+        id_column: input.id_col.clone(),
+        time_column: input.time_col.clone(),
+        target_columns: input.target_col.clone(),
+        freq: input.freq.as_deref().map(str::parse).transpose()?,
+        zone: input.tz.as_deref().map(Zone::named).transpose()?,
+        duplicates: input.duplicates.parse()?,
+    })
+}
+
+/// The configuration of a model with the settings that were typed.
+///
+/// `--order`, `--lookback` and `--season-length` go to the models that have such a setting; naming one that no
+/// model of the call has is an error.
+pub(crate) fn configs(
+    models: Vec<ModelConfig>,
+    fitting: &FittingArguments,
+) -> Result<Vec<ModelConfig>, Failure> {
+    let mut configs = models;
+    for (key, value) in [("order", fitting.order), ("lookback", fitting.lookback)] {
+        let Some(value) = value else { continue };
+        configs = set_where_known(configs, key, &value.to_string(), &format!("--{key}"))?;
+    }
+    for setting in &fitting.set {
+        let (key, value) = setting.split_once('=').ok_or_else(|| {
+            Failure::option(
+                "--set",
+                format!("\"{setting}\""),
+                "it must be name=value, for example pooled=true",
+            )
+        })?;
+        configs = set_where_known(configs, key, value, "--set")?;
+    }
+    Ok(configs)
+}
+
+fn set_where_known(
+    configs: Vec<ModelConfig>,
+    key: &str,
+    value: &str,
+    flag: &str,
+) -> Result<Vec<ModelConfig>, Failure> {
+    let mut n_known = 0;
+    let mut changed = Vec::with_capacity(configs.len());
+    for config in configs {
+        if config.settings().iter().any(|known| known == key) {
+            n_known += 1;
+            changed.push(config.with(key, value)?);
+        } else {
+            changed.push(config);
+        }
+    }
+    if n_known == 0 {
+        let lists: Vec<String> = changed
+            .iter()
+            .map(|config| match &config.settings()[..] {
+                [] => format!("{} has none", config.name()),
+                known => format!("{} has {}", config.name(), known.join(", ")),
+            })
+            .collect();
+        let rule = format!(
+            "no model of this call has the setting {key}: {}",
+            lists.join("; ")
+        );
+        return Err(Failure::option(flag, value, &rule));
+    }
+    Ok(changed)
+}
+
+/// A model configuration from a TOML file.
+pub(crate) fn config_file(path: &Path) -> Result<ModelConfig, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::User(format!("cannot read \"{}\": {error}", path.display())))?;
+    let bad = |error: &dyn std::fmt::Display| {
+        Failure::User(format!(
+            "cannot use \"{}\": {}",
+            path.display(),
+            error.to_string().trim_end()
+        ))
+    };
+    let table: toml::Table = toml::from_str(&text).map_err(|error| bad(&error))?;
+    // The name first, so that a wrong one gets the list of names.
+    let name = table.get("model").and_then(toml::Value::as_str);
+    ModelConfig::parse(name.unwrap_or_default()).map_err(|error| bad(&error))?;
+    table
+        .try_into()
+        .map_err(|error: toml::de::Error| bad(&error))
+}
+
+/// How to fit.
+pub(crate) fn fit_options(
+    fitting: &FittingArguments,
+    horizon: Option<usize>,
+    unit: &str,
+) -> Result<FitOptions, Failure> {
+    Ok(FitOptions {
+        horizon,
+        validation: fitting.validation,
+        scaling: fitting.scaling.parse::<Scaling>()?,
+        season_length: fitting.season_length,
+        refit: !fitting.no_refit,
+        seed: fitting.seed,
+        unit: unit.to_string(),
+    })
+}
+
+/// What to forecast with a model.
+pub(crate) fn forecast_options(spec: &SpecArguments, model: &Model) -> ForecastOptions {
+    ForecastOptions {
+        horizon: spec.horizon.unwrap_or(model.header().horizon),
+        levels: spec.level.clone(),
+        quantiles: spec.quantiles.clone(),
+    }
+}

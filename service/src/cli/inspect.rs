@@ -1,0 +1,78 @@
+//! `longcast inspect`: the data-quality report.
+
+use forecast::data::{ChannelQuality, Quality, SeriesQuality};
+
+use super::args::InspectArguments;
+use super::console::{Console, columns};
+use super::failure::Failure;
+use super::{charts, input, output};
+
+/// Series that are told one by one; the rest only in JSON.
+const MOST_SERIES: usize = 20;
+
+pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(), Failure> {
+    let panel = input::read(&arguments.data, &arguments.input, console)?;
+    let quality = Quality::of(&panel);
+    for series in quality.series.iter().take(MOST_SERIES) {
+        show(series, &quality, console)?;
+    }
+    if quality.series.len() > MOST_SERIES {
+        let rest = quality.series.len() - MOST_SERIES;
+        console.say(format!(
+            "... and {rest} more series; --json tells all of them"
+        ))?;
+    }
+    console.json(&quality)?;
+    match &arguments.plot {
+        Some(path) => output::file(path, &charts::missing_map(&panel)?, console),
+        None => Ok(()),
+    }
+}
+
+fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<(), Failure> {
+    console.say(format!(
+        "{}: {} to {}, {} rows on {} steps of {}",
+        series.unique_id, series.start, series.end, series.n_rows, series.n_steps, quality.step
+    ))?;
+    console.say(format!(
+        "  {} absent, {} duplicate, {} out of order; season {}",
+        series.n_absent,
+        series.n_duplicates,
+        series.n_out_of_order,
+        match quality.season_length {
+            1 => "none stands out".to_string(),
+            season => format!("{season} steps ({})", quality.step.span(season)),
+        }
+    ))?;
+    let header = [
+        "channel", "observed", "missing", "gaps", "longest", "zeros", "flat run", "outliers",
+        "min", "median", "max", "seasons",
+    ];
+    let mut rows = vec![header.map(String::from).to_vec()];
+    rows.extend(series.channels.iter().map(row));
+    columns(&rows)
+        .iter()
+        .try_for_each(|line| console.say(format!("  {line}")))
+}
+
+fn row(channel: &ChannelQuality) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_string(), |v| format!("{v}"));
+    let seasons = channel
+        .seasons
+        .iter()
+        .map(|(season, strength)| format!("{season}: {strength:.2}"));
+    vec![
+        channel.channel.clone(),
+        channel.n_observed.to_string(),
+        channel.n_missing.to_string(),
+        channel.n_gaps.to_string(),
+        channel.longest_gap.to_string(),
+        channel.n_zeros.to_string(),
+        channel.longest_constant_run.to_string(),
+        channel.n_outliers.to_string(),
+        number(channel.min),
+        number(channel.median),
+        number(channel.max),
+        seasons.collect::<Vec<_>>().join(", "),
+    ]
+}

@@ -1,0 +1,68 @@
+//! The command line: parse, run one command, say what went wrong, exit with 0, 1 (our fault) or 2 (the user's).
+
+mod args;
+mod backtest;
+mod charts;
+mod client;
+mod console;
+mod data;
+mod demo;
+mod failure;
+mod fit;
+mod forecast;
+mod input;
+mod inspect;
+mod output;
+mod plot;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Arguments, Command};
+use console::Console;
+use failure::Failure;
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return console::show_usage(&error),
+    };
+    let console = Console::new(arguments.json);
+    match execute(&arguments.command, &console) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => console.fail(&failure),
+    }
+}
+
+fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
+    if !matches!(command, Command::Serve(_)) {
+        remove_unfinished_files_on_signals()?;
+    }
+    match command {
+        Command::Data(arguments) => data::run(arguments, console),
+        Command::Inspect(arguments) => inspect::run(arguments, console),
+        Command::Fit(arguments) => fit::run(arguments, console),
+        Command::Forecast(arguments) => forecast::run(arguments, console),
+        Command::Backtest(arguments) => backtest::run(arguments, console),
+        Command::Plot(arguments) => plot::run(arguments, console),
+        Command::Serve(arguments) => serve::run(arguments, console),
+        Command::Demo(arguments) => demo::run(arguments, console),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "longcast", &mut script);
+            console.bytes(&script)
+        }
+    }
+}
+
+/// An interrupted run takes its half-written files with it and exits as shells expect.
+fn remove_unfinished_files_on_signals() -> Result<(), Failure> {
+    ctrlc::set_handler(|| {
+        ::forecast::remove_unfinished_files();
+        std::process::exit(130);
+    })
+    .map_err(|error| Failure::Internal(format!("cannot handle signals: {error}")))
+}

@@ -1,0 +1,78 @@
+//! `longcast plot`: charts from what other commands saved.
+
+use std::path::Path;
+
+use forecast::Model;
+use forecast::data::{Cells, Format, decode};
+
+use super::args::{Chart, PlotArguments};
+use super::console::Console;
+use super::failure::Failure;
+use super::{charts, input, output};
+
+pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Failure> {
+    let (png, target) = match &arguments.chart {
+        Chart::Forecast {
+            model,
+            series,
+            spec,
+            target,
+        } => {
+            let model = Model::load(model)?;
+            let options = input::forecast_options(spec, &model);
+            let at = position(&model, series.as_deref())?;
+            let history = &model.history()[at];
+            let forecast = model.forecast_series(history, &options)?;
+            (charts::fan(&model, history, &forecast)?, target)
+        }
+        Chart::Coefficients {
+            model,
+            series,
+            target,
+        } => {
+            let model = Model::load(model)?;
+            (
+                charts::coefficients(&model, position(&model, series.as_deref())?)?,
+                target,
+            )
+        }
+        Chart::Backtest {
+            table,
+            series,
+            target,
+        } => (
+            charts::backtest(&read_table(table)?, series.as_deref())?,
+            target,
+        ),
+        Chart::Horizon { table, target } => (charts::horizon_error(&read_table(table)?)?, target),
+        Chart::Missing {
+            data,
+            input,
+            target,
+        } => (
+            charts::missing_map(&input::read(data, input, console)?)?,
+            target,
+        ),
+    };
+    output::file(&target.output, &png, console)
+}
+
+fn position(model: &Model, series: Option<&str>) -> Result<usize, Failure> {
+    let Some(wanted) = series else { return Ok(0) };
+    let ids = &model.header().series;
+    ids.iter().position(|id| id == wanted).ok_or_else(|| {
+        let known: Vec<&str> = ids.iter().take(10).map(String::as_str).collect();
+        Failure::option(
+            "--series",
+            wanted,
+            &format!("the model knows {}", known.join(", ")),
+        )
+    })
+}
+
+fn read_table(path: &Path) -> Result<Vec<(String, Cells)>, Failure> {
+    let format = Format::of_path(path)?;
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::User(format!("cannot read \"{}\": {error}", path.display())))?;
+    Ok(decode(&bytes, &path.display().to_string(), format)?)
+}

@@ -1,0 +1,12 @@
+//! The gRPC server: models by name, the forecast service, health, reflection, and a bounded shutdown.
+
+mod convert;
+mod forecast_service;
+mod models;
+mod run;
+mod status;
+
+pub use convert::{from_message, to_message, to_series_message};
+pub use models::Models;
+pub use run::{Server, ServerError};
+pub use status::Reason;
