@@ -9,31 +9,13 @@ use crate::{Dataset, DatasetError};
 
 /// The embedded files: an installed program finds its data wherever it runs.
 const FILES: [(&str, &[u8]); 7] = [
-    (
-        "appliances_energy_10min.csv",
-        include_bytes!("../data/appliances_energy_10min.csv"),
-    ),
+    ("appliances_energy_10min.csv", include_bytes!("../data/appliances_energy_10min.csv")),
     ("cycling_1s.csv", include_bytes!("../data/cycling_1s.csv")),
-    (
-        "electricity_mean321_hourly.csv",
-        include_bytes!("../data/electricity_mean321_hourly.csv"),
-    ),
-    (
-        "household_power_1min.csv",
-        include_bytes!("../data/household_power_1min.csv"),
-    ),
-    (
-        "metro_traffic_hourly_2016_2018.csv",
-        include_bytes!("../data/metro_traffic_hourly_2016_2018.csv"),
-    ),
-    (
-        "pv_serf_east_15min.csv",
-        include_bytes!("../data/pv_serf_east_15min.csv"),
-    ),
-    (
-        "water_flow_hourly.csv",
-        include_bytes!("../data/water_flow_hourly.csv"),
-    ),
+    ("electricity_mean321_hourly.csv", include_bytes!("../data/electricity_mean321_hourly.csv")),
+    ("household_power_1min.csv", include_bytes!("../data/household_power_1min.csv")),
+    ("metro_traffic_hourly_2016_2018.csv", include_bytes!("../data/metro_traffic_hourly_2016_2018.csv")),
+    ("pv_serf_east_15min.csv", include_bytes!("../data/pv_serf_east_15min.csv")),
+    ("water_flow_hourly.csv", include_bytes!("../data/water_flow_hourly.csv")),
 ];
 
 impl Dataset {
@@ -53,9 +35,7 @@ impl Dataset {
         let (_, bytes) = FILES
             .iter()
             .find(|(file, _)| *file == self.file)
-            .ok_or_else(|| DatasetError::NotBundled {
-                file: self.file.clone(),
-            })?;
+            .ok_or_else(|| DatasetError::NotBundled { file: self.file.clone() })?;
         check_sha256(&self.file, bytes, &self.sha256)?;
         Ok(bytes)
     }
@@ -88,21 +68,15 @@ impl Dataset {
 }
 
 fn check_sha256(file: &str, bytes: &[u8], expected: &str) -> Result<(), DatasetError> {
-    let found = Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+    let found = Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     if found == expected {
         return Ok(());
     }
-    Err(DatasetError::Altered {
-        file: file.to_owned(),
-        expected: expected.to_owned(),
-        found,
-    })
+    Err(DatasetError::Altered { file: file.to_owned(), expected: expected.to_owned(), found })
 }
 
 /// Empties all cells but the stamp in the rows whose stamp is in `stamps`.
@@ -113,33 +87,22 @@ fn blank_rows(file: &str, bytes: &[u8], stamps: &[String]) -> Result<Vec<u8>, Da
     let mut blanked = Vec::with_capacity(bytes.len());
     let mut found = vec![false; stamps.len()];
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        let stamp_len = line
-            .iter()
-            .position(|&byte| byte == b',')
-            .unwrap_or(line.len());
+        let stamp_len = line.iter().position(|&byte| byte == b',').unwrap_or(line.len());
         let (stamp, cells) = line.split_at(stamp_len);
-        match stamps
-            .iter()
-            .position(|missing| missing.as_bytes() == stamp)
-        {
+        match stamps.iter().position(|missing| missing.as_bytes() == stamp) {
             None => blanked.extend_from_slice(line),
             Some(stamp_idx) => {
                 found[stamp_idx] = true;
                 blanked.extend_from_slice(stamp);
-                blanked.extend(
-                    cells
-                        .iter()
-                        .filter(|byte| matches!(byte, b',' | b'\r' | b'\n')),
-                );
+                blanked.extend(cells.iter().filter(|byte| matches!(byte, b',' | b'\r' | b'\n')));
             }
         }
     }
     match found.iter().position(|&found| !found) {
         None => Ok(blanked),
-        Some(stamp_idx) => Err(DatasetError::StampNotFound {
-            file: file.to_owned(),
-            stamp: stamps[stamp_idx].clone(),
-        }),
+        Some(stamp_idx) => {
+            Err(DatasetError::StampNotFound { file: file.to_owned(), stamp: stamps[stamp_idx].clone() })
+        }
     }
 }
 
@@ -153,21 +116,10 @@ mod tests {
         let dataset = find("water-flow").unwrap();
         let mut bytes = dataset.bytes().unwrap().to_vec();
         bytes[1000] ^= 1;
-        let message = check_sha256(&dataset.file, &bytes, &dataset.sha256)
-            .unwrap_err()
-            .to_string();
-        let expected = format!(
-            "file \"water_flow_hourly.csv\" must have sha256 {}",
-            dataset.sha256
-        );
+        let message = check_sha256(&dataset.file, &bytes, &dataset.sha256).unwrap_err().to_string();
+        let expected = format!("file \"water_flow_hourly.csv\" must have sha256 {}", dataset.sha256);
         assert!(message.starts_with(&expected), "{message}");
-        let found = message
-            .split("but has ")
-            .nth(1)
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap();
+        let found = message.split("but has ").nth(1).unwrap().split(';').next().unwrap();
         assert!(found.len() == 64 && found != dataset.sha256, "{message}");
     }
 
@@ -175,12 +127,7 @@ mod tests {
     fn file_outside_the_bundle_is_an_error() {
         let mut dataset = find("pv").unwrap().clone();
         dataset.file = "pv.csv".to_owned();
-        assert_eq!(
-            dataset.bytes(),
-            Err(DatasetError::NotBundled {
-                file: "pv.csv".to_owned()
-            })
-        );
+        assert_eq!(dataset.bytes(), Err(DatasetError::NotBundled { file: "pv.csv".to_owned() }));
     }
 
     #[test]

@@ -113,16 +113,10 @@ pub fn all() -> Result<&'static [Dataset], DatasetError> {
 /// ```
 pub fn find(name: &str) -> Result<&'static Dataset, DatasetError> {
     let datasets = all()?;
-    datasets
-        .iter()
-        .find(|dataset| dataset.name == name)
-        .ok_or_else(|| DatasetError::UnknownName {
-            name: name.to_owned(),
-            known: datasets
-                .iter()
-                .map(|dataset| dataset.name.clone())
-                .collect(),
-        })
+    datasets.iter().find(|dataset| dataset.name == name).ok_or_else(|| DatasetError::UnknownName {
+        name: name.to_owned(),
+        known: datasets.iter().map(|dataset| dataset.name.clone()).collect(),
+    })
 }
 
 /// Returns the data set to use when the user names none.
@@ -145,15 +139,9 @@ fn parse(text: &str) -> Result<Vec<Dataset>, DatasetError> {
     let mut names = HashSet::new();
     for dataset in &datasets {
         if !names.insert(dataset.name.as_str()) {
-            return Err(DatasetError::DuplicateName {
-                name: dataset.name.clone(),
-            });
+            return Err(DatasetError::DuplicateName { name: dataset.name.clone() });
         }
-        if !dataset
-            .columns
-            .iter()
-            .any(|column| column.name == dataset.target)
-        {
+        if !dataset.columns.iter().any(|column| column.name == dataset.target) {
             return Err(DatasetError::UnknownTarget {
                 name: dataset.name.clone(),
                 target: dataset.target.clone(),
@@ -172,20 +160,9 @@ mod tests {
 
     #[test]
     fn names_are_the_documented_ones_and_electricity_is_the_default() {
-        let names: Vec<_> = all()
-            .unwrap()
-            .iter()
-            .map(|dataset| dataset.name.as_str())
-            .collect();
-        let documented = [
-            "electricity",
-            "pv",
-            "household-power",
-            "metro-traffic",
-            "appliances",
-            "cycling",
-            "water-flow",
-        ];
+        let names: Vec<_> = all().unwrap().iter().map(|dataset| dataset.name.as_str()).collect();
+        let documented =
+            ["electricity", "pv", "household-power", "metro-traffic", "appliances", "cycling", "water-flow"];
         assert_eq!(names, documented);
         assert_eq!(default_dataset().unwrap().name, "electricity");
     }
@@ -219,16 +196,10 @@ mod tests {
     fn repeated_name_and_unknown_target_are_errors() {
         let twice = MANIFEST.replacen("name = \"pv\"", "name = \"electricity\"", 1);
         let error = parse(&twice).unwrap_err();
-        assert_eq!(
-            error,
-            DatasetError::DuplicateName {
-                name: "electricity".to_owned()
-            }
-        );
+        assert_eq!(error, DatasetError::DuplicateName { name: "electricity".to_owned() });
         let target = MANIFEST.replacen("target = \"load\"", "target = \"lode\"", 1);
         let error = parse(&target).unwrap_err().to_string();
-        let expected =
-            "data set \"electricity\" has target \"lode\", which is not one of its columns";
+        let expected = "data set \"electricity\" has target \"lode\", which is not one of its columns";
         assert_eq!(error, expected);
     }
 }

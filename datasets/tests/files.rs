@@ -12,17 +12,11 @@ fn every_file_agrees_with_the_manifest() {
         let mut lines = text.lines();
         let header: Vec<_> = lines.next().unwrap().split(',').collect();
         let names = dataset.columns.iter().map(|column| column.name.as_str());
-        let documented: Vec<_> = std::iter::once(dataset.time_column.as_str())
-            .chain(names)
-            .collect();
+        let documented: Vec<_> = std::iter::once(dataset.time_column.as_str()).chain(names).collect();
         assert_eq!(header, documented, "{}", dataset.file);
         let n_cells: Vec<_> = lines.map(|line| line.split(',').count()).collect();
         assert_eq!(n_cells.len(), dataset.rows, "{}", dataset.file);
-        assert!(
-            n_cells.iter().all(|&n| n == header.len()),
-            "{}",
-            dataset.file
-        );
+        assert!(n_cells.iter().all(|&n| n == header.len()), "{}", dataset.file);
     }
 }
 
@@ -44,14 +38,9 @@ fn columns_hold_numbers_unless_their_unit_is_category() {
 fn electricity_differs_from_its_file_in_exactly_the_three_blank_rows() {
     let dataset = find("electricity").unwrap();
     let csv = dataset.csv().unwrap();
-    let (file, csv) = (
-        std::str::from_utf8(dataset.bytes().unwrap()),
-        std::str::from_utf8(&csv),
-    );
-    let (file, csv): (Vec<_>, Vec<_>) = (
-        file.unwrap().split_inclusive('\n').collect(),
-        csv.unwrap().split_inclusive('\n').collect(),
-    );
+    let (file, csv) = (std::str::from_utf8(dataset.bytes().unwrap()), std::str::from_utf8(&csv));
+    let (file, csv): (Vec<_>, Vec<_>) =
+        (file.unwrap().split_inclusive('\n').collect(), csv.unwrap().split_inclusive('\n').collect());
     assert_eq!(file.len(), csv.len());
     let changed: Vec<_> = file.iter().zip(&csv).filter(|(a, b)| a != b).collect();
     let expected = [
@@ -68,24 +57,13 @@ fn electricity_differs_from_its_file_in_exactly_the_three_blank_rows() {
 fn no_other_hour_of_electricity_is_near_zero() {
     let csv = find("electricity").unwrap().csv().unwrap();
     let text = std::str::from_utf8(&csv).unwrap();
-    let loads = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split(',').nth(1)?.parse().ok());
+    let loads = text.lines().skip(1).filter_map(|line| line.split(',').nth(1)?.parse().ok());
     assert!(loads.fold(f64::INFINITY, f64::min) > 900.0);
 }
 
 #[test]
 fn sets_without_missing_stamps_are_not_copied() {
-    for dataset in all()
-        .unwrap()
-        .iter()
-        .filter(|dataset| dataset.missing_at.is_empty())
-    {
-        assert!(
-            matches!(dataset.csv().unwrap(), Cow::Borrowed(_)),
-            "{}",
-            dataset.name
-        );
+    for dataset in all().unwrap().iter().filter(|dataset| dataset.missing_at.is_empty()) {
+        assert!(matches!(dataset.csv().unwrap(), Cow::Borrowed(_)), "{}", dataset.name);
     }
 }

@@ -14,21 +14,9 @@ fn no_fact_is_left_empty() {
             &dataset.changes,
             &dataset.step,
         ];
-        assert!(
-            facts.iter().all(|fact| !fact.trim().is_empty()),
-            "{}",
-            dataset.name
-        );
-        assert!(
-            dataset.source_url.starts_with("https://"),
-            "{}",
-            dataset.name
-        );
-        assert!(
-            dataset.license_url.starts_with("https://"),
-            "{}",
-            dataset.name
-        );
+        assert!(facts.iter().all(|fact| !fact.trim().is_empty()), "{}", dataset.name);
+        assert!(dataset.source_url.starts_with("https://"), "{}", dataset.name);
+        assert!(dataset.license_url.starts_with("https://"), "{}", dataset.name);
         let described = |column: &Column| !column.unit.is_empty() && !column.meaning.is_empty();
         assert!(dataset.columns.iter().all(described), "{}", dataset.name);
     }

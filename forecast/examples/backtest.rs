@@ -1,4 +1,7 @@
-//! Back-tests AR against the baselines on the bundled electricity load: `cargo run --release --example backtest`.
+//! Back-tests AR against the baselines on the bundled electricity load: `cargo run --release -p forecast --example backtest`.
+
+// An example says what it does on standard output.
+#![allow(clippy::print_stdout)]
 
 use forecast::eval::{BacktestOptions, backtest};
 use forecast::{ModelConfig, Panel, ReadOptions};
@@ -7,10 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = forecast_datasets::default_dataset()?;
     let panel = Panel::read_csv(&data.csv()?, &data.file, &ReadOptions::default())?;
     let order = std::env::args().nth(1).unwrap_or_else(|| "168".to_string());
-    let models = [
-        ModelConfig::parse("naive")?,
-        ModelConfig::parse("ar")?.with("order", &order)?,
-    ];
+    let models = [ModelConfig::parse("naive")?, ModelConfig::parse("ar")?.with("order", &order)?];
     let options = BacktestOptions {
         horizon: 168,
         n_windows: 26,

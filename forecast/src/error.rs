@@ -319,9 +319,7 @@ pub enum Error {
         expected: String,
     },
     /// The step of the data is not the model's.
-    #[error(
-        "series \"{series}\" has a step of {found}, but the model was fitted on steps of {expected}"
-    )]
+    #[error("series \"{series}\" has a step of {found}, but the model was fitted on steps of {expected}")]
     WrongStep {
         /// The series.
         series: String,
@@ -402,16 +400,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn option(
-        field: impl Into<String>,
-        value: impl ToString,
-        rule: impl Into<String>,
-    ) -> Self {
-        Error::BadOption {
-            field: field.into(),
-            value: value.to_string(),
-            rule: rule.into(),
-        }
+    pub(crate) fn option(field: impl Into<String>, value: impl ToString, rule: impl Into<String>) -> Self {
+        Error::BadOption { field: field.into(), value: value.to_string(), rule: rule.into() }
     }
 }
 

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::{Error, Result};
 
+/// Tells apart the temporary files of one process.
+static N_WRITES: AtomicU64 = AtomicU64::new(0);
 /// Temporary files of writes under way, so that an interrupted program can take them away.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -36,11 +39,7 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     unfinished(|set| set.remove(&temporary));
-    written.map_err(|source| Error::Io {
-        action: "cannot write",
-        path: path.to_path_buf(),
-        source,
-    })
+    written.map_err(|source| Error::Io { action: "cannot write", path: path.to_path_buf(), source })
 }
 
 /// Removes the temporary files of writes that are under way, for a program about to be ended by a signal.
@@ -55,16 +54,9 @@ pub fn remove_unfinished_files() {
 
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let fail = |source| Error::Io {
-        action: "cannot read",
-        path: path.to_path_buf(),
-        source,
-    };
+    let fail = |source| Error::Io { action: "cannot read", path: path.to_path_buf(), source };
     if path.is_dir() {
-        return Err(fail(io::Error::new(
-            io::ErrorKind::IsADirectory,
-            "it is a folder",
-        )));
+        return Err(fail(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
     }
     fs::read(path).map_err(fail)
 }
@@ -77,7 +69,8 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn temporary_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.partial", std::process::id()))
+    let count = N_WRITES.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}-{count}.partial", std::process::id()))
 }
 
 fn unfinished<T>(change: impl FnOnce(&mut BTreeSet<PathBuf>) -> T) -> T {
@@ -93,13 +86,8 @@ mod tests {
     fn failed_write_leaves_nothing_and_names_the_path() {
         let folder = std::env::temp_dir().join(format!("longcast-file-{}", std::process::id()));
         fs::create_dir_all(folder.join("taken")).unwrap();
-        let error = write_atomically(folder.join("taken"), b"x")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("cannot write") && error.contains("taken"),
-            "{error}"
-        );
+        let error = write_atomically(folder.join("taken"), b"x").unwrap_err().to_string();
+        assert!(error.starts_with("cannot write") && error.contains("taken"), "{error}");
         let left: Vec<_> = fs::read_dir(&folder).unwrap().collect();
         assert_eq!(left.len(), 1, "{left:?}");
         fs::remove_dir_all(&folder).unwrap();

@@ -1,5 +1,8 @@
 //! One contract for every family: `check_family` is run for each configuration.
 
+// Helpers outside of `#[test]` functions fail a test by panicking.
+#![allow(clippy::unwrap_used)]
+
 use forecast::data::{Series, TimeIndex};
 use forecast::eval::metrics::mae;
 use forecast::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel};
@@ -10,42 +13,24 @@ const HORIZON: usize = 12;
 const SEASON: usize = 24;
 
 fn options() -> ForecastOptions {
-    ForecastOptions {
-        horizon: HORIZON,
-        levels: vec![80.0],
-        quantiles: vec![0.5],
-    }
+    ForecastOptions { horizon: HORIZON, levels: vec![80.0], quantiles: vec![0.5] }
 }
 
 fn index(len: usize) -> TimeIndex {
-    TimeIndex {
-        start: 0,
-        step: "1h".parse().unwrap(),
-        zone: Default::default(),
-        len,
-    }
+    TimeIndex { start: 0, step: "1h".parse().unwrap(), zone: Default::default(), len }
 }
 
 /// Two channels of trend, two seasons and noise.
 fn seasonal(n: usize, seed: u64) -> Array2<f64> {
-    let season = |period: f64, amplitude: f64| Season {
-        period,
-        amplitude,
-        phase: 0.3,
-    };
+    let season = |period: f64, amplitude: f64| Season { period, amplitude, phase: 0.3 };
     let recipe = Seasonal {
         level: 50.0,
         slope: 0.002,
         seasons: vec![season(24.0, 8.0), season(12.0, 3.0)],
         noise_std: 1.0,
     };
-    let columns = [
-        recipe.generate(n, seed).unwrap(),
-        recipe.generate(n, seed + 1).unwrap(),
-    ];
-    Array2::from_shape_fn((n, 2), |(step, channel)| {
-        columns[channel][step] * (1.0 + channel as f64)
-    })
+    let columns = [recipe.generate(n, seed).unwrap(), recipe.generate(n, seed + 1).unwrap()];
+    Array2::from_shape_fn((n, 2), |(step, channel)| columns[channel][step] * (1.0 + channel as f64))
 }
 
 fn panel(values: &[Array2<f64>]) -> Panel {
@@ -59,11 +44,7 @@ fn panel(values: &[Array2<f64>]) -> Panel {
 }
 
 fn fit(config: &ModelConfig, panel: &Panel) -> Model {
-    let options = FitOptions {
-        horizon: Some(HORIZON),
-        season_length: Some(SEASON),
-        ..FitOptions::default()
-    };
+    let options = FitOptions { horizon: Some(HORIZON), season_length: Some(SEASON), ..FitOptions::default() };
     Model::fit(config, panel, &options).unwrap().model
 }
 
@@ -80,11 +61,7 @@ fn bits(forecasts: &[Forecast]) -> Vec<u64> {
 }
 
 fn in_pool<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .unwrap()
-        .install(run)
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
 }
 
 /// Everything that holds for every family.
@@ -100,55 +77,28 @@ fn check_family(config: &ModelConfig) {
         assert_eq!(forecast.mean.dim(), (HORIZON, 2), "{name}");
         assert!(forecast.mean.iter().all(|v| v.is_finite()), "{name}");
         let interval = &forecast.intervals[0];
-        assert!(
-            interval
-                .lower
-                .iter()
-                .zip(&interval.upper)
-                .all(|(lo, hi)| lo <= hi),
-            "{name}"
-        );
-        assert_eq!(
-            forecast.index.start,
-            series.index().stamp(series.n_steps()),
-            "{name}"
-        );
+        assert!(interval.lower.iter().zip(&interval.upper).all(|(lo, hi)| lo <= hi), "{name}");
+        assert_eq!(forecast.index.start, series.index().stamp(series.n_steps()), "{name}");
     }
 
     // The same bits with one thread and with several, from data and from the stored history.
-    let again = |threads| {
-        in_pool(threads, || {
-            fit(config, &data).forecast(&data, &options()).unwrap()
-        })
-    };
+    let again = |threads| in_pool(threads, || fit(config, &data).forecast(&data, &options()).unwrap());
     assert_eq!(bits(&forecasts), bits(&again(1)), "{name}");
     assert_eq!(bits(&forecasts), bits(&again(3)), "{name}");
-    assert_eq!(
-        bits(&forecasts),
-        bits(&model.forecast_next(&options()).unwrap()),
-        "{name}"
-    );
+    assert_eq!(bits(&forecasts), bits(&model.forecast_next(&options()).unwrap()), "{name}");
 
     check_streaming(config, &model, &data);
 
     // A batch equals its single calls.
     for (series, forecast) in data.series().iter().zip(&forecasts) {
         let single = model.forecast_series(series, &options()).unwrap();
-        assert_eq!(
-            bits(&[single]),
-            bits(std::slice::from_ref(forecast)),
-            "{name}"
-        );
+        assert_eq!(bits(&[single]), bits(std::slice::from_ref(forecast)), "{name}");
     }
 
     // Saved and loaded, the model forecasts the same bits and saves the same bytes.
     let bytes = model.to_bytes().unwrap();
     let loaded = Model::from_bytes(&bytes, "x.longcast".as_ref()).unwrap();
-    assert_eq!(
-        bits(&forecasts),
-        bits(&loaded.forecast(&data, &options()).unwrap()),
-        "{name}"
-    );
+    assert_eq!(bits(&forecasts), bits(&loaded.forecast(&data, &options()).unwrap()), "{name}");
     assert_eq!(bytes, loaded.to_bytes().unwrap(), "{name}");
     assert_eq!(model.header(), loaded.header(), "{name}");
 
@@ -172,12 +122,7 @@ fn check_streaming(config: &ModelConfig, model: &Model, data: &Panel) {
         let at = series.n_steps() - window.nrows();
         let window_index = series.index().slice(at..series.n_steps());
         let window = Series::new(series.id(), window_index, window, channels).unwrap();
-        let fresh = Series::new(
-            series.id(),
-            window.index().slice(0..0),
-            Array2::zeros((0, 2)),
-            channels,
-        );
+        let fresh = Series::new(series.id(), window.index().slice(0..0), Array2::zeros((0, 2)), channels);
         let mut state = model.start(&fresh.unwrap()).unwrap();
         for (step, row) in window.values().rows().into_iter().enumerate() {
             assert_eq!(state.index().len, step, "{name}");
@@ -191,26 +136,16 @@ fn check_streaming(config: &ModelConfig, model: &Model, data: &Panel) {
         // A state is plain data: restored from text it goes on with the same bits.
         let text = serde_json::to_string(&state).unwrap();
         let restored: forecast::State = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            model.forecast_from(&restored, &options()).unwrap(),
-            streamed,
-            "{name}"
-        );
+        assert_eq!(model.forecast_from(&restored, &options()).unwrap(), streamed, "{name}");
     }
 }
 
 /// What happens at or after a cutoff changes nothing that is forecast at it.
 fn check_no_leakage(config: &ModelConfig, data: &Panel) {
     let cut = |panel: &Panel| panel.map_in_order(|series| series.slice(0..400));
-    let mut wild: Vec<Array2<f64>> = data
-        .series()
-        .iter()
-        .map(|series| series.values().to_owned())
-        .collect();
+    let mut wild: Vec<Array2<f64>> = data.series().iter().map(|series| series.values().to_owned()).collect();
     for values in &mut wild {
-        values
-            .slice_mut(s![400.., ..])
-            .mapv_inplace(|v| -3.0 * v + 1e6);
+        values.slice_mut(s![400.., ..]).mapv_inplace(|v| -3.0 * v + 1e6);
     }
     let of = |panel: &Panel| {
         let past = cut(panel);
@@ -225,40 +160,21 @@ fn check_bad_input(model: &Model, name: &str) {
         Series::new("s0", index(values.nrows()), values, channels).unwrap()
     };
     let short = series(Array2::zeros((model.lookback() - 1, 2)), &channels);
-    let message = model
-        .forecast_series(&short, &options())
-        .unwrap_err()
-        .to_string();
+    let message = model.forecast_series(&short, &options()).unwrap_err().to_string();
     assert!(message.contains("steps of history"), "{name}: {message}");
     let missing = series(Array2::from_elem((600, 2), f64::NAN), &channels);
-    let message = model
-        .forecast_series(&missing, &options())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("no observed value in channel \"a\""),
-        "{name}: {message}"
-    );
+    let message = model.forecast_series(&missing, &options()).unwrap_err().to_string();
+    assert!(message.contains("no observed value in channel \"a\""), "{name}: {message}");
     let narrow = series(Array2::zeros((600, 1)), &channels[..1]);
-    let message = model
-        .forecast_series(&narrow, &options())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("\"s0\" has the channels"),
-        "{name}: {message}"
-    );
+    let message = model.forecast_series(&narrow, &options()).unwrap_err().to_string();
+    assert!(message.contains("\"s0\" has the channels"), "{name}: {message}");
     for (horizon, levels, expected) in [
         (0, vec![], "horizon is 0"),
         (HORIZON, vec![0.0], "level is 0"),
         (HORIZON, vec![101.0], "level is 101"),
         (HORIZON + 1, vec![80.0], "calibrated for 12 steps"),
     ] {
-        let options = ForecastOptions {
-            horizon,
-            levels,
-            quantiles: vec![],
-        };
+        let options = ForecastOptions { horizon, levels, quantiles: vec![] };
         let message = model.forecast_next(&options).unwrap_err().to_string();
         assert!(message.contains(expected), "{name}: {message}");
     }
@@ -298,7 +214,7 @@ fn beats_seasonal_naive(config: &ModelConfig) {
     let past = panel(&[values.slice(s![..600, ..]).to_owned()]);
     let error = |config: &ModelConfig| {
         let model = fit(config, &past);
-        let all = panel(&[values.clone()]);
+        let all = panel(std::slice::from_ref(&values));
         let errors: Vec<f64> = (600..880)
             .step_by(14)
             .map(|cutoff| {
@@ -314,13 +230,6 @@ fn beats_seasonal_naive(config: &ModelConfig) {
         assert_eq!(errors.len(), 20);
         errors.iter().sum::<f64>() / 20.0
     };
-    let (ours, naive) = (
-        error(config),
-        error(&ModelConfig::parse("seasonal-naive").unwrap()),
-    );
-    assert!(
-        ours < naive,
-        "{}: {ours} against seasonal naive's {naive}",
-        config.name()
-    );
+    let (ours, naive) = (error(config), error(&ModelConfig::parse("seasonal-naive").unwrap()));
+    assert!(ours < naive, "{}: {ours} against seasonal naive's {naive}", config.name());
 }

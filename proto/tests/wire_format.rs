@@ -5,9 +5,9 @@ use std::fmt::Debug;
 
 use forecast_proto::FILE_DESCRIPTOR_SET;
 use forecast_proto::v1::{
-    BatchForecastRequest, BatchForecastResponse, CalendarStep, Forecast, ForecastRequest,
-    ForecastResponse, ForecastSpec, Interval, QuantilePath, RegularAxis, Series, TimeAxis, Warning,
-    batch_forecast_response, regular_axis, time_axis,
+    BatchForecastRequest, BatchForecastResponse, CalendarStep, Forecast, ForecastRequest, ForecastResponse,
+    ForecastSpec, Interval, QuantilePath, RegularAxis, Series, TimeAxis, Warning, batch_forecast_response,
+    regular_axis, time_axis,
 };
 use prost::Message;
 
@@ -22,12 +22,9 @@ fn wire_format_is_stable() -> Result<(), Box<dyn Error>> {
         series: Some(series(regular_axis::Step::StepNano(300))),
         spec: Some(spec()),
     };
-    let wire = [
-        field(1, b"models/m"),
-        field(2, &series_on_wire(&[0x10, 0xac, 0x02])),
-        field(3, &spec_on_wire()),
-    ]
-    .concat();
+    let wire =
+        [field(1, b"models/m"), field(2, &series_on_wire(&[0x10, 0xac, 0x02])), field(3, &spec_on_wire())]
+            .concat();
     check(&request, &wire)
 }
 
@@ -52,37 +49,24 @@ fn wire_format_of_a_batch_request_is_stable() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn wire_format_of_a_response_is_stable() -> Result<(), Box<dyn Error>> {
-    let response = ForecastResponse {
-        forecast: Some(forecast()),
-    };
+    let response = ForecastResponse { forecast: Some(forecast()) };
     check(&response, &field(1, &forecast_on_wire()))
 }
 
 #[test]
 fn wire_format_of_a_batch_response_is_stable() -> Result<(), Box<dyn Error>> {
-    let response = |outcome| BatchForecastResponse {
-        index: 7,
-        series_id: "s".to_owned(),
-        outcome: Some(outcome),
-    };
+    let response =
+        |outcome| BatchForecastResponse { index: 7, series_id: "s".to_owned(), outcome: Some(outcome) };
     let head = [vec![0x08, 0x07], field(2, b"s")].concat();
 
     let done = response(batch_forecast_response::Outcome::Forecast(forecast()));
-    check(
-        &done,
-        &[head.clone(), field(3, &forecast_on_wire())].concat(),
-    )?;
+    check(&done, &[head.clone(), field(3, &forecast_on_wire())].concat())?;
 
-    let failed = response(batch_forecast_response::Outcome::Error(
-        tonic_types::Status {
-            code: 9,
-            message: "short".to_owned(),
-            details: vec![prost_types::Any {
-                type_url: "t".to_owned(),
-                value: vec![0xff],
-            }],
-        },
-    ));
+    let failed = response(batch_forecast_response::Outcome::Error(tonic_types::Status {
+        code: 9,
+        message: "short".to_owned(),
+        details: vec![prost_types::Any { type_url: "t".to_owned(), value: vec![0xff] }],
+    }));
     let any = [field(1, b"t"), field(2, &[0xff])].concat();
     let status = [vec![0x08, 0x09], field(2, b"short"), field(3, &any)].concat();
     check(&failed, &[head, field(4, &status)].concat())
@@ -90,13 +74,9 @@ fn wire_format_of_a_batch_response_is_stable() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn missing_values_survive_the_wire() -> Result<(), Box<dyn Error>> {
-    let sent = Series {
-        values: vec![1.5, f64::NAN, -0.0],
-        ..Series::default()
-    };
+    let sent = Series { values: vec![1.5, f64::NAN, -0.0], ..Series::default() };
     let got = Series::decode(sent.encode_to_vec().as_slice())?;
-    let bits =
-        |series: &Series| -> Vec<u64> { series.values.iter().map(|v| v.to_bits()).collect() };
+    let bits = |series: &Series| -> Vec<u64> { series.values.iter().map(|v| v.to_bits()).collect() };
     assert_eq!(bits(&got), bits(&sent));
     Ok(())
 }
@@ -159,29 +139,16 @@ fn axis_on_wire(step: &[u8]) -> Vec<u8> {
 }
 
 fn series(step: regular_axis::Step) -> Series {
-    Series {
-        series_id: "s".to_owned(),
-        axis: Some(axis(step)),
-        values: vec![1.5, 0.5],
-    }
+    Series { series_id: "s".to_owned(), axis: Some(axis(step)), values: vec![1.5, 0.5] }
 }
 
 fn series_on_wire(step: &[u8]) -> Vec<u8> {
     let values = [ONE_AND_A_HALF, ONE_HALF].concat();
-    [
-        field(1, b"s"),
-        field(2, &axis_on_wire(step)),
-        field(3, &values),
-    ]
-    .concat()
+    [field(1, b"s"), field(2, &axis_on_wire(step)), field(3, &values)].concat()
 }
 
 fn spec() -> ForecastSpec {
-    ForecastSpec {
-        horizon: 24,
-        quantile_levels: vec![0.5],
-        interval_coverages: vec![0.5],
-    }
+    ForecastSpec { horizon: 24, quantile_levels: vec![0.5], interval_coverages: vec![0.5] }
 }
 
 fn spec_on_wire() -> Vec<u8> {
@@ -193,24 +160,11 @@ fn forecast() -> Forecast {
         series_id: "s".to_owned(),
         axis: Some(axis(regular_axis::Step::StepNano(1))),
         mean: vec![1.5],
-        quantiles: vec![QuantilePath {
-            level: 0.5,
-            values: vec![1.5],
-        }],
-        intervals: vec![Interval {
-            coverage: 0.5,
-            lower: vec![0.5],
-            upper: vec![1.5],
-        }],
+        quantiles: vec![QuantilePath { level: 0.5, values: vec![1.5] }],
+        intervals: vec![Interval { coverage: 0.5, lower: vec![0.5], upper: vec![1.5] }],
         model_revision: "r".to_owned(),
-        warnings: vec![Warning {
-            reason: "R".to_owned(),
-            message: "m".to_owned(),
-        }],
-        compute_duration: Some(prost_types::Duration {
-            seconds: 1,
-            nanos: 2,
-        }),
+        warnings: vec![Warning { reason: "R".to_owned(), message: "m".to_owned() }],
+        compute_duration: Some(prost_types::Duration { seconds: 1, nanos: 2 }),
         channels: vec!["OT".to_owned()],
     }
 }

@@ -42,12 +42,7 @@ pub struct ArProcess {
 
 impl Default for ArProcess {
     fn default() -> Self {
-        Self {
-            coefficients: Vec::new(),
-            intercept: 0.0,
-            noise_std: 1.0,
-            burn_in: 1000,
-        }
+        Self { coefficients: Vec::new(), intercept: 0.0, noise_std: 1.0, burn_in: 1000 }
     }
 }
 
@@ -68,11 +63,7 @@ impl ArProcess {
         for step in 0..n_generated {
             let mut value = self.intercept;
             for (lag, coefficient) in (1..).zip(&self.coefficients) {
-                let past = if lag <= step {
-                    series[step - lag]
-                } else {
-                    mean
-                };
+                let past = if lag <= step { series[step - lag] } else { mean };
                 value += coefficient * past;
             }
             series.push(value + self.noise_std * noise.draw());
@@ -97,10 +88,7 @@ mod tests {
     use super::*;
 
     fn ar(coefficients: &[f64]) -> ArProcess {
-        ArProcess {
-            coefficients: coefficients.to_vec(),
-            ..ArProcess::default()
-        }
+        ArProcess { coefficients: coefficients.to_vec(), ..ArProcess::default() }
     }
 
     /// Solves the Yule-Walker equations `rho(k) = sum_i phi(i) rho(|k - i|)` by iteration, which
@@ -110,10 +98,7 @@ mod tests {
         rho[0] = 1.0;
         for _ in 0..2000 {
             for k in 1..n_lags {
-                rho[k] = (1..)
-                    .zip(phi)
-                    .map(|(i, phi): (usize, _)| phi * rho[k.abs_diff(i)])
-                    .sum();
+                rho[k] = (1..).zip(phi).map(|(i, phi): (usize, _)| phi * rho[k.abs_diff(i)]).sum();
             }
         }
         rho
@@ -122,11 +107,7 @@ mod tests {
     fn check_against_theory(coefficients: &[f64]) {
         const N_STEPS: usize = 200_000;
         const N_LAGS: usize = 400;
-        let process = ArProcess {
-            intercept: 3.0,
-            noise_std: 2.0,
-            ..ar(coefficients)
-        };
+        let process = ArProcess { intercept: 3.0, noise_std: 2.0, ..ar(coefficients) };
         let series = process.generate(N_STEPS, 11).unwrap();
         let mean = 3.0 / (1.0 - coefficients.iter().sum::<f64>());
         let rho = yule_walker(coefficients, N_LAGS);
@@ -136,33 +117,20 @@ mod tests {
         for (lag, &expected) in rho.iter().enumerate().take(21).skip(1) {
             let found = autocorrelation(&series, mean, lag);
             let bound = 5.0 * standard_error(&rho_at, lag, N_LAGS, N_STEPS);
-            assert!(
-                (found - expected).abs() < bound,
-                "{coefficients:?} lag {lag}: {found} for {expected}"
-            );
+            assert!((found - expected).abs() < bound, "{coefficients:?} lag {lag}: {found} for {expected}");
         }
-        let explained: f64 = (1..)
-            .zip(coefficients)
-            .map(|(i, phi): (usize, _)| phi * rho[i])
-            .sum();
+        let explained: f64 = (1..).zip(coefficients).map(|(i, phi): (usize, _)| phi * rho[i]).sum();
         let variance = 4.0 / (1.0 - explained);
         // The variance of the sample mean is var(y) (1 + 2 sum_k rho(k)) / n.
         let sample_mean = series.iter().sum::<f64>() / N_STEPS as f64;
         let memory = 1.0 + 2.0 * rho[1..].iter().sum::<f64>();
         let bound = 5.0 * (variance * memory / N_STEPS as f64).sqrt();
-        assert!(
-            (sample_mean - mean).abs() < bound,
-            "{coefficients:?}: mean {sample_mean} for {mean}"
-        );
+        assert!((sample_mean - mean).abs() < bound, "{coefficients:?}: mean {sample_mean} for {mean}");
         // That of the sample variance is 2 var(y)^2 (1 + 2 sum_k rho(k)^2) / n.
-        let sample_variance =
-            series.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / N_STEPS as f64;
+        let sample_variance = series.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / N_STEPS as f64;
         let memory = 1.0 + 2.0 * rho[1..].iter().map(|rho| rho * rho).sum::<f64>();
         let bound = 5.0 * variance * (2.0 * memory / N_STEPS as f64).sqrt();
-        assert!(
-            (sample_variance - variance).abs() < bound,
-            "{coefficients:?}: variance {sample_variance}"
-        );
+        assert!((sample_variance - variance).abs() < bound, "{coefficients:?}: variance {sample_variance}");
     }
 
     #[test]
@@ -177,56 +145,26 @@ mod tests {
 
     #[test]
     fn noise_free_process_stays_at_its_mean() {
-        let process = ArProcess {
-            intercept: 1.0,
-            noise_std: 0.0,
-            burn_in: 0,
-            ..ar(&[0.5, 0.25])
-        };
+        let process = ArProcess { intercept: 1.0, noise_std: 0.0, burn_in: 0, ..ar(&[0.5, 0.25]) };
         assert_eq!(process.generate(5, 0).unwrap(), [4.0; 5]);
     }
 
     #[test]
     fn burn_in_only_drops_the_first_steps() {
-        let all = ArProcess {
-            burn_in: 0,
-            ..ar(&[0.9])
-        }
-        .generate(150, 5)
-        .unwrap();
-        let rest = ArProcess {
-            burn_in: 50,
-            ..ar(&[0.9])
-        }
-        .generate(100, 5)
-        .unwrap();
+        let all = ArProcess { burn_in: 0, ..ar(&[0.9]) }.generate(150, 5).unwrap();
+        let rest = ArProcess { burn_in: 50, ..ar(&[0.9]) }.generate(100, 5).unwrap();
         assert_eq!(all[50..], rest);
     }
 
     #[test]
     fn bad_fields_are_named() {
         let message = |process: ArProcess| process.generate(1, 0).unwrap_err().to_string();
-        assert_eq!(
-            message(ar(&[0.1, f64::NAN])),
-            "coefficients[1] must be finite, but is NaN"
-        );
-        let intercept = ArProcess {
-            intercept: f64::INFINITY,
-            ..ar(&[])
-        };
+        assert_eq!(message(ar(&[0.1, f64::NAN])), "coefficients[1] must be finite, but is NaN");
+        let intercept = ArProcess { intercept: f64::INFINITY, ..ar(&[]) };
         assert_eq!(message(intercept), "intercept must be finite, but is inf");
-        let noise_std = ArProcess {
-            noise_std: -1.0,
-            ..ar(&[])
-        };
-        assert_eq!(
-            message(noise_std),
-            "noise_std must be finite and at least 0, but is -1"
-        );
-        let burn_in = ArProcess {
-            burn_in: usize::MAX,
-            ..ar(&[])
-        };
+        let noise_std = ArProcess { noise_std: -1.0, ..ar(&[]) };
+        assert_eq!(message(noise_std), "noise_std must be finite and at least 0, but is -1");
+        let burn_in = ArProcess { burn_in: usize::MAX, ..ar(&[]) };
         assert!(message(burn_in).starts_with("a series of"));
     }
 
@@ -239,13 +177,6 @@ mod tests {
         assert_eq!(series, process.generate(5, 42).unwrap()[..3]);
         assert_ne!(series, process.generate(3, 43).unwrap());
         let bits: Vec<u64> = series.iter().map(|value| value.to_bits()).collect();
-        assert_eq!(
-            bits,
-            [
-                0xbfb4_5ea0_1005_8f70,
-                0xbff5_f96f_a8fa_af18,
-                0xbfd1_b5ec_7038_ed26
-            ]
-        );
+        assert_eq!(bits, [0xbfb4_5ea0_1005_8f70, 0xbff5_f96f_a8fa_af18, 0xbfd1_b5ec_7038_ed26]);
     }
 }

@@ -15,11 +15,7 @@ pub(super) fn parameter(
     if value.is_finite() && is_met(value) {
         return Ok(());
     }
-    Err(DatasetError::Parameter {
-        field: field.to_owned(),
-        rule,
-        value,
-    })
+    Err(DatasetError::Parameter { field: field.to_owned(), rule, value })
 }
 
 /// Checks that a parameter is finite.
@@ -35,9 +31,7 @@ pub(super) fn finite(field: &str, value: f64) -> Result<(), DatasetError> {
 /// # Errors
 /// [`DatasetError::Parameter`] otherwise.
 pub(super) fn noise_std(value: f64) -> Result<(), DatasetError> {
-    parameter("noise_std", value, "finite and at least 0", |value| {
-        value >= 0.0
-    })
+    parameter("noise_std", value, "finite and at least 0", |value| value >= 0.0)
 }
 
 /// Returns an empty series with room for `n_steps` values.
@@ -46,9 +40,7 @@ pub(super) fn noise_std(value: f64) -> Result<(), DatasetError> {
 /// [`DatasetError::TooLong`] if memory does not suffice, where plain reservation would abort.
 pub(super) fn with_room(n_steps: usize) -> Result<Vec<f64>, DatasetError> {
     let mut series = Vec::new();
-    series
-        .try_reserve_exact(n_steps)
-        .map_err(|_| DatasetError::TooLong { n_steps })?;
+    series.try_reserve_exact(n_steps).map_err(|_| DatasetError::TooLong { n_steps })?;
     Ok(series)
 }
 
@@ -70,29 +62,15 @@ mod tests {
     #[test]
     fn errors_name_field_rule_and_value() {
         let message = |result: Result<(), DatasetError>| result.unwrap_err().to_string();
-        assert_eq!(
-            message(noise_std(-0.5)),
-            "noise_std must be finite and at least 0, but is -0.5"
-        );
-        assert_eq!(
-            message(noise_std(f64::NAN)),
-            "noise_std must be finite and at least 0, but is NaN"
-        );
-        assert_eq!(
-            message(finite("slope", f64::INFINITY)),
-            "slope must be finite, but is inf"
-        );
+        assert_eq!(message(noise_std(-0.5)), "noise_std must be finite and at least 0, but is -0.5");
+        assert_eq!(message(noise_std(f64::NAN)), "noise_std must be finite and at least 0, but is NaN");
+        assert_eq!(message(finite("slope", f64::INFINITY)), "slope must be finite, but is inf");
     }
 
     #[test]
     fn impossible_length_is_an_error() {
         let error = with_room(usize::MAX).unwrap_err();
-        assert_eq!(
-            error,
-            DatasetError::TooLong {
-                n_steps: usize::MAX
-            }
-        );
+        assert_eq!(error, DatasetError::TooLong { n_steps: usize::MAX });
     }
 
     #[test]

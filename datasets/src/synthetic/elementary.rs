@@ -62,20 +62,10 @@ mod tests {
     fn ln_agrees_with_the_library() {
         let check = |x: f64| {
             let error = (ln(x) - x.ln()).abs();
-            assert!(
-                error <= 4.0 * f64::EPSILON * x.ln().abs(),
-                "ln({x}) is off by {error}"
-            );
+            assert!(error <= 4.0 * f64::EPSILON * x.ln().abs(), "ln({x}) is off by {error}");
         };
         (1..=100_000).for_each(|n| check(f64::from(n) / 100_000.0));
-        let edges = [
-            f64::MIN_POSITIVE,
-            1e-30,
-            SQRT_2,
-            0.5f64.sqrt(),
-            12345.678,
-            f64::MAX,
-        ];
+        let edges = [f64::MIN_POSITIVE, 1e-30, SQRT_2, 0.5f64.sqrt(), 12345.678, f64::MAX];
         edges.into_iter().for_each(check);
     }
 
@@ -93,10 +83,7 @@ mod tests {
     fn sine_repeats_exactly_with_each_turn() {
         for n in 0..64 {
             let turns = f64::from(n) / 64.0;
-            assert_eq!(
-                sin_turns(turns).to_bits(),
-                sin_turns(turns + 1024.0).to_bits()
-            );
+            assert_eq!(sin_turns(turns).to_bits(), sin_turns(turns + 1024.0).to_bits());
         }
         let quarters = [0.0, 0.25, 0.5, 0.75].map(sin_turns);
         assert_eq!(quarters.map(|value| value.round() as i32), [0, 1, 0, -1]);

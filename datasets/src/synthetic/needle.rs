@@ -42,11 +42,7 @@ pub struct Needle {
 
 impl Default for Needle {
     fn default() -> Self {
-        Self {
-            lag: 100,
-            coefficient: 0.9,
-            noise_std: 1.0,
-        }
+        Self { lag: 100, coefficient: 0.9, noise_std: 1.0 }
     }
 }
 
@@ -88,11 +84,7 @@ mod tests {
     /// 2000 lags of the longest case, a right generator fails one for one seed in 200,000.
     fn check_autocorrelation(lag: usize, coefficient: f64) {
         const N_STEPS: usize = 100_000;
-        let needle = Needle {
-            lag,
-            coefficient,
-            noise_std: 0.5,
-        };
+        let needle = Needle { lag, coefficient, noise_std: 0.5 };
         let series = needle.generate(N_STEPS, 21).unwrap();
         let rho = |at: usize| match at % lag {
             0 => coefficient.powi((at / lag) as i32),
@@ -100,22 +92,13 @@ mod tests {
         };
         // 0.9^150 is 1e-7: the sum of Bartlett's formula has converged.
         let n_lags = 150 * lag;
-        let errors: Vec<f64> = [lag, 2 * lag, 1, lag / 2]
-            .map(|at| standard_error(&rho, at, n_lags, N_STEPS))
-            .into();
+        let errors: Vec<f64> =
+            [lag, 2 * lag, 1, lag / 2].map(|at| standard_error(&rho, at, n_lags, N_STEPS)).into();
         let largest = errors.iter().copied().fold(0.0, f64::max);
         for at in 1..=2 * lag {
             let found = autocorrelation(&series, 0.0, at);
-            let bound = if at == lag {
-                6.0 * errors[0]
-            } else {
-                6.0 * largest
-            };
-            assert!(
-                (found - rho(at)).abs() < bound,
-                "k {lag}, lag {at}: {found} for {}",
-                rho(at)
-            );
+            let bound = if at == lag { 6.0 * errors[0] } else { 6.0 * largest };
+            assert!((found - rho(at)).abs() < bound, "k {lag}, lag {at}: {found} for {}", rho(at));
         }
     }
 
@@ -130,20 +113,13 @@ mod tests {
 
     #[test]
     fn series_is_stationary_from_its_first_step() {
-        let needle = Needle {
-            lag: 1000,
-            coefficient: 0.9,
-            noise_std: 1.0,
-        };
+        let needle = Needle { lag: 1000, coefficient: 0.9, noise_std: 1.0 };
         let series = needle.generate(10_000, 8).unwrap();
         let expected = 1.0 / (1.0f64 - 0.81).sqrt();
         for block in series.chunks(1000) {
             let std = (block.iter().map(|y| y * y).sum::<f64>() / 1000.0).sqrt();
             // The standard error of a standard deviation is std / sqrt(2 n), 2.2 % here.
-            assert!(
-                (std / expected - 1.0).abs() < 5.0 * 0.022,
-                "{std} for {expected}"
-            );
+            assert!((std / expected - 1.0).abs() < 5.0 * 0.022, "{std} for {expected}");
         }
     }
 
@@ -152,20 +128,8 @@ mod tests {
         // With the same seed the noise is the same, so the two series differ by what the
         // coefficient carries: nothing in the first round but the scale, everything after.
         let lag = 7;
-        let with = Needle {
-            lag,
-            coefficient: 0.5,
-            noise_std: 1.0,
-        }
-        .generate(70, 6)
-        .unwrap();
-        let noise = Needle {
-            lag,
-            coefficient: 0.0,
-            noise_std: 1.0,
-        }
-        .generate(70, 6)
-        .unwrap();
+        let with = Needle { lag, coefficient: 0.5, noise_std: 1.0 }.generate(70, 6).unwrap();
+        let noise = Needle { lag, coefficient: 0.0, noise_std: 1.0 }.generate(70, 6).unwrap();
         for step in lag..70 {
             let expected = 0.5 * with[step - lag] + noise[step];
             assert!((with[step] - expected).abs() < 1e-12, "step {step}");
@@ -174,44 +138,18 @@ mod tests {
 
     #[test]
     fn lag_may_exceed_the_series() {
-        assert_eq!(
-            Needle {
-                lag: usize::MAX,
-                ..Needle::default()
-            }
-            .generate(10, 0)
-            .unwrap()
-            .len(),
-            10
-        );
+        assert_eq!(Needle { lag: usize::MAX, ..Needle::default() }.generate(10, 0).unwrap().len(), 10);
         assert_eq!(Needle::default().generate(0, 0).unwrap(), []);
     }
 
     #[test]
     fn bad_fields_are_named() {
         let message = |needle: Needle| needle.generate(1, 0).unwrap_err().to_string();
-        let coefficient = |coefficient| {
-            message(Needle {
-                coefficient,
-                ..Needle::default()
-            })
-        };
-        assert_eq!(
-            coefficient(-1.0),
-            "coefficient must be inside (-1, 1), but is -1"
-        );
-        assert_eq!(
-            coefficient(f64::NAN),
-            "coefficient must be inside (-1, 1), but is NaN"
-        );
-        let noise_std = Needle {
-            noise_std: f64::INFINITY,
-            ..Needle::default()
-        };
-        assert_eq!(
-            message(noise_std),
-            "noise_std must be finite and at least 0, but is inf"
-        );
+        let coefficient = |coefficient| message(Needle { coefficient, ..Needle::default() });
+        assert_eq!(coefficient(-1.0), "coefficient must be inside (-1, 1), but is -1");
+        assert_eq!(coefficient(f64::NAN), "coefficient must be inside (-1, 1), but is NaN");
+        let noise_std = Needle { noise_std: f64::INFINITY, ..Needle::default() };
+        assert_eq!(message(noise_std), "noise_std must be finite and at least 0, but is inf");
     }
 
     /// Stored bits of steps 99 to 101 with seed 42, made by this generator: they change if the
@@ -222,13 +160,6 @@ mod tests {
         assert_eq!(series, Needle::default().generate(200, 42).unwrap()[..102]);
         assert_ne!(series, Needle::default().generate(102, 43).unwrap());
         let bits: Vec<u64> = series[99..].iter().map(|value| value.to_bits()).collect();
-        assert_eq!(
-            bits,
-            [
-                0xbfd1_2462_eb7d_308f,
-                0xbfde_bc0b_76f5_291c,
-                0x3fe2_607d_c7e7_a8de
-            ]
-        );
+        assert_eq!(bits, [0xbfd1_2462_eb7d_308f, 0xbfde_bc0b_76f5_291c, 0x3fe2_607d_c7e7_a8de]);
     }
 }

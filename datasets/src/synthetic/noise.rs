@@ -18,10 +18,7 @@ pub(super) struct Noise {
 impl Noise {
     /// Starts the stream of this seed.
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            spare: None,
-        }
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), spare: None }
     }
 
     /// Returns the next number of mean 0 and variance 1.
@@ -60,9 +57,7 @@ mod tests {
     fn moments_are_those_of_the_normal_distribution() {
         let mut noise = Noise::new(1);
         let sample: Vec<f64> = (0..N).map(|_| noise.draw()).collect();
-        for (power, moment, variance) in
-            [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)]
-        {
+        for (power, moment, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
             let mean = sample.iter().map(|z| z.powi(power)).sum::<f64>() / f64::from(N);
             let bound = 5.0 * (variance / f64::from(N)).sqrt();
             assert!((mean - moment).abs() < bound, "moment {power} is {mean}");

@@ -84,12 +84,7 @@ impl Seasonal {
         for (season_idx, season) in self.seasons.iter().enumerate() {
             let field = |name: &str| format!("seasons[{season_idx}].{name}");
             let is_slow = |period| period >= 2.0;
-            check::parameter(
-                &field("period"),
-                season.period,
-                "finite and at least 2",
-                is_slow,
-            )?;
+            check::parameter(&field("period"), season.period, "finite and at least 2", is_slow)?;
             check::finite(&field("amplitude"), season.amplitude)?;
             check::finite(&field("phase"), season.phase)?;
         }
@@ -109,27 +104,10 @@ mod tests {
     use super::*;
 
     fn load() -> Seasonal {
-        let day = Season {
-            period: 24.0,
-            amplitude: 10.0,
-            phase: 0.3,
-        };
-        let week = Season {
-            period: 168.0,
-            amplitude: -4.0,
-            phase: -7.5,
-        };
-        let month = Season {
-            period: 730.484,
-            amplitude: 2.5,
-            phase: 0.0,
-        };
-        Seasonal {
-            level: 50.0,
-            slope: -0.25,
-            seasons: vec![day, week, month],
-            noise_std: 0.0,
-        }
+        let day = Season { period: 24.0, amplitude: 10.0, phase: 0.3 };
+        let week = Season { period: 168.0, amplitude: -4.0, phase: -7.5 };
+        let month = Season { period: 730.484, amplitude: 2.5, phase: 0.0 };
+        Seasonal { level: 50.0, slope: -0.25, seasons: vec![day, week, month], noise_std: 0.0 }
     }
 
     #[test]
@@ -141,44 +119,23 @@ mod tests {
             let expected = 50.0 - 0.25 * t + load.seasons.iter().map(wave).sum::<f64>();
             // The series goes down to -1200, and the angle of the closed form up to 1300, where
             // one unit in the last place is 2.3e-13, times an amplitude of 10.
-            assert!(
-                (value - expected).abs() < 5e-12,
-                "step {step}: {value} for {expected}"
-            );
+            assert!((value - expected).abs() < 5e-12, "step {step}: {value} for {expected}");
         }
     }
 
     #[test]
     fn whole_period_repeats_exactly() {
-        let seasons = vec![Season {
-            period: 24.0,
-            amplitude: 1.0,
-            phase: 2.0,
-        }];
-        let series = Seasonal {
-            seasons,
-            ..Seasonal::default()
-        }
-        .generate(24 * 1000, 0)
-        .unwrap();
+        let seasons = vec![Season { period: 24.0, amplitude: 1.0, phase: 2.0 }];
+        let series = Seasonal { seasons, ..Seasonal::default() }.generate(24 * 1000, 0).unwrap();
         assert!(series.chunks(24).all(|day| day == &series[..24]));
     }
 
     #[test]
     fn noise_has_the_standard_deviation_asked_for() {
         const N_STEPS: usize = 100_000;
-        let noisy = Seasonal {
-            noise_std: 3.0,
-            ..load()
-        }
-        .generate(N_STEPS, 4)
-        .unwrap();
+        let noisy = Seasonal { noise_std: 3.0, ..load() }.generate(N_STEPS, 4).unwrap();
         let clean = load().generate(N_STEPS, 4).unwrap();
-        let square: f64 = noisy
-            .iter()
-            .zip(&clean)
-            .map(|(a, b)| (a - b) * (a - b))
-            .sum();
+        let square: f64 = noisy.iter().zip(&clean).map(|(a, b)| (a - b) * (a - b)).sum();
         let std = (square / N_STEPS as f64).sqrt();
         // The standard error of a standard deviation is std / sqrt(2 n), 0.0067 here.
         assert!((std - 3.0).abs() < 5.0 * 0.0067, "{std}");
@@ -187,44 +144,18 @@ mod tests {
     #[test]
     fn bad_fields_are_named() {
         let message = |series: Seasonal| series.generate(1, 0).unwrap_err().to_string();
-        assert_eq!(
-            message(Seasonal {
-                level: f64::NAN,
-                ..load()
-            }),
-            "level must be finite, but is NaN"
-        );
-        let slope = Seasonal {
-            slope: f64::NEG_INFINITY,
-            ..load()
-        };
+        assert_eq!(message(Seasonal { level: f64::NAN, ..load() }), "level must be finite, but is NaN");
+        let slope = Seasonal { slope: f64::NEG_INFINITY, ..load() };
         assert_eq!(message(slope), "slope must be finite, but is -inf");
-        let noise_std = Seasonal {
-            noise_std: -2.5,
-            ..load()
-        };
-        assert_eq!(
-            message(noise_std),
-            "noise_std must be finite and at least 0, but is -2.5"
-        );
+        let noise_std = Seasonal { noise_std: -2.5, ..load() };
+        assert_eq!(message(noise_std), "noise_std must be finite and at least 0, but is -2.5");
         let mut phase = load();
         phase.seasons[2].phase = f64::NAN;
-        assert_eq!(
-            message(phase),
-            "seasons[2].phase must be finite, but is NaN"
-        );
+        assert_eq!(message(phase), "seasons[2].phase must be finite, but is NaN");
         let mut period = load();
         period.seasons[0].period = 0.0;
-        assert_eq!(
-            message(period),
-            "seasons[0].period must be finite and at least 2, but is 0"
-        );
-        let overflow = Seasonal {
-            slope: f64::MAX,
-            ..load()
-        }
-        .generate(3, 0)
-        .unwrap_err();
+        assert_eq!(message(period), "seasons[0].period must be finite and at least 2, but is 0");
+        let overflow = Seasonal { slope: f64::MAX, ..load() }.generate(3, 0).unwrap_err();
         assert_eq!(overflow, DatasetError::NotFinite { step: 2 });
     }
 
@@ -232,21 +163,11 @@ mod tests {
     /// stream or the arithmetic changes, on any machine.
     #[test]
     fn same_seed_gives_the_same_bits_on_every_machine() {
-        let noisy = Seasonal {
-            noise_std: 1.0,
-            ..load()
-        };
+        let noisy = Seasonal { noise_std: 1.0, ..load() };
         let series = noisy.generate(103, 42).unwrap();
         assert_eq!(series, noisy.generate(200, 42).unwrap()[..103]);
         assert_ne!(series, noisy.generate(103, 43).unwrap());
         let bits: Vec<u64> = series[100..].iter().map(|value| value.to_bits()).collect();
-        assert_eq!(
-            bits,
-            [
-                0x4040_ca90_6456_ec30,
-                0x4041_302d_582d_2eae,
-                0x4041_0c25_f4eb_83e1
-            ]
-        );
+        assert_eq!(bits, [0x4040_ca90_6456_ec30, 0x4041_302d_582d_2eae, 0x4041_0c25_f4eb_83e1]);
     }
 }

@@ -15,10 +15,7 @@ pub(super) fn check(coefficients: &[f64]) -> Result<(), DatasetError> {
     let mut phi = coefficients.to_vec();
     while let Some(last) = phi.pop() {
         if last.is_nan() || last.abs() >= 1.0 {
-            return Err(DatasetError::NotStationary {
-                lag: phi.len() + 1,
-                value: last,
-            });
+            return Err(DatasetError::NotStationary { lag: phi.len() + 1, value: last });
         }
         phi = phi
             .iter()
@@ -49,14 +46,8 @@ mod tests {
     #[test]
     fn explosive_and_unit_root_processes_are_errors() {
         let message = check(&[0.0, 0.0, 1.5]).unwrap_err().to_string();
-        assert!(
-            message.contains("partial autocorrelation at lag 3 is 1.5"),
-            "{message}"
-        );
-        assert_eq!(
-            check(&[1.0]),
-            Err(DatasetError::NotStationary { lag: 1, value: 1.0 })
-        );
+        assert!(message.contains("partial autocorrelation at lag 3 is 1.5"), "{message}");
+        assert_eq!(check(&[1.0]), Err(DatasetError::NotStationary { lag: 1, value: 1.0 }));
         assert!(check(&[0.5, 0.5]).is_err());
         assert!(check(&[f64::MAX, -f64::MAX, 0.5]).is_err());
     }

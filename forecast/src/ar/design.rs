@@ -28,11 +28,7 @@ impl Design {
             several => format!("{} and {} more", several[0].id(), several.len() - 1),
         };
         check_varies(series, channel, name, &label)?;
-        let spec = WindowSpec {
-            lookback: order,
-            horizon: 1,
-            stride: 1,
-        };
+        let spec = WindowSpec { lookback: order, horizon: 1, stride: 1 };
         let mut lags = Vec::new();
         let mut target = Vec::new();
         for one in series.iter().filter(|one| one.n_steps() > order) {
@@ -48,20 +44,11 @@ impl Design {
         }
         let rows = target.len();
         if rows < order + 1 {
-            return Err(Error::TooFewRows {
-                series: label,
-                rows,
-                unknowns: order + 1,
-                order,
-            });
+            return Err(Error::TooFewRows { series: label, rows, unknowns: order + 1, order });
         }
         let lags = Array2::from_shape_vec((rows, order), lags)
             .map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Design {
-            name: label,
-            lags,
-            target: Array1::from_vec(target),
-        })
+        Ok(Design { name: label, lags, target: Array1::from_vec(target) })
     }
 }
 
@@ -78,9 +65,8 @@ fn check_varies(series: &[Series], channel: usize, name: &str, label: &str) -> R
             steps: series.iter().map(Series::n_steps).sum(),
         });
     };
-    let (count, varies) = observed.fold((1, false), |(count, varies), v| {
-        (count + 1, varies || v.to_bits() != first.to_bits())
-    });
+    let (count, varies) =
+        observed.fold((1, false), |(count, varies), v| (count + 1, varies || v.to_bits() != first.to_bits()));
     if varies {
         return Ok(());
     }

@@ -13,15 +13,9 @@ use crate::{Error, Result};
 /// [`Error::Singular`] if the solver finds no unique solution.
 pub(super) fn solve(design: Design) -> Result<(Vec<f64>, f64)> {
     let order = design.lags.ncols();
-    let singular = |reason: String| Error::Singular {
-        series: design.name.clone(),
-        order,
-        reason,
-    };
+    let singular = |reason: String| Error::Singular { series: design.name.clone(), order, reason };
     let data = DatasetBase::new(design.lags, design.target);
-    let fitted = LinearRegression::new()
-        .fit(&data)
-        .map_err(|error| singular(error.to_string()))?;
+    let fitted = LinearRegression::new().fit(&data).map_err(|error| singular(error.to_string()))?;
     let (weights, intercept) = (fitted.params().to_vec(), fitted.intercept());
     if !weights.iter().all(|w| w.is_finite()) || !intercept.is_finite() {
         return Err(singular("columns are linearly dependent".to_string()));

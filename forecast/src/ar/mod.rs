@@ -41,26 +41,16 @@ pub struct ArConfig {
 impl ArConfig {
     pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
         let order = self.order.unwrap_or_else(|| default_order(shape));
-        Ok(ArConfig {
-            order: Some(check_positive("order", order)?),
-            ..self.clone()
-        })
+        Ok(ArConfig { order: Some(check_positive("order", order)?), ..self.clone() })
     }
 }
 
 /// The longest of one or two seasons that is not too long for a lag matrix and leaves enough rows.
 fn default_order(shape: &Shape) -> usize {
     let longest = LONGEST_DEFAULT_ORDER.min(shape.n_steps / STEPS_PER_LAG);
-    let seasons = usual_seasons(shape.step)
-        .into_iter()
-        .chain([shape.season_length]);
-    let lags = seasons
-        .flat_map(|season| [season, 2 * season])
-        .filter(|lags| *lags <= longest);
-    lags.max()
-        .unwrap_or(0)
-        .max(SHORTEST_DEFAULT_ORDER.min(longest))
-        .max(1)
+    let seasons = usual_seasons(shape.step).into_iter().chain([shape.season_length]);
+    let lags = seasons.flat_map(|season| [season, 2 * season]).filter(|lags| *lags <= longest);
+    lags.max().unwrap_or(0).max(SHORTEST_DEFAULT_ORDER.min(longest)).max(1)
 }
 
 /// A fitted autoregression.
@@ -79,20 +69,12 @@ pub(crate) struct Ar {
 pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
     let order = config.order.unwrap_or(1);
     let n_channels = training.channels.len();
-    let n_slots = if config.pooled {
-        1
-    } else {
-        training.series.len()
-    };
+    let n_slots = if config.pooled { 1 } else { training.series.len() };
     let solved: Vec<(Vec<f64>, f64)> = (0..n_slots * n_channels)
         .into_par_iter()
         .map(|i| {
             let (slot, channel) = (i / n_channels, i % n_channels);
-            let series = if config.pooled {
-                training.series
-            } else {
-                &training.series[slot..=slot]
-            };
+            let series = if config.pooled { training.series } else { &training.series[slot..=slot] };
             let design = Design::new(series, channel, &training.channels[channel], order)?;
             least_squares::solve(design)
         })
@@ -115,19 +97,13 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
 ///
 /// # Errors
 /// [`Error::Internal`] with the tensor whose shape is wrong; the caller knows the file.
-pub(crate) fn load(
-    config: &ArConfig,
-    tensors: &Tensors,
-    n_slots: usize,
-    n_channels: usize,
-) -> Result<Ar> {
+pub(crate) fn load(config: &ArConfig, tensors: &Tensors, n_slots: usize, n_channels: usize) -> Result<Ar> {
     let order = config.order.unwrap_or(1);
     let get = |name: &str, shape: &[usize]| match tensors.get(name) {
         Some(tensor) if tensor.shape == shape => Ok(tensor.values.clone()),
-        Some(tensor) => Err(Error::Internal(format!(
-            "tensor {name} has shape {:?} where {shape:?} is due",
-            tensor.shape
-        ))),
+        Some(tensor) => {
+            Err(Error::Internal(format!("tensor {name} has shape {:?} where {shape:?} is due", tensor.shape)))
+        }
         None => Err(Error::Internal(format!("tensor {name} is missing"))),
     };
     let weights = get("ar.weights", &[n_slots, n_channels, order])?;
@@ -170,10 +146,7 @@ impl LagRule for Ar {
 
     fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
         let weights = self.weights.slice(ndarray::s![slot, channel, ..]);
-        Some((
-            self.intercepts[[slot, channel]],
-            weights.iter().rev().copied().collect(),
-        ))
+        Some((self.intercepts[[slot, channel]], weights.iter().rev().copied().collect()))
     }
 }
 
@@ -182,17 +155,15 @@ fn dot<'a>(weights: impl Iterator<Item = &'a f64>, window: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
+// The expected numbers are exact in binary.
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_default_order_is_a_season_or_two_of_what_the_data_can_bear() {
         let order = |step: &str, season_length: usize, n_steps: usize| {
-            default_order(&Shape {
-                season_length,
-                step: step.parse().unwrap(),
-                n_steps,
-            })
+            default_order(&Shape { season_length, step: step.parse().unwrap(), n_steps })
         };
         assert_eq!(order("1h", 24, 26_304), 336);
         assert_eq!(order("1h", 24, 2_000), 168);
@@ -213,9 +184,6 @@ mod tests {
         let mut out = [0.0; 3];
         ar.forecast_channel(0, 0, &[4.0, 8.0], &mut out);
         assert_eq!(out, [4.0, 1.0, 0.5]);
-        assert_eq!(
-            LagRule::coefficients(&ar, 0, 0),
-            Some((1.0, vec![0.5, -0.25]))
-        );
+        assert_eq!(LagRule::coefficients(&ar, 0, 0), Some((1.0, vec![0.5, -0.25])));
     }
 }

@@ -5,24 +5,14 @@
 /// 0 if there is no such pair or no variance.
 pub(crate) fn autocorrelation(values: &[f64], lag: usize) -> f64 {
     let observed = values.iter().filter(|v| !v.is_nan());
-    let (sum, n) = observed
-        .clone()
-        .fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
+    let (sum, n) = observed.clone().fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
     let mean = sum / n;
     let variance = observed.map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-    let pairs = values
-        .iter()
-        .zip(values.iter().skip(lag))
-        .filter(|(a, b)| !a.is_nan() && !b.is_nan());
-    let (products, n_pairs) = pairs.fold((0.0, 0.0), |(sum, n), (a, b)| {
-        (sum + (a - mean) * (b - mean), n + 1.0)
-    });
+    let pairs = values.iter().zip(values.iter().skip(lag)).filter(|(a, b)| !a.is_nan() && !b.is_nan());
+    let (products, n_pairs) =
+        pairs.fold((0.0, 0.0), |(sum, n), (a, b)| (sum + (a - mean) * (b - mean), n + 1.0));
     let correlation = products / n_pairs / variance;
-    if correlation.is_finite() {
-        correlation
-    } else {
-        0.0
-    }
+    if correlation.is_finite() { correlation } else { 0.0 }
 }
 
 /// First differences; NaN where one of the two values is missing.

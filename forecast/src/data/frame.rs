@@ -3,74 +3,23 @@
 //! CSV, Parquet and Arrow IPC are read; those and JSON are written. Nothing here knows what a column means.
 
 use std::io::Cursor;
-use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::{
-    Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, IntoColumn, IpcReader,
-    IpcWriter, NamedFrom, NullValues, ParquetReader, ParquetWriter, PlSmallStr, PolarsResult,
-    Schema, SerReader, SerWriter, Series, TimeUnit,
+    Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, IntoColumn, IpcReader, IpcWriter,
+    NamedFrom, NullValues, ParquetReader, ParquetWriter, PlSmallStr, PolarsResult, Schema, SerReader,
+    SerWriter, Series, TimeUnit,
 };
 
+use super::cells::{Cells, encode_json};
+use super::format::Format;
 use super::time::{Zone, format_stamp};
 use crate::{Error, Result};
 
 /// Cells that mean "missing" in text files.
-const MISSING: [&str; 10] = [
-    "", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?",
-];
+const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"];
 /// Rows that decide the type of a text column.
 const HEAD: usize = 1_000;
-
-/// A file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Text, one row a line.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-    /// Arrow IPC file (Feather 2).
-    Arrow,
-    /// A JSON array with one object a row; written only.
-    Json,
-}
-
-impl Format {
-    const KNOWN: &'static str = "csv, tsv, parquet, arrow, feather, ipc or (for output) json";
-
-    /// The format that the extension of a path names.
-    ///
-    /// # Errors
-    /// [`Error::UnknownFormat`] lists the known ones.
-    pub fn of_path(path: &Path) -> Result<Self> {
-        let extension = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
-        extension.parse().map_err(|_: Error| Error::UnknownFormat {
-            input: path.display().to_string(),
-            known: Self::KNOWN,
-        })
-    }
-}
-
-impl std::str::FromStr for Format {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "csv" | "tsv" | "txt" => Ok(Format::Csv),
-            "parquet" | "pq" => Ok(Format::Parquet),
-            "arrow" | "feather" | "ipc" => Ok(Format::Arrow),
-            "json" => Ok(Format::Json),
-            _ => Err(Error::UnknownFormat {
-                input: name.to_string(),
-                known: Self::KNOWN,
-            }),
-        }
-    }
-}
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,14 +50,8 @@ impl Frame {
         let cursor = Cursor::new(bytes);
         let (table, name) = match format {
             Format::Csv => return Self::read_csv(bytes, input, is_key),
-            Format::Parquet => (
-                ParquetReader::new(cursor).set_rechunk(true).finish(),
-                "Parquet",
-            ),
-            Format::Arrow => (
-                IpcReader::new(cursor).set_rechunk(true).finish(),
-                "Arrow IPC",
-            ),
+            Format::Parquet => (ParquetReader::new(cursor).set_rechunk(true).finish(), "Parquet"),
+            Format::Arrow => (IpcReader::new(cursor).set_rechunk(true).finish(), "Arrow IPC"),
             Format::Json => {
                 return Err(Error::UnknownFormat {
                     input: input.to_string(),
@@ -122,35 +65,18 @@ impl Frame {
     fn read_csv(bytes: &[u8], input: &str, is_key: &dyn Fn(&str) -> bool) -> Result<Self> {
         check_utf8(bytes, input)?;
         let options = csv_options(bytes);
-        let read = |options: CsvReadOptions| {
-            options
-                .into_reader_with_file_handle(Cursor::new(bytes))
-                .finish()
-        };
-        let head = read(
-            options
-                .clone()
-                .with_n_rows(Some(HEAD))
-                .with_infer_schema_length(Some(HEAD)),
-        );
+        let read =
+            |options: CsvReadOptions| options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
+        let head = read(options.clone().with_n_rows(Some(HEAD)).with_infer_schema_length(Some(HEAD)));
         let head = Self::checked(head, input, "CSV")?;
-        let types: Schema = head
-            .table
-            .columns()
-            .iter()
-            .map(|column| typed_field(column, is_key))
-            .collect();
-        let typed = options
-            .clone()
-            .with_schema_overwrite(Some(Arc::new(types.clone())));
+        let types: Schema = head.table.columns().iter().map(|column| typed_field(column, is_key)).collect();
+        let typed = options.clone().with_schema_overwrite(Some(Arc::new(types.clone())));
         match read(typed) {
             Ok(table) => Self::checked(Ok(table), input, "CSV"),
             Err(error) => {
                 // Read again as text to find the cell that is to blame.
-                let as_text: Schema = types
-                    .iter_names()
-                    .map(|name| Field::new(name.clone(), DataType::String))
-                    .collect();
+                let as_text: Schema =
+                    types.iter_names().map(|name| Field::new(name.clone(), DataType::String)).collect();
                 let text = read(options.with_schema_overwrite(Some(Arc::new(as_text))));
                 let text = Self::checked(text, input, "CSV")?;
                 text.blame(&types)?;
@@ -170,27 +96,16 @@ impl Frame {
     }
 
     fn checked(table: PolarsResult<DataFrame>, input: &str, format: &'static str) -> Result<Self> {
-        let unreadable = |reason: String| Error::Unreadable {
-            input: input.to_string(),
-            format,
-            reason,
-        };
+        let unreadable = |reason: String| Error::Unreadable { input: input.to_string(), format, reason };
         let table = table.map_err(|error| unreadable(first_line(&error.to_string())))?;
         if table.height() == 0 {
             return Err(unreadable("it has no rows".to_string()));
         }
-        Ok(Frame {
-            input: input.to_string(),
-            table,
-        })
+        Ok(Frame { input: input.to_string(), table })
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.table
-            .columns()
-            .iter()
-            .map(|column| column.name().as_str())
-            .collect()
+        self.table.columns().iter().map(|column| column.name().as_str()).collect()
     }
 
     pub(crate) fn n_rows(&self) -> usize {
@@ -221,10 +136,7 @@ impl Frame {
     }
 
     fn cast(&self, name: &str, kind: &DataType) -> Result<Series> {
-        let cast = self
-            .column(name)?
-            .as_materialized_series()
-            .strict_cast(kind);
+        let cast = self.column(name)?.as_materialized_series().strict_cast(kind);
         cast.map_err(|error| Error::Internal(format!("column \"{name}\": {error}")))
     }
 
@@ -235,21 +147,14 @@ impl Frame {
         }
         let series = self.cast(name, &DataType::Float64)?;
         let numbers = series.f64().map_err(internal)?;
-        Ok(numbers
-            .iter()
-            .map(|cell| cell.unwrap_or(f64::NAN))
-            .collect())
+        Ok(numbers.iter().map(|cell| cell.unwrap_or(f64::NAN)).collect())
     }
 
     fn parse_numbers(&self, name: &str) -> Result<Vec<f64>> {
         let mut numbers = Vec::with_capacity(self.n_rows());
         self.each_text(name, |row, cell| {
             let cell = cell.map_or("", str::trim);
-            let value = if MISSING.contains(&cell) {
-                Ok(f64::NAN)
-            } else {
-                cell.parse()
-            };
+            let value = if MISSING.contains(&cell) { Ok(f64::NAN) } else { cell.parse() };
             numbers.push(value.map_err(|_| Error::NotANumber {
                 input: self.input.clone(),
                 row: row + 1,
@@ -275,9 +180,7 @@ impl Frame {
     ) -> Result<()> {
         let series = self.cast(name, &DataType::String)?;
         let text = series.str().map_err(internal)?;
-        text.iter()
-            .enumerate()
-            .try_for_each(|(row, cell)| each(row, cell))
+        text.iter().enumerate().try_for_each(|(row, cell)| each(row, cell))
     }
 
     /// A column of dates or date-times as nanoseconds, and its zone where it has one.
@@ -311,27 +214,16 @@ fn typed_field(column: &Column, is_key: &dyn Fn(&str) -> bool) -> Field {
 }
 
 fn csv_options(bytes: &[u8]) -> CsvReadOptions {
-    let header = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
+    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let most_used = [b',', b';', b'\t']
         .into_iter()
         .rev()
         .max_by_key(|separator| header.iter().filter(|byte| *byte == separator).count());
-    let missing: Vec<PlSmallStr> = MISSING
-        .iter()
-        .map(|text| PlSmallStr::from_static(text))
-        .collect();
+    let missing: Vec<PlSmallStr> = MISSING.iter().map(|text| PlSmallStr::from_static(text)).collect();
     let missing = NullValues::AllColumns(missing);
-    CsvReadOptions::default()
-        .with_has_header(true)
-        .with_rechunk(true)
-        .map_parse_options(|parse| {
-            parse
-                .with_separator(most_used.unwrap_or(b','))
-                .with_null_values(Some(missing.clone()))
-        })
+    CsvReadOptions::default().with_has_header(true).with_rechunk(true).map_parse_options(|parse| {
+        parse.with_separator(most_used.unwrap_or(b',')).with_null_values(Some(missing.clone()))
+    })
 }
 
 fn check_utf8(bytes: &[u8], input: &str) -> Result<()> {
@@ -346,19 +238,6 @@ fn check_utf8(bytes: &[u8], input: &str) -> Result<()> {
     })
 }
 
-/// One column of a table to be written.
-#[derive(Debug, Clone)]
-pub enum Cells {
-    /// Text.
-    Text(Vec<String>),
-    /// Numbers; NaN becomes an empty cell or `null`.
-    Numbers(Vec<f64>),
-    /// Whole numbers.
-    Integers(Vec<i64>),
-    /// Time stamps in nanoseconds, told in a zone.
-    Stamps(Vec<i64>, Zone),
-}
-
 /// The bytes of a table in a format. Numbers keep every bit: the text form is the shortest that reads back equal.
 ///
 /// # Errors
@@ -368,17 +247,13 @@ pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
         return encode_json(columns);
     }
     let as_text = format == Format::Csv;
-    let table: Vec<Column> = columns
-        .iter()
-        .map(|(name, cells)| to_column(name, cells, as_text))
-        .collect::<Result<_>>()?;
+    let table: Vec<Column> =
+        columns.iter().map(|(name, cells)| to_column(name, cells, as_text)).collect::<Result<_>>()?;
     let mut table = DataFrame::new_infer_height(table).map_err(internal)?;
     let mut bytes = Vec::new();
     match format {
         Format::Csv | Format::Json => CsvWriter::new(&mut bytes).finish(&mut table),
-        Format::Parquet => ParquetWriter::new(&mut bytes)
-            .finish(&mut table)
-            .map(|_| ()),
+        Format::Parquet => ParquetWriter::new(&mut bytes).finish(&mut table).map(|_| ()),
         Format::Arrow => IpcWriter::new(&mut bytes).finish(&mut table),
     }
     .map_err(internal)?;
@@ -397,10 +272,7 @@ pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, 
             Kind::Stamp => {
                 let (stamps, zone) = frame.stamps(name)?;
                 let zone = zone.map_or(Ok(Zone::Local), |zone| Zone::named(&zone))?;
-                Cells::Stamps(
-                    stamps.into_iter().map(Option::unwrap_or_default).collect(),
-                    zone,
-                )
+                Cells::Stamps(stamps.into_iter().map(Option::unwrap_or_default).collect(), zone)
             }
             Kind::Text | Kind::Other => {
                 let mut text = Vec::with_capacity(frame.n_rows());
@@ -422,17 +294,12 @@ fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> 
         Cells::Text(text) => Series::new(name, text).into_column(),
         Cells::Integers(integers) => Series::new(name, integers).into_column(),
         Cells::Numbers(numbers) => {
-            let cells: Vec<Option<f64>> = numbers
-                .iter()
-                .map(|v| if v.is_nan() { None } else { Some(*v) })
-                .collect();
+            let cells: Vec<Option<f64>> =
+                numbers.iter().map(|v| if v.is_nan() { None } else { Some(*v) }).collect();
             Series::new(name, cells).into_column()
         }
         Cells::Stamps(stamps, zone) if stamps_as_text => {
-            let text: Vec<String> = stamps
-                .iter()
-                .map(|stamp| format_stamp(*stamp, zone))
-                .collect();
+            let text: Vec<String> = stamps.iter().map(|stamp| format_stamp(*stamp, zone)).collect();
             Series::new(name, text).into_column()
         }
         Cells::Stamps(stamps, zone) => {
@@ -441,47 +308,9 @@ fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> 
                 Zone::Named(_) => Some(polars::prelude::TimeZone::UTC),
             };
             let kind = DataType::Datetime(TimeUnit::Nanoseconds, zone);
-            Series::new(name, stamps)
-                .cast(&kind)
-                .map_err(internal)?
-                .into_column()
+            Series::new(name, stamps).cast(&kind).map_err(internal)?.into_column()
         }
     })
-}
-
-fn encode_json(columns: &[(String, Cells)]) -> Result<Vec<u8>> {
-    let n_rows = columns.first().map_or(0, |(_, cells)| cells.len());
-    if columns.iter().any(|(_, cells)| cells.len() != n_rows) {
-        return Err(Error::Internal("columns differ in length".to_string()));
-    }
-    let rows: Vec<serde_json::Map<String, serde_json::Value>> = (0..n_rows)
-        .map(|row| {
-            columns
-                .iter()
-                .map(|(name, cells)| (name.clone(), cells.json(row)))
-                .collect()
-        })
-        .collect();
-    serde_json::to_vec_pretty(&rows).map_err(internal)
-}
-
-impl Cells {
-    fn len(&self) -> usize {
-        match self {
-            Cells::Text(cells) => cells.len(),
-            Cells::Numbers(cells) => cells.len(),
-            Cells::Integers(cells) | Cells::Stamps(cells, _) => cells.len(),
-        }
-    }
-
-    fn json(&self, row: usize) -> serde_json::Value {
-        match self {
-            Cells::Text(cells) => cells[row].clone().into(),
-            Cells::Numbers(cells) => cells[row].into(),
-            Cells::Integers(cells) => cells[row].into(),
-            Cells::Stamps(cells, zone) => format_stamp(cells[row], zone).into(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -490,14 +319,8 @@ mod tests {
 
     fn table() -> Vec<(String, Cells)> {
         vec![
-            (
-                "unique_id".into(),
-                Cells::Text(vec!["a".into(), "b,\"c\"".into()]),
-            ),
-            (
-                "ds".into(),
-                Cells::Stamps(vec![0, 3_600_000_000_000], Zone::Local),
-            ),
+            ("unique_id".into(), Cells::Text(vec!["a".into(), "b,\"c\"".into()])),
+            ("ds".into(), Cells::Stamps(vec![0, 3_600_000_000_000], Zone::Local)),
             ("y".into(), Cells::Numbers(vec![0.1 + 0.2, f64::NAN])),
         ]
     }
@@ -519,14 +342,7 @@ mod tests {
                 .unwrap();
             assert_eq!(ids, ["a", "b,\"c\""]);
             let kind = frame.kind("ds").unwrap();
-            assert_eq!(
-                kind,
-                if format == Format::Csv {
-                    Kind::Text
-                } else {
-                    Kind::Stamp
-                }
-            );
+            assert_eq!(kind, if format == Format::Csv { Kind::Text } else { Kind::Stamp });
         }
     }
 
@@ -542,20 +358,11 @@ mod tests {
     fn a_bad_cell_far_down_is_named_by_row_and_column() {
         let mut csv = String::from("ds,y\n");
         for row in 0..3000 {
-            let cell = if row == 2500 {
-                "offline".to_string()
-            } else {
-                row.to_string()
-            };
+            let cell = if row == 2500 { "offline".to_string() } else { row.to_string() };
             csv += &format!("2024-01-01,{cell}\n");
         }
-        let message = Frame::read(csv.as_bytes(), "t.csv", Format::Csv, &|_| false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("row 2501: \"offline\" in column \"y\""),
-            "{message}"
-        );
+        let message = Frame::read(csv.as_bytes(), "t.csv", Format::Csv, &|_| false).unwrap_err().to_string();
+        assert!(message.contains("row 2501: \"offline\" in column \"y\""), "{message}");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! infinities never get past [`Panel::read`].
 
 mod acf;
+mod cells;
 mod duplicates;
+mod format;
 mod frame;
 mod panel;
 mod quality;
@@ -18,8 +20,10 @@ mod step;
 mod time;
 mod window;
 
+pub use cells::Cells;
 pub use duplicates::Duplicates;
-pub use frame::{Cells, Format, decode, encode};
+pub use format::Format;
+pub use frame::{decode, encode};
 pub(crate) use panel::label;
 pub use panel::{Panel, ReadReport, RowCounts};
 pub use quality::{ChannelQuality, Quality, SeriesQuality, season_length, usual_seasons};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::frame::Format;
+use super::format::Format;
 use super::read::{self, ReadOptions};
 use super::series::Series;
 use super::step::Step;
@@ -98,24 +98,11 @@ impl Panel {
     /// # Errors
     /// [`Error::WrongStep`], [`Error::WrongChannels`] if they differ, [`Error::BadOption`] if there are none or two have one id.
     pub fn new(channels: Vec<String>, series: Vec<Series>) -> Result<Self> {
-        let step = series
-            .first()
-            .map_or(Step::Index(1), |series| series.index().step);
-        Self::from_parts(
-            channels,
-            series,
-            ReadReport {
-                step,
-                ..ReadReport::default()
-            },
-        )
+        let step = series.first().map_or(Step::Index(1), |series| series.index().step);
+        Self::from_parts(channels, series, ReadReport { step, ..ReadReport::default() })
     }
 
-    pub(crate) fn from_parts(
-        channels: Vec<String>,
-        series: Vec<Series>,
-        report: ReadReport,
-    ) -> Result<Self> {
+    pub(crate) fn from_parts(channels: Vec<String>, series: Vec<Series>, report: ReadReport) -> Result<Self> {
         if series.is_empty() {
             return Err(Error::option("series", 0, "there must be at least one"));
         }
@@ -136,18 +123,10 @@ impl Panel {
                 });
             }
             if !ids.insert(one.id()) {
-                return Err(Error::option(
-                    "series id",
-                    one.id(),
-                    "each series needs an id of its own",
-                ));
+                return Err(Error::option("series id", one.id(), "each series needs an id of its own"));
             }
         }
-        Ok(Panel {
-            channels,
-            series,
-            report,
-        })
+        Ok(Panel { channels, series, report })
     }
 
     /// The names of the channels.
@@ -177,10 +156,7 @@ impl Panel {
     /// The same panel with each series cut by `cut`, called in order; values are shared.
     #[must_use]
     pub fn map_in_order(&self, cut: impl FnMut(&Series) -> Series) -> Self {
-        Panel {
-            series: self.series.iter().map(cut).collect(),
-            ..self.clone()
-        }
+        Panel { series: self.series.iter().map(cut).collect(), ..self.clone() }
     }
 
     /// The same panel with the named channels, in that order.
@@ -189,19 +165,12 @@ impl Panel {
     /// [`Error::WrongChannels`] if one of them is not there.
     pub fn select_channels(&self, channels: &[String]) -> Result<Self> {
         let wrong = || Error::WrongChannels {
-            series: self
-                .series
-                .first()
-                .map_or_else(String::new, |s| s.id().to_string()),
+            series: self.series.first().map_or_else(String::new, |s| s.id().to_string()),
             found: self.channels.join(", "),
             expected: channels.join(", "),
         };
         let at = |name: &String| self.channels.iter().position(|channel| channel == name);
-        let columns: Vec<usize> = channels
-            .iter()
-            .map(at)
-            .collect::<Option<_>>()
-            .ok_or_else(wrong)?;
+        let columns: Vec<usize> = channels.iter().map(at).collect::<Option<_>>().ok_or_else(wrong)?;
         let series = self
             .series
             .iter()
@@ -210,11 +179,7 @@ impl Panel {
                 Series::new(s.id(), s.index().clone(), values, channels)
             })
             .collect::<Result<_>>()?;
-        Ok(Panel {
-            channels: channels.to_vec(),
-            series,
-            report: self.report.clone(),
-        })
+        Ok(Panel { channels: channels.to_vec(), series, report: self.report.clone() })
     }
 
     /// How a series and a channel are called in output: the id where there is one channel,

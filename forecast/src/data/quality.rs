@@ -89,12 +89,7 @@ impl Quality {
     #[must_use]
     pub fn of(panel: &Panel) -> Self {
         let report = panel.report();
-        let counts = report
-            .counts
-            .iter()
-            .copied()
-            .map(Some)
-            .chain(std::iter::repeat(None));
+        let counts = report.counts.iter().copied().map(Some).chain(std::iter::repeat(None));
         Quality {
             n_rows: report.n_rows,
             step: report.step,
@@ -114,10 +109,7 @@ impl Quality {
 impl SeriesQuality {
     fn of(series: &Series, channels: &[String], counts: Option<RowCounts>) -> Self {
         let index = series.index();
-        let counts = counts.unwrap_or(RowCounts {
-            rows: series.n_steps(),
-            ..RowCounts::default()
-        });
+        let counts = counts.unwrap_or(RowCounts { rows: series.n_steps(), ..RowCounts::default() });
         SeriesQuality {
             unique_id: series.id().to_string(),
             start: index.format(index.start),
@@ -145,11 +137,7 @@ impl ChannelQuality {
         let deviations = sorted(observed.iter().map(|v| (v - median).abs()).collect());
         // 1.4826 makes the median absolute deviation an estimate of a normal standard deviation.
         let far = OUTLIER * 1.4826 * quantile(&deviations, 0.5);
-        let n_outliers = if far > 0.0 {
-            deviations.iter().filter(|d| **d > far).count()
-        } else {
-            0
-        };
+        let n_outliers = if far > 0.0 { deviations.iter().filter(|d| **d > far).count() } else { 0 };
         let changes = differences(values);
         ChannelQuality {
             channel: channel.to_string(),
@@ -174,11 +162,7 @@ impl ChannelQuality {
 
 /// Lengths of the runs of neighbours that `same` joins, starting at values that `counts`.
 fn runs(values: &[f64], same: fn(f64, f64) -> bool, counts: fn(f64) -> bool) -> Vec<usize> {
-    values
-        .chunk_by(|a, b| same(*a, *b))
-        .filter(|run| counts(run[0]))
-        .map(<[f64]>::len)
-        .collect()
+    values.chunk_by(|a, b| same(*a, *b)).filter(|run| counts(run[0])).map(<[f64]>::len).collect()
 }
 
 /// The seasons that people have: minute, hour, day, week, year, in steps, the shortest first.

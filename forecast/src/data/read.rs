@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::duplicates::Duplicates;
-use super::frame::{Format, Frame, Kind};
+use super::format::Format;
+use super::frame::{Frame, Kind};
 use super::panel::{Panel, ReadReport};
 use super::regular::{Rows, infer_step, regularise};
 use super::stamp::{self, Stamps, TextStamps};
@@ -15,16 +16,7 @@ use crate::{Error, Result};
 /// Names that are taken for the series id, in order of preference.
 const ID_NAMES: [&str; 3] = ["unique_id", "item_id", "series_id"];
 /// Names that are taken for the time stamps.
-const TIME_NAMES: [&str; 8] = [
-    "ds",
-    "timestamp",
-    "date",
-    "datetime",
-    "time",
-    "date_time",
-    "index",
-    "ts",
-];
+const TIME_NAMES: [&str; 8] = ["ds", "timestamp", "date", "datetime", "time", "date_time", "index", "ts"];
 /// Names that are taken for the target where other columns of numbers stand beside it.
 const TARGET_NAMES: [&str; 3] = ["y", "target", "value"];
 
@@ -74,46 +66,29 @@ struct Parts {
 }
 
 /// Reads the bytes of a file into a checked, regular panel.
-pub(crate) fn panel(
-    bytes: &[u8],
-    input: &str,
-    format: Format,
-    options: &ReadOptions,
-) -> Result<Panel> {
+pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOptions) -> Result<Panel> {
     let frame = Frame::read(bytes, input, format, &|name| options.is_key(name))?;
     let mut parts = assign(&frame, input, options)?;
     let stamps = stamps(&frame, &parts.time, input, options)?;
     parts.notes.extend(stamps.note.clone());
 
     let (ids, groups) = group(&frame, &parts)?;
-    let values: Vec<Vec<f64>> = parts
-        .targets
-        .iter()
-        .map(|name| frame.numbers(name))
-        .collect::<Result<_>>()?;
+    let values: Vec<Vec<f64>> =
+        parts.targets.iter().map(|name| frame.numbers(name)).collect::<Result<_>>()?;
     drop(frame);
 
-    let mut rows: Vec<Rows> = ids
-        .into_iter()
-        .zip(groups)
-        .map(|(id, rows)| Rows::new(id, rows))
-        .collect();
+    let mut rows: Vec<Rows> = ids.into_iter().zip(groups).map(|(id, rows)| Rows::new(id, rows)).collect();
     rows.iter_mut().for_each(|rows| rows.sort(&stamps.values));
     let step = match options.freq {
         Some(step) => on_calendar(step, &stamps),
         None => infer_step(&rows, &stamps)?,
     };
     let n_rows = stamps.values.len();
-    let mut report = ReadReport {
-        n_rows,
-        notes: parts.notes,
-        ..ReadReport::default()
-    };
+    let mut report = ReadReport { n_rows, notes: parts.notes, ..ReadReport::default() };
     let series = rows
         .iter()
         .map(|rows| {
-            let (series, counts) =
-                regularise(rows, &stamps, &values, step, &parts.targets, options)?;
+            let (series, counts) = regularise(rows, &stamps, &values, step, &parts.targets, options)?;
             report.add(counts);
             Ok(series)
         })
@@ -145,16 +120,11 @@ fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
     };
     let time = match &options.time_column {
         Some(name) => name.clone(),
-        None => by_name(&TIME_NAMES).ok_or_else(|| Error::NoTimeColumn {
-            input: input.to_string(),
-            columns: listed(),
-        })?,
+        None => by_name(&TIME_NAMES)
+            .ok_or_else(|| Error::NoTimeColumn { input: input.to_string(), columns: listed() })?,
     };
     frame.kind(&time)?;
-    let id = options
-        .id_column
-        .clone()
-        .or_else(|| by_name(&ID_NAMES).filter(|id| *id != time));
+    let id = options.id_column.clone().or_else(|| by_name(&ID_NAMES).filter(|id| *id != time));
 
     let mut notes = Vec::new();
     let mut numbers = Vec::new();
@@ -164,9 +134,7 @@ fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
         }
         match frame.kind(name)? {
             Kind::Number | Kind::Integer => numbers.push((*name).to_string()),
-            _ if frame.is_empty(name)? => {
-                notes.push(format!("column \"{name}\" is empty and not used"))
-            }
+            _ if frame.is_empty(name)? => notes.push(format!("column \"{name}\" is empty and not used")),
             _ => notes.push(format!("column \"{name}\" is not numbers and not used")),
         }
     }
@@ -174,10 +142,7 @@ fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
     let targets = match (&options.target_columns[..], conventional) {
         ([], Some(target)) => vec![target],
         ([], None) if numbers.is_empty() => {
-            return Err(Error::NoTarget {
-                input: input.to_string(),
-                columns: listed(),
-            });
+            return Err(Error::NoTarget { input: input.to_string(), columns: listed() });
         }
         ([], None) if id.is_some() && numbers.len() > 1 => {
             return Err(Error::AmbiguousTarget {
@@ -192,12 +157,7 @@ fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
     for unused in numbers.iter().filter(|name| !targets.contains(name)) {
         notes.push(format!("column \"{unused}\" is not a target and not used"));
     }
-    Ok(Parts {
-        id,
-        time,
-        targets,
-        notes,
-    })
+    Ok(Parts { id, time, targets, notes })
 }
 
 fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Result<Stamps> {
@@ -219,20 +179,14 @@ fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Resu
         Kind::Text => {
             let mut stamps = TextStamps::new(options.zone.clone(), frame.n_rows());
             frame.each_text(time, |_, cell| {
-                stamps
-                    .push(cell)
-                    .map_err(|bad| bad_stamp(bad.row, bad.value, bad.expected))
+                stamps.push(cell).map_err(|bad| bad_stamp(bad.row, bad.value, bad.expected))
             })?;
             Ok(stamps.finish())
         }
         Kind::Integer => {
             let values = whole(frame.integers(time)?, "an integer, as in the rows above")?;
             let force_index = matches!(options.freq, Some(Step::Index(_)));
-            Ok(stamp::from_integers(
-                values,
-                options.zone.clone(),
-                force_index,
-            ))
+            Ok(stamp::from_integers(values, options.zone.clone(), force_index))
         }
         Kind::Stamp => {
             let (cells, zone) = frame.stamps(time)?;
@@ -242,18 +196,10 @@ fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Resu
                 (None, Some(name)) => Zone::named(&name)?,
                 (None, None) => Zone::Local,
             };
-            Ok(Stamps {
-                values,
-                zone,
-                is_index: false,
-                note: None,
-            })
+            Ok(Stamps { values, zone, is_index: false, note: None })
         }
         Kind::Number | Kind::Other => {
-            let value = frame
-                .numbers(time)
-                .ok()
-                .and_then(|numbers| numbers.first().copied());
+            let value = frame.numbers(time).ok().and_then(|numbers| numbers.first().copied());
             let value = value.map_or_else(String::new, |value| value.to_string());
             Err(bad_stamp(0, value, "a time stamp or an integer"))
         }
@@ -264,11 +210,7 @@ fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Resu
 fn group(frame: &Frame, parts: &Parts) -> Result<(Vec<String>, Vec<Vec<usize>>)> {
     let Some(id) = &parts.id else {
         // A wide file is one series; with one channel it carries the channel's name.
-        let name = if let [only] = &parts.targets[..] {
-            only.clone()
-        } else {
-            "series".to_string()
-        };
+        let name = if let [only] = &parts.targets[..] { only.clone() } else { "series".to_string() };
         return Ok((vec![name], vec![(0..frame.n_rows()).collect()]));
     };
     let mut known: HashMap<String, usize> = HashMap::new();

@@ -27,11 +27,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn new(id: String, rows: Vec<usize>) -> Self {
-        Rows {
-            id,
-            rows,
-            out_of_order: 0,
-        }
+        Rows { id, rows, out_of_order: 0 }
     }
 
     /// Sorts by stamp, equal stamps in file order, and counts rows that came too late.
@@ -55,10 +51,7 @@ impl Rows {
 pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
     let mut counts: HashMap<i64, usize> = HashMap::new();
     for series in rows {
-        for (a, b) in series
-            .stamps(&stamps.values)
-            .zip(series.stamps(&stamps.values).skip(1))
-        {
+        for (a, b) in series.stamps(&stamps.values).zip(series.stamps(&stamps.values).skip(1)) {
             if b > a {
                 *counts.entry(b - a).or_default() += 1;
             }
@@ -79,19 +72,11 @@ pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
         rows.iter().all(|rows| {
             let mut all = rows.stamps(&stamps.values);
             let Some(start) = all.next() else { return true };
-            let index = TimeIndex {
-                start,
-                step: *step,
-                zone: stamps.zone.clone(),
-                len: 0,
-            };
+            let index = TimeIndex { start, step: *step, zone: stamps.zone.clone(), len: 0 };
             all.all(|stamp| index.position(stamp).is_some())
         })
     };
-    Ok(candidates(*distance, stamps)
-        .into_iter()
-        .find(fits)
-        .unwrap_or(Step::Nanos(*distance)))
+    Ok(candidates(*distance, stamps).into_iter().find(fits).unwrap_or(Step::Nanos(*distance)))
 }
 
 /// The index of a set of stamps in any order, repeated or not, with the step told from them.
@@ -99,30 +84,14 @@ pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
 /// # Errors
 /// [`Error::UnknownStep`] if fewer than two stamps differ.
 pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIndex> {
-    let stamps = Stamps {
-        values: stamps.to_vec(),
-        zone: zone.clone(),
-        is_index,
-        note: None,
-    };
-    let mut rows = Rows::new(
-        "time stamps".to_string(),
-        (0..stamps.values.len()).collect(),
-    );
+    let stamps = Stamps { values: stamps.to_vec(), zone: zone.clone(), is_index, note: None };
+    let mut rows = Rows::new("time stamps".to_string(), (0..stamps.values.len()).collect());
     rows.sort(&stamps.values);
     let step = infer_step(std::slice::from_ref(&rows), &stamps)?;
     let start = rows.stamps(&stamps.values).next().unwrap_or(0);
     let end = rows.stamps(&stamps.values).last().unwrap_or(0);
-    let index = TimeIndex {
-        start,
-        step,
-        zone: stamps.zone.clone(),
-        len: 0,
-    };
-    Ok(TimeIndex {
-        len: index.position(end).unwrap_or(0) + 1,
-        ..index
-    })
+    let index = TimeIndex { start, step, zone: stamps.zone.clone(), len: 0 };
+    Ok(TimeIndex { len: index.position(end).unwrap_or(0) + 1, ..index })
 }
 
 /// Steps that may have produced a distance in nanoseconds, the likeliest first.
@@ -155,18 +124,9 @@ pub(crate) fn regularise(
     options: &ReadOptions,
 ) -> Result<(Series, RowCounts)> {
     let start = rows.rows.first().map_or(0, |row| stamps.values[*row]);
-    let mut index = TimeIndex {
-        start,
-        step,
-        zone: stamps.zone.clone(),
-        len: 0,
-    };
+    let mut index = TimeIndex { start, step, zone: stamps.zone.clone(), len: 0 };
     let tell = |stamp: i64| {
-        if stamps.is_index {
-            stamp.to_string()
-        } else {
-            format_stamp(stamp, &stamps.zone)
-        }
+        if stamps.is_index { stamp.to_string() } else { format_stamp(stamp, &stamps.zone) }
     };
     let irregular = |stamp: i64| Error::Irregular {
         series: rows.id.clone(),
@@ -175,16 +135,8 @@ pub(crate) fn regularise(
         start: tell(start),
     };
     if stamps.is_index != matches!(step, Step::Index(_)) {
-        let kind = if stamps.is_index {
-            "integers"
-        } else {
-            "time stamps"
-        };
-        return Err(Error::option(
-            "freq",
-            step,
-            format!("the time column holds {kind}"),
-        ));
+        let kind = if stamps.is_index { "integers" } else { "time stamps" };
+        return Err(Error::option("freq", step, format!("the time column holds {kind}")));
     }
     let end = rows.rows.last().map_or(start, |row| stamps.values[*row]);
     index.len = index.position(end).ok_or_else(|| irregular(end))? + 1;
@@ -200,34 +152,22 @@ pub(crate) fn regularise(
     }
 
     let mut grid = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
-    let mut counts = RowCounts {
-        rows: rows.rows.len(),
-        out_of_order: rows.out_of_order,
-        ..RowCounts::default()
-    };
+    let mut counts =
+        RowCounts { rows: rows.rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
     let mut n_filled = 0;
     let mut at = 0;
     while at < rows.rows.len() {
         let stamp = stamps.values[rows.rows[at]];
-        let same = rows.rows[at..]
-            .iter()
-            .take_while(|row| stamps.values[**row] == stamp)
-            .count();
+        let same = rows.rows[at..].iter().take_while(|row| stamps.values[**row] == stamp).count();
         if same > 1 && options.duplicates == Duplicates::Error {
-            return Err(Error::DuplicateStamp {
-                series: rows.id.clone(),
-                stamp: tell(stamp),
-                count: same,
-            });
+            return Err(Error::DuplicateStamp { series: rows.id.clone(), stamp: tell(stamp), count: same });
         }
         let position = index.position(stamp).ok_or_else(|| irregular(stamp))?;
         for (channel, column) in values.iter().enumerate() {
             let group = &rows.rows[at..at + same];
             grid[[position, channel]] = match group {
                 [only] => column[*only],
-                group => options
-                    .duplicates
-                    .merge(group.iter().map(|row| column[*row])),
+                group => options.duplicates.merge(group.iter().map(|row| column[*row])),
             };
         }
         counts.duplicates += same - 1;

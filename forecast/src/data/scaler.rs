@@ -87,10 +87,7 @@ impl Scaler {
             }
             Scaling::Robust => {
                 let sorted = sorted(observed);
-                (
-                    quantile(&sorted, 0.5),
-                    quantile(&sorted, 0.75) - quantile(&sorted, 0.25),
-                )
+                (quantile(&sorted, 0.5), quantile(&sorted, 0.75) - quantile(&sorted, 0.25))
             }
             Scaling::MinMax => {
                 let min = observed.iter().copied().fold(f64::INFINITY, f64::min);
@@ -100,10 +97,7 @@ impl Scaler {
         };
         // Rounding leaves a constant channel with a spread of about one ulp of its mean.
         let is_flat = spread <= center.abs() * 1e-14 || !spread.is_normal();
-        Scaler {
-            center,
-            spread: if is_flat { 1.0 } else { spread },
-        }
+        Scaler { center, spread: if is_flat { 1.0 } else { spread } }
     }
 
     /// A value on the scale of the model.
@@ -120,11 +114,7 @@ impl Scaler {
 }
 
 /// A series on the scale of the model; missing values stay missing.
-pub(crate) fn scale_series(
-    series: &Series,
-    scalers: &[Scaler],
-    channels: &[String],
-) -> Result<Series> {
+pub(crate) fn scale_series(series: &Series, scalers: &[Scaler], channels: &[String]) -> Result<Series> {
     let mut values: Array2<f64> = series.values().to_owned(); // (step, channel)
     for (mut column, scaler) in values.columns_mut().into_iter().zip(scalers) {
         column.mapv_inplace(|v| scaler.scale(v));
@@ -156,19 +146,11 @@ mod tests {
     #[test]
     fn unscale_inverts_scale() {
         let values = [3.5, -2.0, 1e6, f64::NAN, 0.25, 17.0];
-        for scaling in [
-            Scaling::Standard,
-            Scaling::Robust,
-            Scaling::MinMax,
-            Scaling::None,
-        ] {
+        for scaling in [Scaling::Standard, Scaling::Robust, Scaling::MinMax, Scaling::None] {
             let scaler = Scaler::of_values(scaling, &values);
             for v in values.iter().filter(|v| !v.is_nan()) {
                 let back = scaler.unscale(scaler.scale(*v));
-                assert!(
-                    (back - v).abs() <= 1e-10 * 1e6,
-                    "{scaling:?}: {back} is not {v}"
-                );
+                assert!((back - v).abs() <= 1e-10 * 1e6, "{scaling:?}: {back} is not {v}");
             }
         }
     }
@@ -177,10 +159,7 @@ mod tests {
     fn each_kind_does_what_its_name_says() {
         let values = [1.0, 2.0, 3.0, 4.0, f64::NAN];
         let standard = Scaler::of_values(Scaling::Standard, &values);
-        assert!(
-            (standard.center - 2.5).abs() < 1e-12
-                && (standard.spread - 1.25f64.sqrt()).abs() < 1e-12
-        );
+        assert!((standard.center - 2.5).abs() < 1e-12 && (standard.spread - 1.25f64.sqrt()).abs() < 1e-12);
         let robust = Scaler::of_values(Scaling::Robust, &values);
         assert!((robust.center - 2.5).abs() < 1e-12 && (robust.spread - 1.5).abs() < 1e-12);
     }

@@ -43,17 +43,9 @@ impl Series {
         }
         if let Some(((step, channel), _)) = values.indexed_iter().find(|(_, v)| v.is_infinite()) {
             let stamp = index.format(index.stamp(step));
-            return Err(Error::Infinite {
-                series: id,
-                channel: channels[channel].clone(),
-                stamp,
-            });
+            return Err(Error::Infinite { series: id, channel: channels[channel].clone(), stamp });
         }
-        Ok(Series {
-            id,
-            index,
-            values: values.into_shared(),
-        })
+        Ok(Series { id, index, values: values.into_shared() })
     }
 
     /// The name of the series.
@@ -89,11 +81,7 @@ impl Series {
     /// How many values of a channel were observed.
     #[must_use]
     pub fn n_observed(&self, channel: usize) -> usize {
-        self.values
-            .column(channel)
-            .iter()
-            .filter(|v| !v.is_nan())
-            .count()
+        self.values.column(channel).iter().filter(|v| !v.is_nan()).count()
     }
 
     /// The part at `range` of steps, clipped to the series; shares the values.
@@ -121,29 +109,16 @@ mod tests {
     use ndarray::array;
 
     fn index(len: usize) -> TimeIndex {
-        TimeIndex {
-            start: 0,
-            step: "1h".parse().unwrap(),
-            zone: Default::default(),
-            len,
-        }
+        TimeIndex { start: 0, step: "1h".parse().unwrap(), zone: Default::default(), len }
     }
 
     #[test]
     fn slices_share_values_and_move_the_index() {
-        let series = Series::new(
-            "a",
-            index(4),
-            array![[1.0], [f64::NAN], [3.0], [4.0]],
-            &["y".into()],
-        )
-        .unwrap();
+        let series =
+            Series::new("a", index(4), array![[1.0], [f64::NAN], [3.0], [4.0]], &["y".into()]).unwrap();
         let tail = series.tail(3);
         assert_eq!(tail.values.as_ptr(), pointer_to(&series, 1));
-        assert_eq!(
-            tail.index().format(tail.index().start),
-            "1970-01-01 01:00:00"
-        );
+        assert_eq!(tail.index().format(tail.index().start), "1970-01-01 01:00:00");
         assert!(!tail.is_observed(0, 0) && tail.n_observed(0) == 2);
     }
 
@@ -155,9 +130,6 @@ mod tests {
     fn infinite_values_are_named() {
         let error = Series::new("a", index(2), array![[1.0], [f64::INFINITY]], &["y".into()]);
         let message = error.unwrap_err().to_string();
-        assert!(
-            message.contains("\"a\"") && message.contains("1970-01-01 01:00:00"),
-            "{message}"
-        );
+        assert!(message.contains("\"a\"") && message.contains("1970-01-01 01:00:00"), "{message}");
     }
 }

@@ -102,11 +102,7 @@ impl SplitRule {
                 (12 * month, 16 * month, 20 * month)
             }
         };
-        Ok(Split {
-            train: 0..train,
-            validation: train..validation,
-            test: validation..test,
-        })
+        Ok(Split { train: 0..train, validation: train..validation, test: validation..test })
     }
 }
 
@@ -116,11 +112,7 @@ fn steps_in_30_days(step: Step) -> Result<usize> {
         Step::Nanos(nanos) if DAYS_30 % nanos == 0 => usize::try_from(DAYS_30 / nanos)
             .map_err(|_| Error::option("freq", step, "it must be shorter than a month")),
         Step::Days(1) => Ok(30),
-        _ => Err(Error::option(
-            "freq",
-            step,
-            "the ETT split needs a step that divides 30 days",
-        )),
+        _ => Err(Error::option("freq", step, "the ETT split needs a step that divides 30 days")),
     }
 }
 
@@ -131,51 +123,26 @@ mod tests {
     use ndarray::Array2;
 
     fn series(step: &str, n: usize) -> Series {
-        let index = TimeIndex {
-            start: 0,
-            step: step.parse().unwrap(),
-            zone: Default::default(),
-            len: n,
-        };
+        let index = TimeIndex { start: 0, step: step.parse().unwrap(), zone: Default::default(), len: n };
         Series::new("s", index, Array2::zeros((n, 1)), &["y".into()]).unwrap()
     }
 
     #[test]
     fn ett_months_are_the_rows_of_the_informer_code() {
         let split = SplitRule::EttMonths.split(&series("1h", 17_420)).unwrap();
-        assert_eq!(
-            (split.train, split.validation, split.test),
-            (0..8_640, 8_640..11_520, 11_520..14_400)
-        );
-        let minutes = SplitRule::EttMonths
-            .split(&series("15min", 69_680))
-            .unwrap();
+        assert_eq!((split.train, split.validation, split.test), (0..8_640, 8_640..11_520, 11_520..14_400));
+        let minutes = SplitRule::EttMonths.split(&series("15min", 69_680)).unwrap();
         assert_eq!(minutes.test, 46_080..57_600);
-        assert!(
-            SplitRule::EttMonths
-                .split(&series("1h", 100))
-                .unwrap_err()
-                .to_string()
-                .contains("14400")
-        );
+        assert!(SplitRule::EttMonths.split(&series("1h", 100)).unwrap_err().to_string().contains("14400"));
     }
 
     #[test]
     fn dates_split_at_the_first_stamp_not_before_them() {
         const HOUR: i64 = 3_600_000_000_000;
-        let split = SplitRule::Dates {
-            validation: 4 * HOUR,
-            test: 7 * HOUR - 1,
-        };
+        let split = SplitRule::Dates { validation: 4 * HOUR, test: 7 * HOUR - 1 };
         let split = split.split(&series("1h", 10)).unwrap();
-        assert_eq!(
-            (split.train, split.validation, split.test),
-            (0..4, 4..7, 7..10)
-        );
-        let beyond = SplitRule::Dates {
-            validation: 99 * HOUR,
-            test: 99 * HOUR,
-        };
+        assert_eq!((split.train, split.validation, split.test), (0..4, 4..7, 7..10));
+        let beyond = SplitRule::Dates { validation: 99 * HOUR, test: 99 * HOUR };
         assert!(beyond.split(&series("1h", 10)).is_err());
     }
 }

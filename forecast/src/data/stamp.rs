@@ -33,8 +33,7 @@ pub(crate) struct BadCell {
 
 const EXPECTED_LOCAL: &str = "a time stamp such as 2024-05-31 13:45:00";
 const EXPECTED_OFFSET: &str = "a time stamp with an offset such as 2024-05-31T13:45:00+02:00";
-const EXPECTED_ANY: &str =
-    "a time stamp such as 2024-05-31, 2024-05-31 13:45:00 or 2024-05-31T13:45:00Z";
+const EXPECTED_ANY: &str = "a time stamp such as 2024-05-31, 2024-05-31 13:45:00 or 2024-05-31T13:45:00Z";
 const EXPECTED_RANGE: &str = "a time stamp between the years 1678 and 2262";
 
 /// Reads stamps one cell at a time; the first cell decides between local and offset stamps.
@@ -64,11 +63,7 @@ impl TextStamps {
     /// Reads the next cell.
     pub(crate) fn push(&mut self, cell: Option<&str>) -> Result<(), BadCell> {
         let text = cell.unwrap_or("").trim();
-        let bad = |expected| BadCell {
-            row: self.values.len(),
-            value: text.to_string(),
-            expected,
-        };
+        let bad = |expected| BadCell { row: self.values.len(), value: text.to_string(), expected };
         let has_offset = match self.has_offset {
             Some(known) => known,
             None => {
@@ -84,16 +79,10 @@ impl TextStamps {
                 _ => return Err(bad(EXPECTED_OFFSET)),
             };
             self.offsets_change |= *self.first_offset.get_or_insert(offset) != offset;
-            let civil =
-                DateTime::from_parts(pieces.date(), pieces.time().unwrap_or(Time::midnight()));
-            offset
-                .to_timestamp(civil)
-                .ok()
-                .and_then(|t| i64::try_from(t.as_nanosecond()).ok())
+            let civil = DateTime::from_parts(pieces.date(), pieces.time().unwrap_or(Time::midnight()));
+            offset.to_timestamp(civil).ok().and_then(|t| i64::try_from(t.as_nanosecond()).ok())
         } else {
-            let civil = PARSER
-                .parse_datetime(text)
-                .map_err(|_| bad(EXPECTED_LOCAL))?;
+            let civil = PARSER.parse_datetime(text).map_err(|_| bad(EXPECTED_LOCAL))?;
             self.zone.as_ref().unwrap_or(&Zone::Local).nanos(civil)
         };
         self.values.push(nanos.ok_or(BadCell {
@@ -118,12 +107,7 @@ impl TextStamps {
                 Zone::Named(TimeZone::UTC)
             }
         };
-        Stamps {
-            values: self.values,
-            zone,
-            is_index: false,
-            note,
-        }
+        Stamps { values: self.values, zone, is_index: false, note }
     }
 }
 
@@ -159,12 +143,7 @@ pub(crate) fn from_integers(values: Vec<i64>, zone: Option<Zone>, force_index: b
     };
     let exact = factor > 0 && values.iter().all(|v| v.checked_mul(factor).is_some());
     if !exact {
-        return Stamps {
-            values,
-            zone: Zone::Local,
-            is_index: true,
-            note: None,
-        };
+        return Stamps { values, zone: Zone::Local, is_index: true, note: None };
     }
     Stamps {
         values: values.into_iter().map(|v| v * factor).collect(),
@@ -187,10 +166,7 @@ mod tests {
     #[test]
     fn dates_local_stamps_and_offsets_are_told_apart() {
         assert_eq!(read(&["1970-01-02"]).unwrap().values, [86_400_000_000_000]);
-        assert_eq!(
-            read(&["1970-01-01 00:00:01.5"]).unwrap().values,
-            [1_500_000_000]
-        );
+        assert_eq!(read(&["1970-01-01 00:00:01.5"]).unwrap().values, [1_500_000_000]);
         let offset = read(&["1970-01-01T01:00:00+01:00", "1970-01-01T01:00+01:00"]).unwrap();
         assert_eq!(offset.values, [0, 0]);
         assert_eq!(String::from(offset.zone), "+01");
@@ -210,12 +186,7 @@ mod tests {
         assert_eq!((bad.row, bad.value.as_str()), (1, "2024-01-01 25:00:00"));
         assert_eq!(read(&["yesterday"]).unwrap_err().expected, EXPECTED_ANY);
         assert_eq!(read(&["1500-01-01"]).unwrap_err().expected, EXPECTED_RANGE);
-        assert_eq!(
-            read(&["2024-01-01T00:00Z", "2024-01-01"])
-                .unwrap_err()
-                .expected,
-            EXPECTED_OFFSET
-        );
+        assert_eq!(read(&["2024-01-01T00:00Z", "2024-01-01"]).unwrap_err().expected, EXPECTED_OFFSET);
     }
 
     #[test]

@@ -96,11 +96,7 @@ fn spell_nanos(nanos: i64) -> String {
 }
 
 fn count(n: i64, unit: &str) -> String {
-    if n == 1 {
-        format!("1 {unit}")
-    } else {
-        format!("{n} {unit}s")
-    }
+    if n == 1 { format!("1 {unit}") } else { format!("{n} {unit}s") }
 }
 
 impl fmt::Display for Step {
@@ -116,10 +112,7 @@ impl fmt::Display for Step {
                     (1_000, "us"),
                     (1, "ns"),
                 ];
-                let (unit, name) = units
-                    .into_iter()
-                    .find(|(unit, _)| nanos % unit == 0)
-                    .unwrap_or((1, "ns"));
+                let (unit, name) = units.into_iter().find(|(unit, _)| nanos % unit == 0).unwrap_or((1, "ns"));
                 write!(f, "{}{name}", nanos / unit)
             }
             Step::Days(days) => write!(f, "{days}D"),
@@ -144,20 +137,13 @@ impl FromStr for Step {
         };
         let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
         let number = &text[..text.len() - digits.len()];
-        let n: i64 = if number.is_empty() {
-            1
-        } else {
-            number.parse().map_err(|_| bad())?
-        };
+        let n: i64 = if number.is_empty() { 1 } else { number.parse().map_err(|_| bad())? };
         if n < 1 {
             return Err(bad());
         }
         let nanos = |unit: i64| n.checked_mul(unit).map(Step::Nanos).ok_or_else(bad);
         let months = |unit: i64| {
-            n.checked_mul(unit)
-                .and_then(|m| i32::try_from(m).ok())
-                .map(Step::Months)
-                .ok_or_else(bad)
+            n.checked_mul(unit).and_then(|m| i32::try_from(m).ok()).map(Step::Months).ok_or_else(bad)
         };
         match digits {
             "" if !number.is_empty() => Ok(Step::Index(n)),
@@ -191,10 +177,7 @@ impl TryFrom<String> for Step {
     type Error = Error;
 
     fn try_from(text: String) -> Result<Self> {
-        match text
-            .strip_suffix("civil_day")
-            .and_then(|days| days.parse().ok())
-        {
+        match text.strip_suffix("civil_day").and_then(|days| days.parse().ok()) {
             Some(days) if days > 0 => Ok(Step::Days(days)),
             _ => text.parse(),
         }
@@ -207,21 +190,14 @@ mod tests {
 
     #[test]
     fn every_step_prints_what_it_parses() {
-        for text in [
-            "1ns", "250us", "20ms", "1s", "15min", "1h", "1D", "7D", "1mo", "1q", "2y", "1", "5",
-        ] {
+        for text in ["1ns", "250us", "20ms", "1s", "15min", "1h", "1D", "7D", "1mo", "1q", "2y", "1", "5"] {
             assert_eq!(text.parse::<Step>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn files_keep_calendar_days_apart_from_days_of_24_hours() {
-        for step in [
-            Step::Days(1),
-            Step::Nanos(DAY),
-            Step::Months(3),
-            Step::Index(1),
-        ] {
+        for step in [Step::Days(1), Step::Nanos(DAY), Step::Months(3), Step::Index(1)] {
             assert_eq!(Step::try_from(String::from(step)).unwrap(), step);
         }
     }
@@ -230,10 +206,7 @@ mod tests {
     fn zero_overflow_and_unknown_units_are_errors() {
         for text in ["0h", "", "fortnight", "-1h", "99999999999999999D"] {
             let message = text.parse::<Step>().unwrap_err().to_string();
-            assert!(
-                message.contains("freq is") && message.contains("15min"),
-                "{message}"
-            );
+            assert!(message.contains("freq is") && message.contains("15min"), "{message}");
         }
     }
 

@@ -85,11 +85,7 @@ impl TryFrom<String> for Zone {
     type Error = Error;
 
     fn try_from(name: String) -> Result<Self> {
-        if name.is_empty() {
-            Ok(Zone::Local)
-        } else {
-            Zone::named(&name)
-        }
+        if name.is_empty() { Ok(Zone::Local) } else { Zone::named(&name) }
     }
 }
 
@@ -123,19 +119,13 @@ impl TimeIndex {
     pub fn stamp(&self, i: usize) -> i64 {
         let i = i64::try_from(i).unwrap_or(i64::MAX);
         match self.step {
-            Step::Nanos(step) | Step::Index(step) => {
-                self.start.saturating_add(step.saturating_mul(i))
-            }
+            Step::Nanos(step) | Step::Index(step) => self.start.saturating_add(step.saturating_mul(i)),
             Step::Days(days) => {
-                let span = i64::from(days)
-                    .checked_mul(i)
-                    .and_then(|days| Span::new().try_days(days).ok());
+                let span = i64::from(days).checked_mul(i).and_then(|days| Span::new().try_days(days).ok());
                 self.calendar(span)
             }
             Step::Months(months) => {
-                let span = i64::from(months)
-                    .checked_mul(i)
-                    .and_then(|m| Span::new().try_months(m).ok());
+                let span = i64::from(months).checked_mul(i).and_then(|m| Span::new().try_months(m).ok());
                 self.calendar(span)
             }
         }
@@ -145,16 +135,9 @@ impl TimeIndex {
     /// so that any part of a month-end index is the same grid.
     fn calendar(&self, span: Option<Span>) -> i64 {
         let start = self.zone.civil(self.start);
-        let is_month_end =
-            matches!(self.step, Step::Months(_)) && start.day() == start.days_in_month();
+        let is_month_end = matches!(self.step, Step::Months(_)) && start.day() == start.days_in_month();
         span.and_then(|span| start.checked_add(span).ok())
-            .map(|moved| {
-                if is_month_end {
-                    moved.last_of_month()
-                } else {
-                    moved
-                }
-            })
+            .map(|moved| if is_month_end { moved.last_of_month() } else { moved })
             .and_then(|civil| self.zone.nanos(civil))
             .unwrap_or(i64::MAX)
     }
@@ -164,9 +147,9 @@ impl TimeIndex {
     pub fn position(&self, stamp: i64) -> Option<usize> {
         let distance = stamp.checked_sub(self.start).filter(|d| *d >= 0)?;
         match self.step {
-            Step::Nanos(step) | Step::Index(step) => (distance % step == 0)
-                .then(|| usize::try_from(distance / step).ok())
-                .flatten(),
+            Step::Nanos(step) | Step::Index(step) => {
+                (distance % step == 0).then(|| usize::try_from(distance / step).ok()).flatten()
+            }
             Step::Days(_) | Step::Months(_) => {
                 // Calendar steps deviate from their mean by less than one step.
                 let guess = usize::try_from(distance / self.step.approximate_nanos()).ok()?;
@@ -184,11 +167,7 @@ impl TimeIndex {
     /// The part at `range` of positions, which may reach beyond the end.
     #[must_use]
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
-        TimeIndex {
-            start: self.stamp(range.start),
-            len: range.len(),
-            ..self.clone()
-        }
+        TimeIndex { start: self.stamp(range.start), len: range.len(), ..self.clone() }
     }
 
     /// The `horizon` stamps that follow the end.
@@ -234,8 +213,7 @@ pub(crate) fn format_stamp(stamp: i64, zone: &Zone) -> String {
     match zone {
         Zone::Local => format!("{date} {time}"),
         Zone::Named(zone) => {
-            let instant =
-                Timestamp::from_nanosecond(i128::from(stamp)).unwrap_or(Timestamp::UNIX_EPOCH);
+            let instant = Timestamp::from_nanosecond(i128::from(stamp)).unwrap_or(Timestamp::UNIX_EPOCH);
             let seconds = zone.to_offset(instant).seconds();
             if seconds == 0 {
                 return format!("{date}T{time}Z");
@@ -254,12 +232,7 @@ mod tests {
     fn index(step: Step, zone: &str, start: &str, len: usize) -> TimeIndex {
         let zone = Zone::try_from(zone.to_string()).unwrap();
         let start = zone.nanos(start.parse().unwrap()).unwrap();
-        TimeIndex {
-            start,
-            step,
-            zone,
-            len,
-        }
+        TimeIndex { start, step, zone, len }
     }
 
     #[test]
@@ -290,14 +263,7 @@ mod tests {
     fn month_ends_stay_month_ends() {
         let index = index(Step::Months(1), "", "2024-01-31T00:00:00", 3);
         let ends: Vec<_> = index.stamps().map(|s| index.format(s)).collect();
-        assert_eq!(
-            ends,
-            [
-                "2024-01-31 00:00:00",
-                "2024-02-29 00:00:00",
-                "2024-03-31 00:00:00"
-            ]
-        );
+        assert_eq!(ends, ["2024-01-31 00:00:00", "2024-02-29 00:00:00", "2024-03-31 00:00:00"]);
         assert_eq!(index.slice(1..3).end(), index.end());
     }
 
@@ -305,17 +271,8 @@ mod tests {
     fn zones_survive_their_names() {
         for name in ["", "UTC", "Europe/Rome", "-07:00", "+05:30"] {
             let zone = Zone::try_from(name.to_string()).unwrap();
-            assert_eq!(
-                Zone::try_from(String::from(zone.clone())).unwrap(),
-                zone,
-                "{name}"
-            );
+            assert_eq!(Zone::try_from(String::from(zone.clone())).unwrap(), zone, "{name}");
         }
-        assert!(
-            Zone::named("Mars/Olympus")
-                .unwrap_err()
-                .to_string()
-                .contains("IANA")
-        );
+        assert!(Zone::named("Mars/Olympus").unwrap_err().to_string().contains("IANA"));
     }
 }

@@ -60,11 +60,9 @@ impl WindowSpec {
     /// # Ok::<(), forecast::Error>(())
     /// ```
     pub fn windows<'a>(&self, series: &'a Series, labels: Range<usize>) -> Result<Windows<'a>> {
-        for (field, value) in [
-            ("lookback", self.lookback),
-            ("horizon", self.horizon),
-            ("stride", self.stride),
-        ] {
+        for (field, value) in
+            [("lookback", self.lookback), ("horizon", self.horizon), ("stride", self.stride)]
+        {
             if value == 0 {
                 return Err(Error::option(field, value, "it must be at least 1"));
             }
@@ -85,28 +83,18 @@ impl WindowSpec {
             });
         }
         let cutoffs = (labels.start..labels.end + 1 - self.horizon).step_by(self.stride);
-        Ok(Windows {
-            values: series.values(),
-            spec: *self,
-            cutoffs,
-        })
+        Ok(Windows { values: series.values(), spec: *self, cutoffs })
     }
 }
 
 impl<'a> Windows<'a> {
     fn at(&self, cutoff: usize) -> Window<'a> {
-        let WindowSpec {
-            lookback, horizon, ..
-        } = self.spec;
+        let WindowSpec { lookback, horizon, .. } = self.spec;
         // `split_at` on a copied view borrows from the series, not from this iterator.
         let (before, after) = self.values.split_at(Axis(0), cutoff);
         let (_, input) = before.split_at(Axis(0), cutoff - lookback);
         let (label, _) = after.split_at(Axis(0), horizon);
-        Window {
-            cutoff,
-            input,
-            label,
-        }
+        Window { cutoff, input, label }
     }
 }
 
@@ -125,18 +113,15 @@ impl<'a> Iterator for Windows<'a> {
 impl ExactSizeIterator for Windows<'_> {}
 
 #[cfg(test)]
+// The expected numbers are exact in binary.
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
     use crate::data::TimeIndex;
     use ndarray::Array2;
 
     fn series(n: usize) -> Series {
-        let index = TimeIndex {
-            start: 0,
-            step: "1h".parse().unwrap(),
-            zone: Default::default(),
-            len: n,
-        };
+        let index = TimeIndex { start: 0, step: "1h".parse().unwrap(), zone: Default::default(), len: n };
         let values = Array2::from_shape_fn((n, 2), |(step, channel)| (10 * step + channel) as f64);
         Series::new("s", index, values, &["a".into(), "b".into()]).unwrap()
     }
@@ -145,25 +130,15 @@ mod tests {
     fn every_window_is_there_and_none_leaves_its_range() {
         let series = series(11);
         for (lookback, horizon, stride) in [(3, 2, 1), (1, 1, 3), (4, 5, 2)] {
-            let spec = WindowSpec {
-                lookback,
-                horizon,
-                stride,
-            };
+            let spec = WindowSpec { lookback, horizon, stride };
             let windows: Vec<_> = spec.windows(&series, 4..10).unwrap().collect();
-            let naive: Vec<usize> = (4..10)
-                .step_by(stride)
-                .filter(|c| c + horizon <= 10)
-                .collect();
+            let naive: Vec<usize> = (4..10).step_by(stride).filter(|c| c + horizon <= 10).collect();
             assert_eq!(windows.iter().map(|w| w.cutoff).collect::<Vec<_>>(), naive);
             for window in windows {
                 assert_eq!(window.input.dim(), (lookback, 2));
                 assert_eq!(window.label.dim(), (horizon, 2));
                 assert_eq!(window.label[[0, 1]], (10 * window.cutoff + 1) as f64);
-                assert_eq!(
-                    window.input[[lookback - 1, 0]],
-                    (10 * (window.cutoff - 1)) as f64
-                );
+                assert_eq!(window.input[[lookback - 1, 0]], (10 * (window.cutoff - 1)) as f64);
             }
         }
     }
@@ -171,37 +146,20 @@ mod tests {
     #[test]
     fn windows_are_views_into_the_series() {
         let series = series(6);
-        let spec = WindowSpec {
-            lookback: 2,
-            horizon: 1,
-            stride: 1,
-        };
+        let spec = WindowSpec { lookback: 2, horizon: 1, stride: 1 };
         let window = spec.windows(&series, 2..6).unwrap().next().unwrap();
         assert_eq!(window.input.as_ptr(), series.values().as_ptr());
     }
 
     #[test]
     fn short_ranges_say_both_numbers_and_the_longest_lookback() {
-        let spec = WindowSpec {
-            lookback: 96,
-            horizon: 24,
-            stride: 1,
-        };
+        let spec = WindowSpec { lookback: 96, horizon: 24, stride: 1 };
         let message = spec.windows(&series(90), 90..90).unwrap_err().to_string();
         assert_eq!(
             message,
             "series \"s\" has 90 steps, but lookback 96 + horizon 24 needs 120; use a lookback of at most 66"
         );
-        let zero = WindowSpec {
-            lookback: 1,
-            horizon: 0,
-            stride: 1,
-        };
-        assert!(
-            zero.windows(&series(9), 1..9)
-                .unwrap_err()
-                .to_string()
-                .contains("horizon is 0")
-        );
+        let zero = WindowSpec { lookback: 1, horizon: 0, stride: 1 };
+        assert!(zero.windows(&series(9), 1..9).unwrap_err().to_string().contains("horizon is 0"));
     }
 }

@@ -66,11 +66,7 @@ impl FromStr for Refit {
             ("true", _) => Ok(Refit::Every(1)),
             ("false", _) => Ok(Refit::Never),
             (_, Ok(k)) if k > 0 => Ok(Refit::Every(k)),
-            _ => Err(Error::option(
-                "refit",
-                text,
-                "it must be true, false or a number of windows",
-            )),
+            _ => Err(Error::option("refit", text, "it must be true, false or a number of windows")),
         }
     }
 }
@@ -109,43 +105,22 @@ pub struct Backtest {
 ///
 /// # Errors
 /// [`Error::BadOption`], [`Error::TooShortForBacktest`], and those of [`Model::fit`] and [`Model::forecast`].
-pub fn backtest(
-    models: &[ModelConfig],
-    panel: &Panel,
-    options: &BacktestOptions,
-) -> Result<Backtest> {
+pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
     let step_size = options.step_size.unwrap_or(options.horizon);
-    for (field, value) in [
-        ("horizon", options.horizon),
-        ("n_windows", options.n_windows),
-        ("step_size", step_size),
-    ] {
+    for (field, value) in
+        [("horizon", options.horizon), ("n_windows", options.n_windows), ("step_size", step_size)]
+    {
         if value == 0 {
             return Err(Error::option(field, value, "it must be at least 1"));
         }
     }
     let span = options.horizon + (options.n_windows - 1) * step_size;
-    let first_cutoffs: Vec<usize> = panel
-        .series()
-        .iter()
-        .map(|series| series.n_steps().saturating_sub(span))
-        .collect();
+    let first_cutoffs: Vec<usize> =
+        panel.series().iter().map(|series| series.n_steps().saturating_sub(span)).collect();
     let before_first = cut(panel, &first_cutoffs);
-    let season_length = options
-        .fit
-        .season_length
-        .unwrap_or_else(|| data::season_length(&before_first));
-    let shortest = before_first
-        .series()
-        .iter()
-        .map(Series::n_steps)
-        .min()
-        .unwrap_or(0);
-    let shape = Shape {
-        season_length,
-        step: panel.step(),
-        n_steps: shortest,
-    };
+    let season_length = options.fit.season_length.unwrap_or_else(|| data::season_length(&before_first));
+    let shortest = before_first.series().iter().map(Series::n_steps).min().unwrap_or(0);
+    let shape = Shape { season_length, step: panel.step(), n_steps: shortest };
     let configs = with_seasonal_naive(models)
         .iter()
         .map(|config| config.resolve(&shape))
@@ -157,18 +132,12 @@ pub fn backtest(
         season_length: Some(season_length),
         ..options.fit.clone()
     };
-    let forecast = ForecastOptions {
-        horizon: options.horizon,
-        levels: options.levels.clone(),
-        quantiles: Vec::new(),
-    };
+    let forecast =
+        ForecastOptions { horizon: options.horizon, levels: options.levels.clone(), quantiles: Vec::new() };
     let mut fitted: Vec<Model> = Vec::new();
     let mut windows: Vec<Vec<Fold>> = Vec::with_capacity(options.n_windows);
     for window in 0..options.n_windows {
-        let cutoffs: Vec<usize> = first_cutoffs
-            .iter()
-            .map(|c| c + window * step_size)
-            .collect();
+        let cutoffs: Vec<usize> = first_cutoffs.iter().map(|c| c + window * step_size).collect();
         let past = cut(panel, &cutoffs);
         let is_due = match options.refit {
             Refit::Never => window == 0,
@@ -186,10 +155,7 @@ pub fn backtest(
     // Stable: cutoffs of one series stay in order.
     folds.sort_by_key(|fold| fold.series);
     Ok(Backtest {
-        models: configs
-            .iter()
-            .map(|config| config.name().to_string())
-            .collect(),
+        models: configs.iter().map(|config| config.name().to_string()).collect(),
         folds,
         horizon: options.horizon,
         season_length,
@@ -208,10 +174,7 @@ fn cut(panel: &Panel, cutoffs: &[usize]) -> Panel {
 /// Each family once, seasonal naive first if it was not asked for.
 fn with_seasonal_naive(models: &[ModelConfig]) -> Vec<ModelConfig> {
     let mut all: Vec<ModelConfig> = Vec::new();
-    if !models
-        .iter()
-        .any(|model| matches!(model, ModelConfig::SeasonalNaive(_)))
-    {
+    if !models.iter().any(|model| matches!(model, ModelConfig::SeasonalNaive(_))) {
         all.push(ModelConfig::SeasonalNaive(Default::default()));
     }
     for model in models {
@@ -231,11 +194,7 @@ fn check_lengths(
 ) -> Result<()> {
     let lookback = configs.iter().map(ModelConfig::lookback).max().unwrap_or(1);
     let needed = lookback + options.horizon + span;
-    match panel
-        .series()
-        .iter()
-        .find(|series| series.n_steps() < needed)
-    {
+    match panel.series().iter().find(|series| series.n_steps() < needed) {
         Some(series) => Err(Error::TooShortForBacktest {
             series: series.id().to_string(),
             steps: series.n_steps(),
@@ -258,28 +217,12 @@ fn folds(
     options: &ForecastOptions,
 ) -> Result<Vec<Fold>> {
     let one = |(at, (series, past)): (usize, (&Series, &Series))| {
-        let forecasts = models
-            .iter()
-            .map(|model| model.forecast_series(past, options))
-            .collect::<Result<Vec<_>>>()?;
-        let actual = series
-            .slice(cutoffs[at]..cutoffs[at] + options.horizon)
-            .values()
-            .to_owned();
-        Ok(Fold {
-            series: at,
-            cutoff: past.index().end(),
-            actual,
-            forecasts,
-        })
+        let forecasts =
+            models.iter().map(|model| model.forecast_series(past, options)).collect::<Result<Vec<_>>>()?;
+        let actual = series.slice(cutoffs[at]..cutoffs[at] + options.horizon).values().to_owned();
+        Ok(Fold { series: at, cutoff: past.index().end(), actual, forecasts })
     };
-    panel
-        .series()
-        .par_iter()
-        .zip(past.series())
-        .enumerate()
-        .map(one)
-        .collect()
+    panel.series().par_iter().zip(past.series()).enumerate().map(one).collect()
 }
 
 impl Backtest {
@@ -304,24 +247,14 @@ impl Backtest {
                 .iter()
                 .flat_map(|fold| {
                     let forecast = fold.forecasts[model].mean.row(step);
-                    fold.actual
-                        .row(step)
-                        .iter()
-                        .zip(forecast)
-                        .map(|(y, f)| (y - f).abs())
-                        .collect::<Vec<_>>()
+                    fold.actual.row(step).iter().zip(forecast).map(|(y, f)| (y - f).abs()).collect::<Vec<_>>()
                 })
                 .collect();
             super::metrics::mean(&errors)
         };
         let models = self.models.iter().enumerate();
         models
-            .map(|(model, name)| {
-                (
-                    name.clone(),
-                    (0..self.horizon).map(|step| by_step(model, step)).collect(),
-                )
-            })
+            .map(|(model, name)| (name.clone(), (0..self.horizon).map(|step| by_step(model, step)).collect()))
             .collect()
     }
 
@@ -329,9 +262,8 @@ impl Backtest {
     #[must_use]
     pub fn table(&self) -> Vec<(String, Cells)> {
         let n_channels = self.panel.channels().len();
-        let rows: Vec<(&Fold, usize)> = (0..n_channels)
-            .flat_map(|c| self.folds.iter().map(move |fold| (fold, c)))
-            .collect();
+        let rows: Vec<(&Fold, usize)> =
+            (0..n_channels).flat_map(|c| self.folds.iter().map(move |fold| (fold, c))).collect();
         let mut order = rows;
         order.sort_by_key(|(fold, channel)| (fold.series, *channel));
 
@@ -349,14 +281,9 @@ impl Backtest {
                 .collect()
         };
         let numbers = |of: &dyn Fn(&Fold, usize, usize) -> f64| -> Cells {
-            let cells = order
-                .iter()
-                .flat_map(|(fold, channel)| (0..horizon).map(move |h| (*fold, *channel, h)));
-            Cells::Numbers(
-                cells
-                    .map(|(fold, channel, h)| of(fold, channel, h))
-                    .collect(),
-            )
+            let cells =
+                order.iter().flat_map(|(fold, channel)| (0..horizon).map(move |h| (*fold, *channel, h)));
+            Cells::Numbers(cells.map(|(fold, channel, h)| of(fold, channel, h)).collect())
         };
         let ids = order
             .iter()
@@ -367,21 +294,12 @@ impl Backtest {
             .collect();
         let mut table = vec![
             ("unique_id".to_string(), Cells::Text(ids)),
-            (
-                "ds".to_string(),
-                stamps(repeat(&|fold, h| fold.forecasts[0].index.stamp(h))),
-            ),
+            ("ds".to_string(), stamps(repeat(&|fold, h| fold.forecasts[0].index.stamp(h)))),
             ("cutoff".to_string(), stamps(repeat(&|fold, _| fold.cutoff))),
-            (
-                "y".to_string(),
-                numbers(&|fold, channel, h| fold.actual[[h, channel]]),
-            ),
+            ("y".to_string(), numbers(&|fold, channel, h| fold.actual[[h, channel]])),
         ];
         for (model, name) in self.models.iter().enumerate() {
-            table.push((
-                name.clone(),
-                numbers(&|fold, c, h| fold.forecasts[model].mean[[h, c]]),
-            ));
+            table.push((name.clone(), numbers(&|fold, c, h| fold.forecasts[model].mean[[h, c]])));
             for (i, level) in self.levels.iter().enumerate() {
                 let lower = numbers(&|fold, c, h| fold.forecasts[model].intervals[i].lower[[h, c]]);
                 let upper = numbers(&|fold, c, h| fold.forecasts[model].intervals[i].upper[[h, c]]);

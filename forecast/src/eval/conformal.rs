@@ -40,13 +40,9 @@ pub(crate) struct Residuals {
 impl Residuals {
     /// Mean absolute residual of a channel; 1 if it has none or all are zero.
     fn spread(&self, channel: usize) -> f64 {
-        let residuals = self
-            .windows
-            .iter()
-            .flat_map(|window| window.column(channel).to_vec());
-        let (sum, n) = residuals
-            .filter(|r| !r.is_nan())
-            .fold((0.0, 0.0), |(sum, n), r| (sum + r.abs(), n + 1.0));
+        let residuals = self.windows.iter().flat_map(|window| window.column(channel).to_vec());
+        let (sum, n) =
+            residuals.filter(|r| !r.is_nan()).fold((0.0, 0.0), |(sum, n), r| (sum + r.abs(), n + 1.0));
         let spread: f64 = sum / n;
         if spread.is_normal() { spread } else { 1.0 }
     }
@@ -66,36 +62,21 @@ impl Calibration {
         let scores_at = |channel: usize, step: usize| {
             let scores = residuals.iter().enumerate().flat_map(|(slot, series)| {
                 let spread = spread[[slot, channel]];
-                series
-                    .windows
-                    .iter()
-                    .map(move |window| window[[step, channel]] / spread)
+                series.windows.iter().map(move |window| window[[step, channel]] / spread)
             });
-            thin(crate::data::sorted(
-                scores.filter(|score| !score.is_nan()).collect(),
-            ))
+            thin(crate::data::sorted(scores.filter(|score| !score.is_nan()).collect()))
         };
-        let all: Vec<Vec<f64>> = (0..n_channels * horizon)
-            .map(|i| scores_at(i / horizon, i % horizon))
-            .collect();
+        let all: Vec<Vec<f64>> =
+            (0..n_channels * horizon).map(|i| scores_at(i / horizon, i % horizon)).collect();
         let most = all.iter().map(Vec::len).max().unwrap_or(0);
         let scores = Array3::from_shape_fn((n_channels, horizon, most), |(channel, step, i)| {
-            all[channel * horizon + step]
-                .get(i)
-                .copied()
-                .unwrap_or(f64::NAN)
+            all[channel * horizon + step].get(i).copied().unwrap_or(f64::NAN)
         });
         Calibration { scores, spread }
     }
 
     /// The quantile `q` of the distribution around a forecast. Shapes `(horizon, channel)`.
-    pub(crate) fn path(
-        &self,
-        slot: usize,
-        mean: &Array2<f64>,
-        q: f64,
-        side: Side,
-    ) -> Result<Array2<f64>> {
+    pub(crate) fn path(&self, slot: usize, mean: &Array2<f64>, q: f64, side: Side) -> Result<Array2<f64>> {
         let mut path = mean.clone();
         for ((step, channel), value) in path.indexed_iter_mut() {
             *value += self.score(channel, step, q, side)? * self.spread[[slot, channel]];
@@ -120,8 +101,7 @@ impl Calibration {
         let tail = q.min(1.0 - q);
         let widest = 100.0 * (1.0 - 2.0 / (n + 1) as f64);
         let fix = if n < 3 {
-            "fit on a longer series, with a shorter horizon or a larger share for validation"
-                .to_string()
+            "fit on a longer series, with a shorter horizon or a larger share for validation".to_string()
         } else {
             format!(
                 "the widest interval that they allow is level {:.0}; fit on a longer series or with a shorter horizon for more",
@@ -144,9 +124,7 @@ fn thin(scores: Vec<f64>) -> Vec<f64> {
     if n <= MOST_SCORES {
         return scores;
     }
-    (1..=MOST_SCORES)
-        .map(|i| scores[i * (n + 1) / (MOST_SCORES + 1) - 1])
-        .collect()
+    (1..=MOST_SCORES).map(|i| scores[i * (n + 1) / (MOST_SCORES + 1) - 1]).collect()
 }
 
 #[cfg(test)]
@@ -154,10 +132,7 @@ mod tests {
     use super::*;
 
     fn calibration(residuals: &[f64]) -> Calibration {
-        let windows = residuals
-            .iter()
-            .map(|r| Array2::from_elem((1, 1), *r))
-            .collect();
+        let windows = residuals.iter().map(|r| Array2::from_elem((1, 1), *r)).collect();
         Calibration::new(&[Residuals { windows }], 1, 1)
     }
 
@@ -177,14 +152,9 @@ mod tests {
     #[test]
     fn too_few_windows_say_how_many_are_needed() {
         let few: Vec<f64> = (0..20).map(f64::from).collect();
-        let error = calibration(&few)
-            .path(0, &Array2::zeros((1, 1)), 0.025, Side::Lower)
-            .unwrap_err();
+        let error = calibration(&few).path(0, &Array2::zeros((1, 1)), 0.025, Side::Lower).unwrap_err();
         let message = error.to_string();
-        assert!(
-            message.contains("needs 39 calibration windows") && message.contains("has 20"),
-            "{message}"
-        );
+        assert!(message.contains("needs 39 calibration windows") && message.contains("has 20"), "{message}");
         assert!(message.contains("level 90"), "{message}");
     }
 
@@ -200,9 +170,7 @@ mod tests {
         // Skewed scores from a fixed multiplicative generator; the bounds are held against fresh ones.
         let mut state = 7u64;
         let mut draw = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let u = ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
             -u.ln()
         };
@@ -211,9 +179,7 @@ mod tests {
         let mean = Array2::zeros((1, 1));
         let lower = calibration.path(0, &mean, 0.1, Side::Lower).unwrap()[[0, 0]];
         let upper = calibration.path(0, &mean, 0.9, Side::Upper).unwrap()[[0, 0]];
-        let inside = (0..20_000)
-            .filter(|_| (lower..=upper).contains(&draw()))
-            .count();
+        let inside = (0..20_000).filter(|_| (lower..=upper).contains(&draw())).count();
         let coverage = inside as f64 / 20_000.0;
         // Three standard deviations of the coverage of a calibration set of 499.
         assert!((coverage - 0.8).abs() < 0.055, "{coverage}");

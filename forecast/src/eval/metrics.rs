@@ -31,9 +31,7 @@ fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
 
 /// Sum and count of the values that are not NaN.
 fn sum_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values
-        .filter(|v| !v.is_nan())
-        .fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0))
+    values.filter(|v| !v.is_nan()).fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0))
 }
 
 fn pairs<'a>(y: &'a [f64], f: &'a [f64]) -> impl Iterator<Item = (f64, f64)> + 'a {
@@ -74,11 +72,7 @@ pub fn bias(y: &[f64], f: &[f64]) -> f64 {
 /// Mean absolute error as a fraction of the target, over steps whose target is not zero.
 #[must_use]
 pub fn mape(y: &[f64], f: &[f64]) -> f64 {
-    mean_of(
-        pairs(y, f)
-            .filter(|(y, _)| y.abs() > 0.0)
-            .map(|(y, f)| (y - f).abs() / y.abs()),
-    )
+    mean_of(pairs(y, f).filter(|(y, _)| y.abs() > 0.0).map(|(y, f)| (y - f).abs() / y.abs()))
 }
 
 /// Symmetric relative error in `[0, 1]`: no factor 2, no 100; a step with both zero counts 0.
@@ -86,11 +80,7 @@ pub fn mape(y: &[f64], f: &[f64]) -> f64 {
 pub fn smape(y: &[f64], f: &[f64]) -> f64 {
     mean_of(pairs(y, f).map(|(y, f)| {
         let size = y.abs() + f.abs();
-        if size > 0.0 || size.is_nan() {
-            (y - f).abs() / size
-        } else {
-            0.0
-        }
+        if size > 0.0 || size.is_nan() { (y - f).abs() / size } else { 0.0 }
     }))
 }
 
@@ -106,23 +96,13 @@ pub fn wape(y: &[f64], f: &[f64]) -> f64 {
 /// NaN if no pair one season apart was observed.
 #[must_use]
 pub fn naive_scale(train: &[f64], season_length: usize) -> f64 {
-    mean_of(
-        train
-            .iter()
-            .zip(train.iter().skip(season_length))
-            .map(|(a, b)| (b - a).abs()),
-    )
+    mean_of(train.iter().zip(train.iter().skip(season_length)).map(|(a, b)| (b - a).abs()))
 }
 
 /// Mean squared error of seasonal naive over a training range: the scale of [`rmsse`].
 #[must_use]
 pub fn naive_square_scale(train: &[f64], season_length: usize) -> f64 {
-    mean_of(
-        train
-            .iter()
-            .zip(train.iter().skip(season_length))
-            .map(|(a, b)| (b - a) * (b - a)),
-    )
+    mean_of(train.iter().zip(train.iter().skip(season_length)).map(|(a, b)| (b - a) * (b - a)))
 }
 
 /// Mean absolute scaled error. A constant training range has scale 0: infinite, or NaN for a perfect forecast.
@@ -143,21 +123,14 @@ pub fn quantile_loss(y: &[f64], f: &[f64], q: f64) -> f64 {
     mean_of(pairs(y, f).map(|(y, f)| {
         let error = y - f;
         // `max` would turn a missing target into the other argument.
-        if error >= 0.0 {
-            q * error
-        } else {
-            (q - 1.0) * error
-        }
+        if error >= 0.0 { q * error } else { (q - 1.0) * error }
     }))
 }
 
 /// Weighted quantile loss over several quantiles, each with its forecast (also called scaled CRPS).
 #[must_use]
 pub fn wql(y: &[f64], quantiles: &[(f64, &[f64])]) -> f64 {
-    let losses: Vec<f64> = quantiles
-        .iter()
-        .map(|(q, f)| quantile_loss(y, f, *q))
-        .collect();
+    let losses: Vec<f64> = quantiles.iter().map(|(q, f)| quantile_loss(y, f, *q)).collect();
     let (size, n) = sum_of(y.iter().map(|y| y.abs()));
     2.0 * mean(&losses) * n / (size + f64::EPSILON)
 }
@@ -165,32 +138,20 @@ pub fn wql(y: &[f64], quantiles: &[(f64, &[f64])]) -> f64 {
 /// Share of targets inside an interval, bounds included.
 #[must_use]
 pub fn coverage(y: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
-    mean_of(
-        y.iter()
-            .zip(lower.iter().zip(upper))
-            .map(|(y, (lower, upper))| {
-                if y.is_nan() {
-                    f64::NAN
-                } else {
-                    f64::from(u8::from(lower <= y && y <= upper))
-                }
-            }),
-    )
+    mean_of(y.iter().zip(lower.iter().zip(upper)).map(|(y, (lower, upper))| {
+        if y.is_nan() { f64::NAN } else { f64::from(u8::from(lower <= y && y <= upper)) }
+    }))
 }
 
 /// Winkler (interval) score of a central interval with `level` percent, in the units of the series.
 #[must_use]
 pub fn winkler(y: &[f64], lower: &[f64], upper: &[f64], level: f64) -> f64 {
     let alpha = 1.0 - level / 100.0;
-    mean_of(
-        y.iter()
-            .zip(lower.iter().zip(upper))
-            .map(|(y, (lower, upper))| {
-                let outside = (lower - y).max(0.0) + (y - upper).max(0.0);
-                // A missing target must stay missing.
-                (upper - lower) + (2.0 / alpha) * outside + 0.0 * y
-            }),
-    )
+    mean_of(y.iter().zip(lower.iter().zip(upper)).map(|(y, (lower, upper))| {
+        let outside = (lower - y).max(0.0) + (y - upper).max(0.0);
+        // A missing target must stay missing.
+        (upper - lower) + (2.0 / alpha) * outside + 0.0 * y
+    }))
 }
 
 #[cfg(test)]
@@ -217,9 +178,6 @@ mod tests {
         }
         close(quantile_loss(&y, &f, 0.3), quantile_loss(&y2, &f2, 0.3));
         close(coverage(&y, &[0.0; 3], &[2.0; 3]), 0.5);
-        close(
-            winkler(&y, &[0.0; 3], &[2.0; 3], 80.0),
-            winkler(&y2, &[0.0; 2], &[2.0; 2], 80.0),
-        );
+        close(winkler(&y, &[0.0; 3], &[2.0; 3], 80.0), winkler(&y2, &[0.0; 2], &[2.0; 2], 80.0));
     }
 }

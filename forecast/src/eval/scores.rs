@@ -41,58 +41,36 @@ impl Scores {
     pub(super) fn of(backtest: &Backtest) -> Self {
         let mut rows = Vec::new();
         for (at, series) in backtest.panel.series().iter().enumerate() {
-            let folds: Vec<&Fold> = backtest
-                .folds
-                .iter()
-                .filter(|fold| fold.series == at)
-                .collect();
+            let folds: Vec<&Fold> = backtest.folds.iter().filter(|fold| fold.series == at).collect();
             for channel in 0..backtest.panel.channels().len() {
                 let pooled = Pooled::new(backtest, at, &folds, channel);
                 let unique_id = backtest.panel.label(series.id(), channel);
-                rows.extend(
-                    pooled
-                        .scores(&backtest.levels)
-                        .into_iter()
-                        .map(|(metric, values)| Score {
-                            unique_id: unique_id.clone(),
-                            metric,
-                            values,
-                        }),
-                );
+                rows.extend(pooled.scores(&backtest.levels).into_iter().map(|(metric, values)| Score {
+                    unique_id: unique_id.clone(),
+                    metric,
+                    values,
+                }));
             }
         }
-        Scores {
-            models: backtest.models.clone(),
-            rows,
-        }
+        Scores { models: backtest.models.clone(), rows }
     }
 
     /// The metrics, in the order of the rows.
     #[must_use]
     pub fn metrics(&self) -> Vec<&str> {
         let first = self.rows.first().map(|row| row.unique_id.as_str());
-        let of_first = self
-            .rows
-            .iter()
-            .take_while(|row| Some(row.unique_id.as_str()) == first);
+        let of_first = self.rows.iter().take_while(|row| Some(row.unique_id.as_str()) == first);
         of_first.map(|row| row.metric.as_str()).collect()
     }
 
     /// The mean of a metric over all series, one value a model; series where it is not defined are left out.
     #[must_use]
     pub fn mean(&self, metric: &str) -> Vec<f64> {
-        let rows: Vec<&Score> = self
-            .rows
-            .iter()
-            .filter(|row| row.metric == metric)
-            .collect();
+        let rows: Vec<&Score> = self.rows.iter().filter(|row| row.metric == metric).collect();
         (0..self.models.len())
             .map(|model| {
-                let values: Vec<f64> = rows
-                    .iter()
-                    .map(|row| row.values[model])
-                    .filter(|v| v.is_finite())
-                    .collect();
+                let values: Vec<f64> =
+                    rows.iter().map(|row| row.values[model]).filter(|v| v.is_finite()).collect();
                 metrics::mean(&values)
             })
             .collect()
@@ -101,8 +79,7 @@ impl Scores {
     /// The table `unique_id, metric, <model>, ...`.
     #[must_use]
     pub fn table(&self) -> Vec<(String, Cells)> {
-        let text =
-            |of: fn(&Score) -> &String| Cells::Text(self.rows.iter().map(of).cloned().collect());
+        let text = |of: fn(&Score) -> &String| Cells::Text(self.rows.iter().map(of).cloned().collect());
         let mut table = vec![
             ("unique_id".to_string(), text(|row| &row.unique_id)),
             ("metric".to_string(), text(|row| &row.metric)),
@@ -120,9 +97,8 @@ impl Pooled {
         let values = backtest.panel.series()[series].values();
         let mut train = values.column(channel).to_vec();
         train.truncate(backtest.first_cutoffs[series]);
-        let gather = |of: &dyn Fn(&Fold) -> Vec<f64>| {
-            folds.iter().flat_map(|fold| of(fold)).collect::<Vec<f64>>()
-        };
+        let gather =
+            |of: &dyn Fn(&Fold) -> Vec<f64>| folds.iter().flat_map(|fold| of(fold)).collect::<Vec<f64>>();
         let models = 0..backtest.models.len();
         Pooled {
             y: gather(&|fold| fold.actual.column(channel).to_vec()),
@@ -149,10 +125,7 @@ impl Pooled {
 
     fn scores(&self, levels: &[f64]) -> Vec<(String, Vec<f64>)> {
         let point = |metric: &dyn Fn(&[f64], &[f64]) -> f64| -> Vec<f64> {
-            self.means
-                .iter()
-                .map(|mean| metric(&self.y, mean))
-                .collect()
+            self.means.iter().map(|mean| metric(&self.y, mean)).collect()
         };
         let mut scores = vec![
             ("mae".to_string(), point(&metrics::mae)),
@@ -162,31 +135,17 @@ impl Pooled {
             ("mape".to_string(), point(&metrics::mape)),
             ("smape".to_string(), point(&metrics::smape)),
             ("wape".to_string(), point(&metrics::wape)),
-            (
-                "mase".to_string(),
-                point(&|y, f| metrics::mase(y, f, self.scale)),
-            ),
-            (
-                "rmsse".to_string(),
-                point(&|y, f| metrics::rmsse(y, f, self.square_scale)),
-            ),
+            ("mase".to_string(), point(&|y, f| metrics::mase(y, f, self.scale))),
+            ("rmsse".to_string(), point(&|y, f| metrics::rmsse(y, f, self.square_scale))),
         ];
         for (level, bounds) in levels.iter().zip(&self.bounds) {
             let interval = |metric: &dyn Fn(&[f64], &[f64]) -> f64| -> Vec<f64> {
-                bounds
-                    .iter()
-                    .map(|(lower, upper)| metric(lower, upper))
-                    .collect()
+                bounds.iter().map(|(lower, upper)| metric(lower, upper)).collect()
             };
             let y = &self.y;
-            scores.push((
-                format!("coverage-{level}"),
-                interval(&|lo, hi| metrics::coverage(y, lo, hi)),
-            ));
-            scores.push((
-                format!("winkler-{level}"),
-                interval(&|lo, hi| metrics::winkler(y, lo, hi, *level)),
-            ));
+            scores.push((format!("coverage-{level}"), interval(&|lo, hi| metrics::coverage(y, lo, hi))));
+            scores
+                .push((format!("winkler-{level}"), interval(&|lo, hi| metrics::winkler(y, lo, hi, *level))));
         }
         let wql = |model: usize| {
             let quantiles: Vec<(f64, &[f64])> = levels

@@ -56,17 +56,9 @@ impl Model {
     /// ```
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if let Ok(metadata) = path.metadata() {
-            if metadata.len() > MAX_FILE {
-                let reason = format!(
-                    "it has {} bytes, more than the limit of {MAX_FILE}",
-                    metadata.len()
-                );
-                return Err(Error::Damaged {
-                    path: path.to_path_buf(),
-                    reason,
-                });
-            }
+        if let Some(length) = path.metadata().ok().map(|m| m.len()).filter(|length| *length > MAX_FILE) {
+            let reason = format!("it has {length} bytes, more than the limit of {MAX_FILE}");
+            return Err(Error::Damaged { path: path.to_path_buf(), reason });
         }
         Self::from_bytes(&file::read(path)?, path)
     }
@@ -77,11 +69,7 @@ impl Model {
     /// [`Error::Internal`] only.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let internal = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
-        let entry = Entry {
-            sha256: NO_DIGEST.to_string(),
-            format: FORMAT_VERSION,
-            header: self.header(),
-        };
+        let entry = Entry { sha256: NO_DIGEST.to_string(), format: FORMAT_VERSION, header: self.header() };
         let entry = serde_json::to_string(&entry).map_err(|error| internal(&error))?;
         let tensors: Vec<(String, Tensor, Vec<u8>)> = self
             .tensors()
@@ -94,16 +82,12 @@ impl Model {
         let views = tensors
             .iter()
             .map(|(name, tensor, bytes)| {
-                Ok((
-                    name.as_str(),
-                    TensorView::new(Dtype::F64, tensor.shape.clone(), bytes)?,
-                ))
+                Ok((name.as_str(), TensorView::new(Dtype::F64, tensor.shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|error| internal(&error))?;
         let metadata = HashMap::from([(KEY.to_string(), entry)]);
-        let mut bytes =
-            safetensors::serialize(views, Some(metadata)).map_err(|error| internal(&error))?;
+        let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| internal(&error))?;
         let at = digest_position(&bytes).ok_or_else(|| internal(&"the header has no digest"))?;
         let digest = hex(&Sha256::digest(&bytes));
         bytes[at..at + 64].copy_from_slice(digest.as_bytes());
@@ -118,9 +102,7 @@ impl Model {
         let bytes = self.to_bytes()?;
         let at = digest_position(&bytes);
         let digits = at.and_then(|at| std::str::from_utf8(&bytes[at..at + 64]).ok());
-        digits
-            .map(str::to_string)
-            .ok_or_else(|| Error::Internal("the header has no digest".to_string()))
+        digits.map(str::to_string).ok_or_else(|| Error::Internal("the header has no digest".to_string()))
     }
 
     /// A model from the bytes of its file; `path` names it in messages.
@@ -128,10 +110,7 @@ impl Model {
     /// # Errors
     /// As [`Model::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
-        let damaged = |reason: String| Error::Damaged {
-            path: path.to_path_buf(),
-            reason,
-        };
+        let damaged = |reason: String| Error::Damaged { path: path.to_path_buf(), reason };
         let entry = read_entry(bytes, path)?;
         check_digest(bytes, &entry.sha256).map_err(damaged)?;
         let header: Header = serde_json::from_value(entry.header)
@@ -148,25 +127,13 @@ impl Model {
             let scaler = &parts.scalers[slot][channel];
             if i == 0 { scaler.center } else { scaler.spread }
         });
-        let values: Vec<f64> = parts
-            .history
-            .iter()
-            .flat_map(|s| s.values().iter().copied().collect::<Vec<_>>())
-            .collect();
-        let history = Tensor {
-            shape: vec![values.len() / n_channels.max(1), n_channels],
-            values,
-        };
+        let values: Vec<f64> =
+            parts.history.iter().flat_map(|s| s.values().iter().copied().collect::<Vec<_>>()).collect();
+        let history = Tensor { shape: vec![values.len() / n_channels.max(1), n_channels], values };
         let mut tensors = parts.family.tensors();
         tensors.insert("scalers".to_string(), Tensor::from(&scalers));
-        tensors.insert(
-            "calibration.scores".to_string(),
-            Tensor::from(&parts.calibration.scores),
-        );
-        tensors.insert(
-            "calibration.spread".to_string(),
-            Tensor::from(&parts.calibration.spread),
-        );
+        tensors.insert("calibration.scores".to_string(), Tensor::from(&parts.calibration.scores));
+        tensors.insert("calibration.spread".to_string(), Tensor::from(&parts.calibration.spread));
         tensors.insert("history".to_string(), history);
         tensors
     }
@@ -174,9 +141,7 @@ impl Model {
 
 /// The position of the digest's 64 digits.
 fn digest_position(bytes: &[u8]) -> Option<usize> {
-    let at = bytes
-        .windows(BEFORE_DIGEST.len())
-        .position(|window| window == BEFORE_DIGEST)?;
+    let at = bytes.windows(BEFORE_DIGEST.len()).position(|window| window == BEFORE_DIGEST)?;
     let digits = at + BEFORE_DIGEST.len();
     (digits + 64 <= bytes.len()).then_some(digits)
 }
@@ -196,14 +161,9 @@ fn check_digest(bytes: &[u8], expected: &str) -> Result<(), String> {
 
 /// The metadata entry, once it is known that the file is ours, whole, and of a version that can be read.
 fn read_entry(bytes: &[u8], path: &Path) -> Result<Entry<serde_json::Value>> {
-    let not_a_model = |reason: &str| Error::NotAModel {
-        path: path.to_path_buf(),
-        reason: reason.to_string(),
-    };
-    let damaged = |reason: String| Error::Damaged {
-        path: path.to_path_buf(),
-        reason,
-    };
+    let not_a_model =
+        |reason: &str| Error::NotAModel { path: path.to_path_buf(), reason: reason.to_string() };
+    let damaged = |reason: String| Error::Damaged { path: path.to_path_buf(), reason };
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return Err(not_a_model("it is shorter than 8 bytes"));
     };
@@ -217,30 +177,23 @@ fn read_entry(bytes: &[u8], path: &Path) -> Result<Entry<serde_json::Value>> {
             rest.len()
         )));
     }
-    let (_, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|error| match error {
-            safetensors::SafeTensorError::MetadataIncompleteBuffer => damaged(format!(
-                "it is cut off or has bytes too many: it has {} bytes, which is not what its header says",
-                bytes.len()
-            )),
-            other => damaged(format!("its header does not parse: {other}")),
-        })?;
-    let entry = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(KEY));
-    let entry =
-        entry.ok_or_else(|| not_a_model("it is a safetensors file without a longcast header"))?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| match error {
+        safetensors::SafeTensorError::MetadataIncompleteBuffer => damaged(format!(
+            "it is cut off or has bytes too many: it has {} bytes, which is not what its header says",
+            bytes.len()
+        )),
+        other => damaged(format!("its header does not parse: {other}")),
+    })?;
+    let entry = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let entry = entry.ok_or_else(|| not_a_model("it is a safetensors file without a longcast header"))?;
     let value: serde_json::Value = serde_json::from_str(entry)
         .map_err(|error| damaged(format!("its header does not parse: {error}")))?;
     // The version comes first: a later format may change everything else.
     let found = value.get("format").and_then(serde_json::Value::as_u64);
     match found {
-        Some(found) if found > FORMAT_VERSION => Err(Error::FormatTooNew {
-            path: path.to_path_buf(),
-            found,
-            supported: FORMAT_VERSION,
-        }),
+        Some(found) if found > FORMAT_VERSION => {
+            Err(Error::FormatTooNew { path: path.to_path_buf(), found, supported: FORMAT_VERSION })
+        }
         None | Some(0) => Err(damaged("its header names no format version".to_string())),
         Some(_) => serde_json::from_value(value)
             .map_err(|error| damaged(format!("its header does not parse: {error}"))),
@@ -251,23 +204,11 @@ fn read_tensors(file: &SafeTensors<'_>) -> Result<Tensors, String> {
     file.iter()
         .map(|(name, view)| {
             if view.dtype() != Dtype::F64 {
-                return Err(format!(
-                    "tensor {name} holds {:?} where f64 is due",
-                    view.dtype()
-                ));
+                return Err(format!("tensor {name} holds {:?} where f64 is due", view.dtype()));
             }
             let (numbers, _) = view.data().as_chunks::<8>();
-            let values = numbers
-                .iter()
-                .map(|bytes| f64::from_le_bytes(*bytes))
-                .collect();
-            Ok((
-                name.to_string(),
-                Tensor {
-                    shape: view.shape().to_vec(),
-                    values,
-                },
-            ))
+            let values = numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+            Ok((name.to_string(), Tensor { shape: view.shape().to_vec(), values }))
         })
         .collect()
 }
@@ -287,11 +228,7 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         return Err(wrong("the list of series"));
     }
     // A saved configuration has no open choice left; this checks its ranges.
-    let shape = Shape {
-        season_length: header.season_length,
-        step: header.step,
-        n_steps: 0,
-    };
+    let shape = Shape { season_length: header.season_length, step: header.step, n_steps: 0 };
     let config = header.config.resolve(&shape)?;
 
     let scalers = take(tensors, "scalers", 3)?;
@@ -301,39 +238,23 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     let scalers = scalers
         .values
         .chunks(2 * n_channels)
-        .map(|slot| {
-            slot.chunks(2)
-                .map(|s| Scaler {
-                    center: s[0],
-                    spread: s[1],
-                })
-                .collect()
-        })
+        .map(|slot| slot.chunks(2).map(|s| Scaler { center: s[0], spread: s[1] }).collect())
         .collect();
 
     let scores = take(tensors, "calibration.scores", 3)?;
     let spread = take(tensors, "calibration.spread", 2)?;
-    if scores.shape[..2] != [n_channels, header.horizon]
-        || spread.shape != [n_series + 1, n_channels]
-    {
+    if scores.shape[..2] != [n_channels, header.horizon] || spread.shape != [n_series + 1, n_channels] {
         return Err(wrong("the calibration"));
     }
     let shape = |error: ndarray::ShapeError| Error::Internal(error.to_string());
     let calibration = Calibration {
-        scores: Array3::from_shape_vec(
-            (n_channels, header.horizon, scores.shape[2]),
-            scores.values.clone(),
-        )
-        .map_err(shape)?,
-        spread: Array2::from_shape_vec((n_series + 1, n_channels), spread.values.clone())
+        scores: Array3::from_shape_vec((n_channels, header.horizon, scores.shape[2]), scores.values.clone())
             .map_err(shape)?,
+        spread: Array2::from_shape_vec((n_series + 1, n_channels), spread.values.clone()).map_err(shape)?,
     };
 
     let values = take(tensors, "history", 2)?;
-    let total = header
-        .history
-        .iter()
-        .try_fold(0usize, |sum, stretch| sum.checked_add(stretch.len));
+    let total = header.history.iter().try_fold(0usize, |sum, stretch| sum.checked_add(stretch.len));
     if values.shape[1] != n_channels || total != Some(values.shape[0]) {
         return Err(wrong("tensor history"));
     }
@@ -342,26 +263,13 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     for (id, Stretch { start, len }) in header.series.iter().zip(&header.history) {
         let part = values.values[at * n_channels..(at + len) * n_channels].to_vec();
         at += len;
-        let index = TimeIndex {
-            start: *start,
-            step: header.step,
-            zone: header.zone.clone(),
-            len: *len,
-        };
+        let index = TimeIndex { start: *start, step: header.step, zone: header.zone.clone(), len: *len };
         let part = Array2::from_shape_vec((*len, n_channels), part).map_err(shape)?;
         history.push(Series::new(id.clone(), index, part, &header.channels)?);
     }
 
     let n_slots = if config.is_shared() { 1 } else { n_series };
     let family = config.load(tensors, n_slots, n_channels)?;
-    let parts = Parts {
-        header,
-        family,
-        scalers,
-        calibration,
-        history,
-    };
-    Ok(Model {
-        parts: Arc::new(parts),
-    })
+    let parts = Parts { header, family, scalers, calibration, history };
+    Ok(Model { parts: Arc::new(parts) })
 }

@@ -61,10 +61,7 @@ impl ModelConfig {
             "drift" => Ok(ModelConfig::Drift(DriftConfig::default())),
             "window-mean" => Ok(ModelConfig::WindowMean(WindowMeanConfig::default())),
             "ar" => Ok(ModelConfig::Ar(ArConfig::default())),
-            _ => Err(Error::UnknownModel {
-                name: name.to_string(),
-                known: Self::NAMES.join(", "),
-            }),
+            _ => Err(Error::UnknownModel { name: name.to_string(), known: Self::NAMES.join(", ") }),
         }
     }
 
@@ -84,11 +81,7 @@ impl ModelConfig {
     #[must_use]
     pub fn settings(&self) -> Vec<String> {
         let settings = serde_json::to_value(self).ok();
-        let names = settings
-            .as_ref()
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(|map| map.keys());
+        let names = settings.as_ref().and_then(Value::as_object).into_iter().flat_map(|map| map.keys());
         let mut names: Vec<String> = names.filter(|name| *name != "model").cloned().collect();
         names.sort();
         names
@@ -115,8 +108,7 @@ impl ModelConfig {
             return Err(Error::option(key, value, rule));
         }
         map.insert(key.to_string(), value.clone());
-        serde_json::from_value(settings)
-            .map_err(|error| Error::option(key, value, error.to_string()))
+        serde_json::from_value(settings).map_err(|error| Error::option(key, value, error.to_string()))
     }
 
     /// The same settings with every open choice made.
@@ -130,28 +122,18 @@ impl ModelConfig {
             ModelConfig::Naive(config) => ModelConfig::Naive(config.clone()),
             ModelConfig::SeasonalNaive(config) => {
                 let season_length = check_positive("season_length", season(config.season_length))?;
-                ModelConfig::SeasonalNaive(SeasonalNaiveConfig {
-                    season_length: Some(season_length),
-                })
+                ModelConfig::SeasonalNaive(SeasonalNaiveConfig { season_length: Some(season_length) })
             }
             ModelConfig::Drift(config) => {
                 let lookback = config.lookback.unwrap_or(season_length.max(24));
                 if lookback < 2 {
-                    return Err(Error::option(
-                        "lookback",
-                        lookback,
-                        "a drift needs at least 2 steps",
-                    ));
+                    return Err(Error::option("lookback", lookback, "a drift needs at least 2 steps"));
                 }
-                ModelConfig::Drift(DriftConfig {
-                    lookback: Some(lookback),
-                })
+                ModelConfig::Drift(DriftConfig { lookback: Some(lookback) })
             }
             ModelConfig::WindowMean(config) => {
                 let lookback = check_positive("lookback", season(config.lookback))?;
-                ModelConfig::WindowMean(WindowMeanConfig {
-                    lookback: Some(lookback),
-                })
+                ModelConfig::WindowMean(WindowMeanConfig { lookback: Some(lookback) })
             }
             ModelConfig::Ar(config) => ModelConfig::Ar(config.resolve(shape)?),
         })
@@ -181,9 +163,7 @@ impl ModelConfig {
     pub(crate) fn fit(&self, training: &Training<'_>) -> Result<Box<dyn Family>> {
         match self {
             ModelConfig::Ar(config) => Ok(Box::new(ar::fit(config, training)?)),
-            _ => self
-                .baseline()
-                .map(|family| Box::new(family) as Box<dyn Family>),
+            _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
 
@@ -195,12 +175,8 @@ impl ModelConfig {
         n_channels: usize,
     ) -> Result<Box<dyn Family>> {
         match self {
-            ModelConfig::Ar(config) => {
-                Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?))
-            }
-            _ => self
-                .baseline()
-                .map(|family| Box::new(family) as Box<dyn Family>),
+            ModelConfig::Ar(config) => Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?)),
+            _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
 
@@ -233,11 +209,7 @@ mod tests {
             let config = ModelConfig::parse(name).unwrap();
             assert_eq!(config.name(), name);
             let json = serde_json::to_string(&config).unwrap();
-            assert_eq!(
-                serde_json::from_str::<ModelConfig>(&json).unwrap(),
-                config,
-                "{json}"
-            );
+            assert_eq!(serde_json::from_str::<ModelConfig>(&json).unwrap(), config, "{json}");
         }
     }
 
@@ -245,24 +217,12 @@ mod tests {
     fn settings_that_do_not_exist_or_do_not_fit_are_named() {
         let ar = ModelConfig::parse("ar").unwrap();
         let message = ar.with("ordre", "3").unwrap_err().to_string();
-        assert!(
-            message.contains("ordre is 3, but the settings of ar are order, pooled"),
-            "{message}"
-        );
-        assert!(
-            ar.with("order", "many")
-                .unwrap_err()
-                .to_string()
-                .contains("order")
-        );
+        assert!(message.contains("ordre is 3, but the settings of ar are order, pooled"), "{message}");
+        assert!(ar.with("order", "many").unwrap_err().to_string().contains("order"));
         let zero = ar
             .with("order", "0")
             .unwrap()
-            .resolve(&Shape {
-                season_length: 24,
-                step: Step::Index(1),
-                n_steps: 99,
-            })
+            .resolve(&Shape { season_length: 24, step: Step::Index(1), n_steps: 99 })
             .unwrap_err()
             .to_string();
         assert!(zero.contains("order is 0"), "{zero}");

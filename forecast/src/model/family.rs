@@ -70,11 +70,7 @@ pub(crate) fn prime(
     let mut start = values.nrows();
     while start > 0 && complete < family.lookback() {
         start -= 1;
-        complete = if values.row(start).iter().any(|v| v.is_nan()) {
-            0
-        } else {
-            complete + 1
-        };
+        complete = if values.row(start).iter().any(|v| v.is_nan()) { 0 } else { complete + 1 };
     }
     let mut step = Array1::zeros(scalers.len());
     for row in values.rows().into_iter().skip(start) {
@@ -138,10 +134,7 @@ impl<R: LagRule> Family for R {
         let mut path = vec![0.0; out.nrows()];
         for channel in 0..lags.n_channels() {
             self.forecast_channel(slot, channel, lags.window(channel), &mut path);
-            out.column_mut(channel)
-                .iter_mut()
-                .zip(&path)
-                .for_each(|(out, value)| *out = *value);
+            out.column_mut(channel).iter_mut().zip(&path).for_each(|(out, value)| *out = *value);
         }
     }
 

@@ -15,7 +15,7 @@ const SHORTEST_HISTORY: usize = 336;
 ///
 /// | field | default | meaning | range |
 /// |---|---|---|---|
-/// | `horizon` | one season, 24 to 1,440 steps, less for short series | longest horizon with intervals | at least 1 |
+/// | `horizon` | the longest usual season (hour, day, week) from 24 to 1,440 steps, less for short series | longest horizon with intervals | at least 1 |
 /// | `validation` | a year, at least a fifth and at most 0.4 of the steps | share of the steps, at the end, that intervals are calibrated on | above 0, below 1 |
 /// | `scaling` | standard | how series are scaled | |
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
@@ -83,20 +83,10 @@ pub struct FitReport {
 impl FitOptions {
     /// Checks what can be checked without data.
     pub(super) fn check(&self) -> Result<()> {
-        if let Some(share) = self
-            .validation
-            .filter(|share| !(*share > 0.0 && *share < 1.0))
-        {
-            return Err(Error::option(
-                "validation",
-                share,
-                "it must lie between 0 and 1, both excluded",
-            ));
+        if let Some(share) = self.validation.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+            return Err(Error::option("validation", share, "it must lie between 0 and 1, both excluded"));
         }
-        for (field, value) in [
-            ("horizon", self.horizon),
-            ("season_length", self.season_length),
-        ] {
+        for (field, value) in [("horizon", self.horizon), ("season_length", self.season_length)] {
             if value == Some(0) {
                 return Err(Error::option(field, 0, "it must be at least 1"));
             }
@@ -131,67 +121,34 @@ impl Model {
         } else {
             (family, scalers)
         };
-        let kept = plan
-            .config
-            .lookback()
-            .max(2 * plan.horizon)
-            .max(SHORTEST_HISTORY);
+        let kept = plan.config.lookback().max(2 * plan.horizon).max(SHORTEST_HISTORY);
         let tail = |series: &Series| compact(&series.tail(kept), panel.channels());
-        let history = panel
-            .series()
-            .iter()
-            .map(tail)
-            .collect::<Result<Vec<_>>>()?;
+        let history = panel.series().iter().map(tail).collect::<Result<Vec<_>>>()?;
         let header = plan.header(panel, options, &report, &history);
-        let parts = Parts {
-            header,
-            family,
-            scalers: with_mean(scalers),
-            calibration,
-            history,
-        };
-        Ok(Fitted {
-            model: Model {
-                parts: Arc::new(parts),
-            },
-            report,
-        })
+        let parts = Parts { header, family, scalers: with_mean(scalers), calibration, history };
+        Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
     }
 }
 
+/// A fitted family, and the scalers of each series and channel that it was fitted on.
+type Scaled = (Box<dyn Family>, Vec<Vec<Scaler>>);
+
 /// Scalers and family fitted on the steps before `ends`.
-fn fit_family(
-    config: &ModelConfig,
-    panel: &Panel,
-    ends: &[usize],
-    scaling: Scaling,
-) -> Result<(Box<dyn Family>, Vec<Vec<Scaler>>)> {
+fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scaling) -> Result<Scaled> {
     let mut scalers = Vec::with_capacity(ends.len());
     let mut scaled = Vec::with_capacity(ends.len());
     for (series, end) in panel.series().iter().zip(ends) {
         let of_series = Scaler::fit(scaling, series, 0..*end);
-        scaled.push(scale_series(
-            &series.slice(0..*end),
-            &of_series,
-            panel.channels(),
-        )?);
+        scaled.push(scale_series(&series.slice(0..*end), &of_series, panel.channels())?);
         scalers.push(of_series);
     }
-    let family = config.fit(&Training {
-        series: &scaled,
-        channels: panel.channels(),
-    })?;
+    let family = config.fit(&Training { series: &scaled, channels: panel.channels() })?;
     Ok((family, scalers))
 }
 
 /// A copy that does not keep the whole series alive.
 fn compact(series: &Series, channels: &[String]) -> Result<Series> {
-    Series::new(
-        series.id(),
-        series.index().clone(),
-        series.values().to_owned(),
-        channels,
-    )
+    Series::new(series.id(), series.index().clone(), series.values().to_owned(), channels)
 }
 
 /// The scalers of every series and, for series that were not seen, their mean.

@@ -30,11 +30,7 @@ const MAX_HORIZON: usize = 1_000_000;
 
 impl Default for ForecastOptions {
     fn default() -> Self {
-        ForecastOptions {
-            horizon: 24,
-            levels: Vec::new(),
-            quantiles: Vec::new(),
-        }
+        ForecastOptions { horizon: 24, levels: Vec::new(), quantiles: Vec::new() }
     }
 }
 
@@ -142,11 +138,7 @@ impl Model {
     pub fn forecast(&self, panel: &Panel, options: &ForecastOptions) -> Result<Vec<Forecast>> {
         options.check(self)?;
         let panel = self.match_channels(panel)?;
-        panel
-            .series()
-            .par_iter()
-            .map(|series| self.forecast_series(series, options))
-            .collect()
+        panel.series().par_iter().map(|series| self.forecast_series(series, options)).collect()
     }
 
     /// Forecasts what follows the training data, from the history that is stored with the model.
@@ -155,10 +147,7 @@ impl Model {
     /// As [`Model::forecast`].
     pub fn forecast_next(&self, options: &ForecastOptions) -> Result<Vec<Forecast>> {
         options.check(self)?;
-        self.history()
-            .par_iter()
-            .map(|series| self.forecast_series(series, options))
-            .collect()
+        self.history().par_iter().map(|series| self.forecast_series(series, options)).collect()
     }
 
     /// Forecasts what follows the end of one series, whose channels are in the model's order.
@@ -225,10 +214,7 @@ impl Model {
         n_missing: usize,
         options: &ForecastOptions,
     ) -> Result<Forecast> {
-        for (mut column, scaler) in mean
-            .axis_iter_mut(Axis(1))
-            .zip(&self.parts.scalers[slot.scale])
-        {
+        for (mut column, scaler) in mean.axis_iter_mut(Axis(1)).zip(&self.parts.scalers[slot.scale]) {
             column.mapv_inplace(|v| scaler.unscale(v));
         }
         if mean.iter().any(|v| !v.is_finite()) {
@@ -247,11 +233,7 @@ impl Model {
                 let tail = (1.0 - level / 100.0) / 2.0;
                 let lower = around(tail, Side::Lower)?;
                 let upper = around(1.0 - tail, Side::Upper)?;
-                Ok(Interval {
-                    level: *level,
-                    lower,
-                    upper,
-                })
+                Ok(Interval { level: *level, lower, upper })
             })
             .collect::<Result<_>>()?;
         let quantiles = options
@@ -259,10 +241,7 @@ impl Model {
             .iter()
             .map(|q| {
                 let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
-                Ok(QuantilePath {
-                    level: *q,
-                    values: around(*q, side)?,
-                })
+                Ok(QuantilePath { level: *q, values: around(*q, side)? })
             })
             .collect::<Result<_>>()?;
         let mut warnings = Vec::new();
@@ -271,27 +250,14 @@ impl Model {
                 "{n_missing} of the last {} steps had a missing value and were filled by the model's own forecast",
                 self.lookback()
             );
-            warnings.push(Warning {
-                reason: "MISSING_FILLED",
-                message,
-            });
+            warnings.push(Warning { reason: "MISSING_FILLED", message });
         }
         if !self.header().series.iter().any(|id| id == series) && self.header().series.len() > 1 {
-            let message = "the series was not in the training data; it is scaled by the mean of those that were";
-            warnings.push(Warning {
-                reason: "SERIES_NOT_TRAINED",
-                message: message.to_string(),
-            });
+            let message =
+                "the series was not in the training data; it is scaled by the mean of those that were";
+            warnings.push(Warning { reason: "SERIES_NOT_TRAINED", message: message.to_string() });
         }
         let channels = self.header().channels.clone();
-        Ok(Forecast {
-            series: series.to_string(),
-            index,
-            channels,
-            mean,
-            intervals,
-            quantiles,
-            warnings,
-        })
+        Ok(Forecast { series: series.to_string(), index, channels, mean, intervals, quantiles, warnings })
     }
 }

@@ -84,46 +84,27 @@ impl Model {
         let scaler = self.parts.scalers.get(series)?.get(channel)?;
         // y = center + spread * (b + w . (lags - center) / spread)
         let sum: f64 = weights.iter().sum();
-        Some((
-            scaler.center * (1.0 - sum) + scaler.spread * intercept,
-            weights,
-        ))
+        Some((scaler.center * (1.0 - sum) + scaler.spread * intercept, weights))
     }
 
     /// Families that share their parameters have one slot for all series.
     fn family_slot(&self, series: usize) -> usize {
-        if self.header().config.is_shared() {
-            0
-        } else {
-            series
-        }
+        if self.header().config.is_shared() { 0 } else { series }
     }
 
     fn slot(&self, series: &str) -> Result<Slot> {
         let ids = &self.header().series;
         match ids.iter().position(|id| id.as_str() == series) {
-            Some(known) => Ok(Slot {
-                scale: known,
-                family: self.family_slot(known),
-            }),
+            Some(known) => Ok(Slot { scale: known, family: self.family_slot(known) }),
             // A model of one series forecasts whatever it is given, on the scale of that series.
-            None if ids.len() == 1 => Ok(Slot {
-                scale: 0,
-                family: 0,
-            }),
-            None if self.header().config.is_shared() => Ok(Slot {
-                scale: ids.len(),
-                family: 0,
-            }),
+            None if ids.len() == 1 => Ok(Slot { scale: 0, family: 0 }),
+            None if self.header().config.is_shared() => Ok(Slot { scale: ids.len(), family: 0 }),
             None => {
                 let mut known = ids.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
                 if ids.len() > 5 {
                     known += &format!(" and {} more", ids.len() - 5);
                 }
-                Err(Error::UnknownSeries {
-                    series: series.to_string(),
-                    known,
-                })
+                Err(Error::UnknownSeries { series: series.to_string(), known })
             }
         }
     }

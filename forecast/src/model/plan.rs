@@ -27,32 +27,17 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Self> {
-        let season_length = options
-            .season_length
-            .unwrap_or_else(|| data::season_length(panel));
-        let shortest = panel
-            .series()
-            .iter()
-            .map(Series::n_steps)
-            .min()
-            .unwrap_or(0);
-        let config = config.resolve(&Shape {
-            season_length,
-            step: panel.step(),
-            n_steps: shortest,
-        })?;
+        let season_length = options.season_length.unwrap_or_else(|| data::season_length(panel));
+        let shortest = panel.series().iter().map(Series::n_steps).min().unwrap_or(0);
+        let config = config.resolve(&Shape { season_length, step: panel.step(), n_steps: shortest })?;
         let horizon = options.horizon.unwrap_or_else(|| {
             // Half of the validation range leaves as many windows as steps.
             let fits = validation_steps(shortest, panel.step(), options) / 2;
-            season_length
-                .clamp(SHORTEST_DEFAULT_HORIZON, LONGEST_DEFAULT_HORIZON)
-                .min(fits.max(1))
+            let seasons = data::usual_seasons(panel.step()).into_iter().chain([season_length]);
+            let longest = seasons.filter(|season| *season <= LONGEST_DEFAULT_HORIZON).max();
+            longest.unwrap_or(0).max(SHORTEST_DEFAULT_HORIZON).min(fits.max(1))
         });
-        Ok(Plan {
-            config,
-            horizon,
-            season_length,
-        })
+        Ok(Plan { config, horizon, season_length })
     }
 
     /// Where the validation range of each series begins.
@@ -75,17 +60,11 @@ impl Plan {
     }
 
     /// The cutoffs after `cut` that a series of `n_steps` is calibrated at: all, or about 500 evenly spaced ones.
-    pub(super) fn cutoffs(
-        &self,
-        n_steps: usize,
-        cut: usize,
-    ) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn cutoffs(&self, n_steps: usize, cut: usize) -> impl Iterator<Item = usize> + use<> {
         let end = n_steps + 1 - self.horizon;
         // A stride that shares no factor with the season visits all of its phases.
         let fewest = (end - cut).div_ceil(MOST_WINDOWS).max(1);
-        let stride = (fewest..)
-            .find(|s| gcd(*s, self.season_length) == 1)
-            .unwrap_or(fewest);
+        let stride = (fewest..).find(|s| gcd(*s, self.season_length) == 1).unwrap_or(fewest);
         (cut..end).step_by(stride)
     }
 
@@ -114,16 +93,9 @@ impl Plan {
             config: self.config.clone(),
             scaling: options.scaling,
             step: panel.step(),
-            zone: panel
-                .series()
-                .first()
-                .map_or_else(Default::default, |s| s.index().zone.clone()),
+            zone: panel.series().first().map_or_else(Default::default, |s| s.index().zone.clone()),
             channels: panel.channels().to_vec(),
-            series: panel
-                .series()
-                .iter()
-                .map(|series| series.id().to_string())
-                .collect(),
+            series: panel.series().iter().map(|series| series.id().to_string()).collect(),
             season_length: self.season_length,
             horizon: self.horizon,
             unit: options.unit.clone(),
@@ -132,10 +104,7 @@ impl Plan {
             seed: options.seed,
             history: history
                 .iter()
-                .map(|series| Stretch {
-                    start: series.index().start,
-                    len: series.n_steps(),
-                })
+                .map(|series| Stretch { start: series.index().start, len: series.n_steps() })
                 .collect(),
         }
     }

@@ -61,19 +61,9 @@ impl Model {
         let slot = self.slot(history.id())?;
         let scalers = &self.parts.scalers[slot.scale];
         let mut memory = self.parts.family.start(scalers.len());
-        let n_fed = prime(
-            self.parts.family.as_ref(),
-            slot.family,
-            &mut memory,
-            history,
-            scalers,
-        );
+        let n_fed = prime(self.parts.family.as_ref(), slot.family, &mut memory, history, scalers);
         let fed = history.tail(n_fed);
-        Ok(State {
-            series: history.id().to_string(),
-            index: fed.index().clone(),
-            memory,
-        })
+        Ok(State { series: history.id().to_string(), index: fed.index().clone(), memory })
     }
 
     /// Takes the next step of a series: one value a channel, NaN where missing.
@@ -98,14 +88,8 @@ impl Model {
                 stamp: state.index.format(state.index.stamp(state.index.len)),
             });
         }
-        let step = values
-            .iter()
-            .zip(scalers)
-            .map(|(value, scaler)| scaler.scale(*value))
-            .collect();
-        self.parts
-            .family
-            .observe(slot.family, &mut state.memory, ndarray::Array1::view(&step));
+        let step = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)).collect();
+        self.parts.family.observe(slot.family, &mut state.memory, ndarray::Array1::view(&step));
         state.index.len += 1;
         Ok(())
     }
@@ -131,9 +115,7 @@ impl Model {
         }
         let n_missing = self.parts.family.n_missing(&state.memory);
         let mut scaled = ndarray::Array2::zeros((options.horizon, self.header().channels.len()));
-        self.parts
-            .family
-            .forecast(slot.family, &state.memory, scaled.view_mut());
+        self.parts.family.forecast(slot.family, &state.memory, scaled.view_mut());
         self.finish_forecast(
             state.series(),
             slot,
@@ -145,17 +127,9 @@ impl Model {
     }
 
     fn check_memory(&self, state: &State) -> Result<()> {
-        if self
-            .parts
-            .family
-            .accepts(&state.memory, self.header().channels.len())
-        {
+        if self.parts.family.accepts(&state.memory, self.header().channels.len()) {
             return Ok(());
         }
-        Err(Error::option(
-            "state",
-            &state.series,
-            "it must come from this model",
-        ))
+        Err(Error::option("state", &state.series, "it must come from this model"))
     }
 }

@@ -22,27 +22,18 @@ pub fn table(forecasts: &[Forecast], model: &str) -> Vec<(String, Cells)> {
     let ids = paths
         .iter()
         .flat_map(|(forecast, channel)| {
-            let id = label(
-                &forecast.series,
-                &forecast.channels,
-                forecasts.len(),
-                *channel,
-            );
+            let id = label(&forecast.series, &forecast.channels, forecasts.len(), *channel);
             std::iter::repeat_n(id, forecast.index.len)
         })
         .collect();
-    let stamps: Vec<i64> = paths
-        .iter()
-        .flat_map(|(forecast, _)| forecast.index.stamps().collect::<Vec<_>>())
-        .collect();
+    let stamps: Vec<i64> =
+        paths.iter().flat_map(|(forecast, _)| forecast.index.stamps().collect::<Vec<_>>()).collect();
     let stamps = match first.index.step {
         Step::Index(_) => Cells::Integers(stamps),
         _ => Cells::Stamps(stamps, first.index.zone.clone()),
     };
     let numbers = |of: &dyn Fn(&Forecast) -> &ndarray::Array2<f64>| {
-        let columns = paths
-            .iter()
-            .flat_map(|(forecast, channel)| of(forecast).column(*channel).to_vec());
+        let columns = paths.iter().flat_map(|(forecast, channel)| of(forecast).column(*channel).to_vec());
         Cells::Numbers(columns.collect())
     };
     let mut table = vec![
@@ -52,20 +43,11 @@ pub fn table(forecasts: &[Forecast], model: &str) -> Vec<(String, Cells)> {
     ];
     for (i, interval) in first.intervals.iter().enumerate() {
         let level = interval.level;
-        table.push((
-            format!("{model}-lo-{level}"),
-            numbers(&|f| &f.intervals[i].lower),
-        ));
-        table.push((
-            format!("{model}-hi-{level}"),
-            numbers(&|f| &f.intervals[i].upper),
-        ));
+        table.push((format!("{model}-lo-{level}"), numbers(&|f| &f.intervals[i].lower)));
+        table.push((format!("{model}-hi-{level}"), numbers(&|f| &f.intervals[i].upper)));
     }
     for (i, quantile) in first.quantiles.iter().enumerate() {
-        table.push((
-            format!("{model}-q-{}", quantile.level),
-            numbers(&|f| &f.quantiles[i].values),
-        ));
+        table.push((format!("{model}-q-{}", quantile.level), numbers(&|f| &f.quantiles[i].values)));
     }
     table
 }

@@ -16,9 +16,6 @@ pub(crate) type Tensors = BTreeMap<String, Tensor>;
 
 impl<D: Dimension> From<&Array<f64, D>> for Tensor {
     fn from(array: &Array<f64, D>) -> Self {
-        Tensor {
-            shape: array.shape().to_vec(),
-            values: array.iter().copied().collect(),
-        }
+        Tensor { shape: array.shape().to_vec(), values: array.iter().copied().collect() }
     }
 }

@@ -35,26 +35,13 @@ impl Plan {
                 }
                 &series.slice(cutoff..cutoff + self.horizon).values() - &forecast
             });
-            Residuals {
-                windows: windows.collect(),
-            }
+            Residuals { windows: windows.collect() }
         };
-        Ok(panel
-            .series()
-            .par_iter()
-            .enumerate()
-            .zip(cuts)
-            .map(residuals)
-            .collect())
+        Ok(panel.series().par_iter().enumerate().zip(cuts).map(residuals).collect())
     }
 
     /// Scores on the validation range beside seasonal naive's on the same windows.
-    pub(super) fn report(
-        &self,
-        panel: &Panel,
-        cuts: &[usize],
-        residuals: &[Residuals],
-    ) -> FitReport {
+    pub(super) fn report(&self, panel: &Panel, cuts: &[usize], residuals: &[Residuals]) -> FitReport {
         let season = self.season_length;
         let (mut model, mut naive) = (Vec::new(), Vec::new());
         let mut n_windows = 0;
@@ -65,17 +52,14 @@ impl Plan {
                 let scale = metrics::naive_scale(&values[..*cut], season);
                 // The last season before the cutoff, repeated.
                 let seasonal = |cutoff: usize, h: usize| {
-                    cutoff
-                        .checked_sub(season - h % season)
-                        .map_or(f64::NAN, |at| values[at])
+                    cutoff.checked_sub(season - h % season).map_or(f64::NAN, |at| values[at])
                 };
                 let (mut ours, mut theirs) = (Vec::new(), Vec::new());
                 let cutoffs = self.cutoffs(series.n_steps(), *cut);
                 for (window, cutoff) in residuals.windows.iter().zip(cutoffs) {
                     ours.extend(window.column(channel).iter().map(|r| r.abs()));
-                    theirs.extend(
-                        (0..self.horizon).map(|h| (values[cutoff + h] - seasonal(cutoff, h)).abs()),
-                    );
+                    theirs
+                        .extend((0..self.horizon).map(|h| (values[cutoff + h] - seasonal(cutoff, h)).abs()));
                 }
                 model.push((metrics::mean(&ours), scale));
                 naive.push((metrics::mean(&theirs), scale));
@@ -93,11 +77,7 @@ impl Plan {
 
 /// Mean of error over scale, where the scale is not zero.
 fn mean_scaled(errors: &[(f64, f64)]) -> f64 {
-    let scaled: Vec<f64> = errors
-        .iter()
-        .map(|(mae, scale)| mae / scale)
-        .filter(|m| m.is_finite())
-        .collect();
+    let scaled: Vec<f64> = errors.iter().map(|(mae, scale)| mae / scale).filter(|m| m.is_finite()).collect();
     metrics::mean(&scaled)
 }
 

@@ -49,10 +49,7 @@ impl BacktestChart<'_> {
         let lines = || std::iter::once(&self.actual).chain(forecasts());
         let indexes: Vec<_> = lines().map(|line| &line.index).collect();
         let time = TimeAxis::new(&indexes, WholeSteps::No)?;
-        let bands = self
-            .models
-            .iter()
-            .flat_map(|model| model.bands.iter().flatten());
+        let bands = self.models.iter().flat_map(|model| model.bands.iter().flatten());
         let ends = bands.flat_map(|band| band.lower.iter().chain(&band.upper));
         let values = lines().flat_map(|line| line.values.iter()).chain(ends);
         let values: Vec<f64> = values.copied().collect();
@@ -74,34 +71,15 @@ impl BacktestChart<'_> {
             frame.note("no observed and no forecast values")?;
         }
         let starts = forecasts().filter(|line| line.index.len > 0);
-        draw_cutoffs(
-            &mut frame,
-            starts.map(|line| cutoff(&time, &line.index)).collect(),
-        );
+        draw_cutoffs(&mut frame, starts.map(|line| cutoff(&time, &line.index)).collect());
         for (i, model) in self.models.iter().enumerate() {
             model.draw_bands(&mut frame, &time, model_style(i).0)?;
         }
-        self.actual.draw(
-            &mut frame,
-            &time,
-            Pen {
-                width: 2.0,
-                colour: INK,
-                dash: None,
-            },
-        );
+        self.actual.draw(&mut frame, &time, Pen { width: 2.0, colour: INK, dash: None });
         for (i, model) in self.models.iter().enumerate() {
             let (colour, dash): (Colour, Dash) = model_style(i);
             for forecast in &model.forecasts {
-                forecast.draw(
-                    &mut frame,
-                    &time,
-                    Pen {
-                        width: 1.8,
-                        colour,
-                        dash,
-                    },
-                );
+                forecast.draw(&mut frame, &time, Pen { width: 1.8, colour, dash });
             }
         }
         frame.into_png()
@@ -112,13 +90,8 @@ impl BacktestChart<'_> {
         for (i, model) in self.models.iter().enumerate() {
             let (bands, cutoffs) = (model.bands.len(), model.forecasts.len());
             if bands != 0 && bands != cutoffs {
-                let rule =
-                    format!("the model has {cutoffs} forecasts; give bands for each or for none");
-                return Err(Error::option(
-                    format!("models[{i}].bands"),
-                    format!("{bands} lists"),
-                    rule,
-                ));
+                let rule = format!("the model has {cutoffs} forecasts; give bands for each or for none");
+                return Err(Error::option(format!("models[{i}].bands"), format!("{bands} lists"), rule));
             }
             for (j, forecast) in model.forecasts.iter().enumerate() {
                 forecast.check(&format!("models[{i}].forecasts[{j}]"))?;
@@ -165,26 +138,14 @@ mod tests {
 
     fn chart(n_cutoffs: usize, value: impl Fn(usize) -> f64) -> BacktestChart<'static> {
         let n = 24 * (n_cutoffs + 1);
-        let index = TimeIndex {
-            start: 0,
-            step: Step::Nanos(3_600_000_000_000),
-            zone: Zone::Local,
-            len: n,
-        };
+        let index = TimeIndex { start: 0, step: Step::Nanos(3_600_000_000_000), zone: Zone::Local, len: n };
         let values: Vec<f64> = (0..n).map(value).collect();
         let model = |name: &str, shift: f64| {
             let ranges = (1..=n_cutoffs).map(|i| 24 * i..24 * (i + 1));
-            let shifted = |range: std::ops::Range<usize>| {
-                values[range].iter().map(|v| v + shift).collect::<Vec<_>>()
-            };
-            let line = |range: std::ops::Range<usize>| {
-                Line::new(index.slice(range.clone()), shifted(range))
-            };
-            BacktestModel {
-                name: name.to_string(),
-                forecasts: ranges.map(line).collect(),
-                bands: vec![],
-            }
+            let shifted =
+                |range: std::ops::Range<usize>| values[range].iter().map(|v| v + shift).collect::<Vec<_>>();
+            let line = |range: std::ops::Range<usize>| Line::new(index.slice(range.clone()), shifted(range));
+            BacktestModel { name: name.to_string(), forecasts: ranges.map(line).collect(), bands: vec![] }
         };
         BacktestChart {
             title: "Back-test".to_string(),
@@ -196,19 +157,12 @@ mod tests {
 
     #[test]
     fn every_model_has_its_colour_and_cutoffs_are_rules() {
-        let png = chart(5, |i| (i as f64 * 0.26).sin() * 9.0)
-            .render()
-            .unwrap();
+        let png = chart(5, |i| (i as f64 * 0.26).sin() * 9.0).render().unwrap();
         for i in 0..2 {
             assert!(count(&png, model_style(i).0) > 500);
         }
         assert!(count(&png, INK) > 500);
-        assert_eq!(
-            png,
-            chart(5, |i| (i as f64 * 0.26).sin() * 9.0)
-                .render()
-                .unwrap()
-        );
+        assert_eq!(png, chart(5, |i| (i as f64 * 0.26).sin() * 9.0).render().unwrap());
     }
 
     #[test]
@@ -219,40 +173,21 @@ mod tests {
         decoded(&chart(0, |i| i as f64).render().unwrap());
         let mut many = chart(2, |i| i as f64);
         many.models = (0..40)
-            .map(|i| BacktestModel {
-                name: format!("modèle {i}"),
-                ..many.models[0].clone()
-            })
+            .map(|i| BacktestModel { name: format!("modèle {i}"), ..many.models[0].clone() })
             .collect();
         decoded(&many.render().unwrap());
-        let empty = TimeIndex {
-            start: 0,
-            step: Step::Index(1),
-            zone: Zone::Local,
-            len: 0,
-        };
-        let empty = BacktestChart {
-            actual: Line::new(empty, vec![]),
-            models: vec![],
-            ..chart(1, |_| 0.0)
-        };
+        let empty = TimeIndex { start: 0, step: Step::Index(1), zone: Zone::Local, len: 0 };
+        let empty = BacktestChart { actual: Line::new(empty, vec![]), models: vec![], ..chart(1, |_| 0.0) };
         assert!(empty.render().unwrap_err().is_user_error());
     }
 
     #[test]
     fn bands_are_given_for_all_forecasts_of_a_model_or_none() {
         let mut chart = chart(2, |i| (i as f64 * 0.26).sin() * 9.0);
-        let band = Band {
-            level: 80.0,
-            lower: vec![-12.0; 24],
-            upper: vec![12.0; 24],
-        };
+        let band = Band { level: 80.0, lower: vec![-12.0; 24], upper: vec![12.0; 24] };
         chart.models[0].bands = vec![vec![band.clone()]];
         let message = chart.render().unwrap_err().to_string();
-        assert!(
-            message.contains("models[0].bands") && message.contains("2 forecasts"),
-            "{message}"
-        );
+        assert!(message.contains("models[0].bands") && message.contains("2 forecasts"), "{message}");
         chart.models[0].bands.push(vec![band]);
         decoded(&chart.render().unwrap());
     }

@@ -39,22 +39,15 @@ impl Canvas {
     /// A white canvas.
     pub(super) fn new() -> Result<Self> {
         register_fonts()?;
-        Ok(Canvas {
-            fine: vec![PAPER.0; FINE_WIDTH * FINE_HEIGHT * 3],
-        })
+        Ok(Canvas { fine: vec![PAPER.0; FINE_WIDTH * FINE_HEIGHT * 3] })
     }
 
     /// Fills a rectangle; `alpha` in (0, 1] is the share of the new colour.
     pub(super) fn fill(&mut self, area: Rect, colour: Colour, alpha: f64) -> Result<()> {
         let fine = |v: f64| (v * FINE_F).round() as i32;
         let colour = RGBColor(colour.0, colour.1, colour.2).mix(alpha).filled();
-        let corners = (
-            (fine(area.left), fine(area.top)),
-            (fine(area.right), fine(area.bottom)),
-        );
-        self.backend()
-            .draw_rect(corners.0, corners.1, &colour, true)
-            .map_err(failed)
+        let corners = ((fine(area.left), fine(area.top)), (fine(area.right), fine(area.bottom)));
+        self.backend().draw_rect(corners.0, corners.1, &colour, true).map_err(failed)
     }
 
     /// Fills the area between a lower and an upper line given at ascending x, wherever both are finite.
@@ -80,16 +73,7 @@ impl Canvas {
             let share = ((left - xs[i]) / (xs[i + 1] - xs[i])).clamp(0.0, 1.0);
             let (bottom, top) = (at(lower, i, share), at(upper, i, share));
             if bottom.is_finite() && top.is_finite() {
-                self.fill(
-                    Rect {
-                        left,
-                        top,
-                        right: left + 1.0 / FINE_F,
-                        bottom,
-                    },
-                    colour,
-                    alpha,
-                )?;
+                self.fill(Rect { left, top, right: left + 1.0 / FINE_F, bottom }, colour, alpha)?;
             }
         }
         Ok(())
@@ -106,8 +90,7 @@ impl Canvas {
     /// [`Error::Internal`] if the encoder fails.
     pub(super) fn into_png(self) -> Result<Vec<u8>> {
         let pixels = self.averaged();
-        let internal =
-            |e: png::EncodingError| Error::Internal(format!("cannot encode a chart: {e}"));
+        let internal = |e: png::EncodingError| Error::Internal(format!("cannot encode a chart: {e}"));
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, WIDTH as u32, HEIGHT as u32);
         encoder.set_color(png::ColorType::Rgb);
@@ -148,19 +131,14 @@ pub(super) mod testing {
 
     /// The pixels of a PNG of the right size that shows something, but not only that.
     pub(in crate::plot) fn decoded(bytes: &[u8]) -> Vec<[u8; 3]> {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
-            .read_info()
-            .unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         assert_eq!((info.width, info.height), (WIDTH as u32, HEIGHT as u32));
         let pixels: Vec<[u8; 3]> = pixels.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect();
         let drawn = pixels.iter().filter(|p| **p != [255; 3]).count();
         let share = drawn as f64 / pixels.len() as f64;
-        assert!(
-            (0.003..0.9).contains(&share),
-            "{share} of the picture is drawn"
-        );
+        assert!((0.003..0.9).contains(&share), "{share} of the picture is drawn");
         let mut colours = pixels.clone();
         colours.sort_unstable();
         colours.dedup();
@@ -171,8 +149,7 @@ pub(super) mod testing {
     /// How many pixels have this colour, but for rounding.
     pub(in crate::plot) fn count(bytes: &[u8], colour: Colour) -> usize {
         let near = |a: u8, b: u8| a.abs_diff(b) <= 2;
-        let is =
-            |p: &&[u8; 3]| near(p[0], colour.0) && near(p[1], colour.1) && near(p[2], colour.2);
+        let is = |p: &&[u8; 3]| near(p[0], colour.0) && near(p[1], colour.1) && near(p[2], colour.2);
         decoded(bytes).iter().filter(is).count()
     }
 }
@@ -188,9 +165,7 @@ mod tests {
         let mut canvas = Canvas::new().unwrap();
         let xs: Vec<f64> = (0..101).map(|i| 100.0 + f64::from(i) * 1.7).collect();
         let (lower, upper) = (vec![400.0; 101], vec![200.0; 101]);
-        canvas
-            .fill_between(&xs, &lower, &upper, (FORECAST, 0.2))
-            .unwrap();
+        canvas.fill_between(&xs, &lower, &upper, (FORECAST, 0.2)).unwrap();
         canvas.stroke(&[(100.0, 500.0), (900.0, 640.0)], 4.0, INK);
         let png = canvas.into_png().unwrap();
         let once = PAPER.mix(FORECAST, 0.2);
@@ -202,24 +177,11 @@ mod tests {
     fn bands_break_where_an_end_is_missing_and_need_two_points() {
         let area = |lower: &[f64]| {
             let mut canvas = Canvas::new().unwrap();
-            canvas
-                .fill(
-                    Rect {
-                        left: 0.0,
-                        top: 0.0,
-                        right: 300.0,
-                        bottom: 30.0,
-                    },
-                    INK,
-                    1.0,
-                )
-                .unwrap();
+            canvas.fill(Rect { left: 0.0, top: 0.0, right: 300.0, bottom: 30.0 }, INK, 1.0).unwrap();
             canvas.stroke(&[(0.0, 600.0), (99.0, 660.0)], 3.0, INK);
             let xs = [100.0, 200.0, 300.0, 400.0];
             let upper = vec![200.0; lower.len()];
-            canvas
-                .fill_between(&xs[..lower.len()], lower, &upper, (FORECAST, 1.0))
-                .unwrap();
+            canvas.fill_between(&xs[..lower.len()], lower, &upper, (FORECAST, 1.0)).unwrap();
             count(&canvas.into_png().unwrap(), FORECAST)
         };
         assert_eq!(area(&[300.0; 4]), 300 * 100);
@@ -231,18 +193,7 @@ mod tests {
     fn drawing_outside_the_canvas_is_cut_off() {
         let mut canvas = Canvas::new().unwrap();
         canvas.stroke(&[(-50.0, 300.0), (1300.0, 300.0), (600.0, -90.0)], 9.0, INK);
-        canvas
-            .fill(
-                Rect {
-                    left: -10.0,
-                    top: 600.0,
-                    right: 5000.0,
-                    bottom: 9000.0,
-                },
-                INK,
-                0.5,
-            )
-            .unwrap();
+        canvas.fill(Rect { left: -10.0, top: 600.0, right: 5000.0, bottom: 9000.0 }, INK, 0.5).unwrap();
         canvas.stroke(&[(f64::NAN, 1.0), (5.0, f64::INFINITY)], 2.0, INK);
         decoded(&canvas.into_png().unwrap());
     }

@@ -34,11 +34,7 @@ impl CoefficientChart {
     pub fn render(&self) -> Result<Vec<u8>> {
         let n = self.coefficients.len();
         if n == 0 {
-            return Err(Error::option(
-                "coefficients",
-                "empty",
-                "the chart needs at least one",
-            ));
+            return Err(Error::option("coefficients", "empty", "the chart needs at least one"));
         }
         // Stems rise from zero, so zero is always there, and a little more so that labels have room.
         let finite = self.coefficients.iter().copied().filter(|c| c.is_finite());
@@ -51,21 +47,14 @@ impl CoefficientChart {
             side: Side::Values(value_axis(values, 0.0), "coefficient"),
         })?;
         let zero = frame.py(0.0);
-        frame.rule(
-            (frame.plot.left, zero),
-            (frame.plot.right, zero),
-            (1.3, RULE),
-            None,
-        );
+        frame.rule((frame.plot.left, zero), (frame.plot.right, zero), (1.3, RULE), None);
         let apart = (frame.plot.right - frame.plot.left) / n as f64;
         let width = (apart * 0.4).clamp(1.0, 2.6);
         for (i, coefficient) in self.coefficients.iter().enumerate() {
             let (x, y) = (frame.px((i + 1) as f64), frame.py(*coefficient));
             if y.is_finite() {
                 frame.rule((x, zero), (x, y), (width, FORECAST), None);
-                frame
-                    .canvas
-                    .stroke(&[(x, y)], (apart * 0.32).clamp(0.6, 3.4), FORECAST);
+                frame.canvas.stroke(&[(x, y)], (apart * 0.32).clamp(0.6, 3.4), FORECAST);
             }
         }
         if !self.coefficients.iter().any(|c| c.is_finite()) {
@@ -78,9 +67,8 @@ impl CoefficientChart {
     /// Writes the lag at the largest coefficients, where it does not run into another label or stem.
     fn label_largest(&self, frame: &mut Frame) -> Result<()> {
         let size = |lag: &usize| self.coefficients[lag - 1].abs();
-        let mut lags: Vec<usize> = (1..=self.coefficients.len())
-            .filter(|lag| size(lag) > 0.0 && size(lag).is_finite())
-            .collect();
+        let mut lags: Vec<usize> =
+            (1..=self.coefficients.len()).filter(|lag| size(lag) > 0.0 && size(lag).is_finite()).collect();
         let largest = lags.iter().map(&size).fold(0.0, f64::max);
         lags.retain(|lag| size(lag) >= largest * WORTH_A_LABEL);
         lags.sort_by(|a, b| size(b).total_cmp(&size(a)).then(a.cmp(b)));
@@ -92,25 +80,16 @@ impl CoefficientChart {
             let coefficient = self.coefficients[lag - 1];
             let text = format!("lag {lag}");
             let half = text_width(&text, TICK)? / 2.0;
-            let x = frame
-                .px(lag as f64)
-                .clamp(frame.plot.left + half, frame.plot.right - half);
+            let x = frame.px(lag as f64).clamp(frame.plot.left + half, frame.plot.right - half);
             let y = frame.py(coefficient) + if coefficient > 0.0 { -10.0 } else { 22.0 };
-            let area = Rect {
-                left: x - half - 4.0,
-                top: y - LABEL_HEIGHT,
-                right: x + half + 4.0,
-                bottom: y + 4.0,
-            };
-            if taken.iter().any(|other| overlap(&area, other)) || self.hits_stem(frame, &area, lag)
-            {
+            let area =
+                Rect { left: x - half - 4.0, top: y - LABEL_HEIGHT, right: x + half + 4.0, bottom: y + 4.0 };
+            if taken.iter().any(|other| overlap(&area, other)) || self.hits_stem(frame, &area, lag) {
                 continue;
             }
             // Grid lines fade behind the label.
             frame.canvas.fill(area, PAPER, 0.8)?;
-            frame
-                .canvas
-                .text(&text, (x, y), (TICK, INK), Align::Centre)?;
+            frame.canvas.text(&text, (x, y), (TICK, INK), Align::Centre)?;
             taken.push(area);
         }
         Ok(())
@@ -119,19 +98,11 @@ impl CoefficientChart {
     /// True if the stem of another lag crosses `area`.
     fn hits_stem(&self, frame: &Frame, area: &Rect, own: usize) -> bool {
         let zero = frame.py(0.0);
-        self.coefficients
-            .iter()
-            .enumerate()
-            .any(|(i, coefficient)| {
-                let (x, y) = (frame.px((i + 1) as f64), frame.py(*coefficient));
-                let stem = Rect {
-                    left: x,
-                    top: y.min(zero),
-                    right: x,
-                    bottom: y.max(zero),
-                };
-                i + 1 != own && overlap(area, &stem)
-            })
+        self.coefficients.iter().enumerate().any(|(i, coefficient)| {
+            let (x, y) = (frame.px((i + 1) as f64), frame.py(*coefficient));
+            let stem = Rect { left: x, top: y.min(zero), right: x, bottom: y.max(zero) };
+            i + 1 != own && overlap(area, &stem)
+        })
     }
 }
 
@@ -145,11 +116,7 @@ mod tests {
     use crate::plot::canvas::testing::{count, decoded};
 
     fn chart(step: &str, coefficients: Vec<f64>) -> CoefficientChart {
-        CoefficientChart {
-            title: "Coefficients".to_string(),
-            step: step.parse().unwrap(),
-            coefficients,
-        }
+        CoefficientChart { title: "Coefficients".to_string(), step: step.parse().unwrap(), coefficients }
     }
 
     #[test]

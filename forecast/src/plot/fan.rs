@@ -15,11 +15,7 @@ use crate::{Error, Result, Step};
 const BAND: f64 = 0.2;
 
 /// History and actual values are one series, drawn alike; the rule at the cutoff parts them.
-const OBSERVED: Pen = Pen {
-    width: 2.0,
-    colour: INK,
-    dash: None,
-};
+const OBSERVED: Pen = Pen { width: 2.0, colour: INK, dash: None };
 
 /// History and forecast with shaded intervals, and a rule at the cutoff.
 ///
@@ -54,18 +50,9 @@ impl FanChart<'_> {
         let mut bands: Vec<&Band> = self.bands.iter().collect();
         bands.sort_by(|a, b| b.level.total_cmp(&a.level));
 
-        let lines = [
-            Some(&self.history),
-            Some(&self.forecast),
-            self.actual.as_ref(),
-        ];
-        let values = lines
-            .into_iter()
-            .flatten()
-            .flat_map(|line| line.values.iter());
-        let ends = bands
-            .iter()
-            .flat_map(|band| band.lower.iter().chain(&band.upper));
+        let lines = [Some(&self.history), Some(&self.forecast), self.actual.as_ref()];
+        let values = lines.into_iter().flatten().flat_map(|line| line.values.iter());
+        let ends = bands.iter().flat_map(|band| band.lower.iter().chain(&band.upper));
         let values: Vec<f64> = values.chain(ends).copied().collect();
         let legend = self.legend(&bands);
         let mut frame = Frame::new(Layout {
@@ -83,23 +70,12 @@ impl FanChart<'_> {
         }
         let at = cutoff(&time, &self.forecast.index);
         frame.vertical(at, (1.4, RULE), Some((5.0, 5.0)));
-        frame.note_above(
-            &format!("forecast from {}", spell(&self.forecast.index)),
-            at,
-        )?;
+        frame.note_above(&format!("forecast from {}", spell(&self.forecast.index)), at)?;
         if let Some(actual) = &self.actual {
             actual.draw(&mut frame, &time, OBSERVED);
         }
         self.history.draw(&mut frame, &time, OBSERVED);
-        self.forecast.draw(
-            &mut frame,
-            &time,
-            Pen {
-                width: 2.6,
-                colour: FORECAST,
-                dash: None,
-            },
-        );
+        self.forecast.draw(&mut frame, &time, Pen { width: 2.6, colour: FORECAST, dash: None });
         frame.into_png()
     }
 
@@ -110,37 +86,23 @@ impl FanChart<'_> {
             actual.check("actual")?;
         }
         if self.forecast.index.len == 0 {
-            return Err(Error::option(
-                "forecast",
-                "empty",
-                "it needs at least one step",
-            ));
+            return Err(Error::option("forecast", "empty", "it needs at least one step"));
         }
         let stamps = self.forecast.index.len;
-        self.bands
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, band)| band.check(&format!("bands[{i}]"), stamps))
+        self.bands.iter().enumerate().try_for_each(|(i, band)| band.check(&format!("bands[{i}]"), stamps))
     }
 
     /// Keys for what is there; `bands` from the widest to the narrowest.
     fn legend(&self, bands: &[&Band]) -> Vec<Key> {
         let mut keys = Vec::new();
-        let observed = if self.actual.is_some() {
-            "observed"
-        } else {
-            "history"
-        };
+        let observed = if self.actual.is_some() { "observed" } else { "history" };
         if self.history.index.len > 0 || self.actual.is_some() {
             keys.push(Key::new(observed, Sample::Line(INK, 2.0, None)));
         }
         keys.push(Key::new("forecast", Sample::Line(FORECAST, 2.6, None)));
         for (i, band) in bands.iter().enumerate().rev() {
             let layers = vec![(FORECAST, BAND); i + 1];
-            keys.push(Key::new(
-                format!("{} % interval", band.level),
-                Sample::Area(layers),
-            ));
+            keys.push(Key::new(format!("{} % interval", band.level), Sample::Area(layers)));
         }
         keys
     }
@@ -170,12 +132,7 @@ mod tests {
 
     fn chart(step: &str, history: Vec<f64>, forecast: Vec<f64>) -> FanChart<'static> {
         let step = Step::try_from(step.to_string()).unwrap();
-        let index = TimeIndex {
-            start: 0,
-            step,
-            zone: Zone::Local,
-            len: history.len(),
-        };
+        let index = TimeIndex { start: 0, step, zone: Zone::Local, len: history.len() };
         let future = index.future(forecast.len());
         let band = |level: f64, half: f64| Band {
             level,
@@ -193,9 +150,7 @@ mod tests {
     }
 
     fn wave(n: usize) -> Vec<f64> {
-        (0..n)
-            .map(|i| 100.0 + 30.0 * (i as f64 * 0.26).sin())
-            .collect()
+        (0..n).map(|i| 100.0 + 30.0 * (i as f64 * 0.26).sin()).collect()
     }
 
     #[test]
@@ -232,41 +187,26 @@ mod tests {
                 (vec![1e-12, 2e-12], vec![1.5e-12]),
             ] {
                 let actual = Line::new(
-                    chart(step, history.clone(), forecast.clone())
-                        .forecast
-                        .index,
+                    chart(step, history.clone(), forecast.clone()).forecast.index,
                     forecast.clone(),
                 );
-                let chart = FanChart {
-                    actual: Some(actual),
-                    ..chart(step, history, forecast)
-                };
+                let chart = FanChart { actual: Some(actual), ..chart(step, history, forecast) };
                 decoded(&chart.render().unwrap());
             }
         }
         let long = "sehr ".repeat(200);
-        let chart = FanChart {
-            title: long.clone(),
-            value_label: long,
-            ..chart("1h", wave(9), wave(3))
-        };
+        let chart = FanChart { title: long.clone(), value_label: long, ..chart("1h", wave(9), wave(3)) };
         decoded(&chart.render().unwrap());
     }
 
     #[test]
     fn an_empty_forecast_and_wrong_lengths_are_user_errors() {
         let error = chart("1h", wave(5), vec![]).render().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "forecast is empty, but it needs at least one step"
-        );
+        assert_eq!(error.to_string(), "forecast is empty, but it needs at least one step");
         let mut short = chart("1h", wave(5), wave(3));
         short.bands[1].upper.pop();
         let error = short.render().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "bands[1].upper is 2 values, but the forecast has 3 stamps"
-        );
+        assert_eq!(error.to_string(), "bands[1].upper is 2 values, but the forecast has 3 stamps");
     }
 
     #[test]

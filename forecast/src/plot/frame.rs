@@ -3,9 +3,7 @@
 use super::canvas::{Canvas, Point, Rect};
 use super::legend::{Key, draw_legend};
 use super::text::{Align, fitted, text_width};
-use super::theme::{
-    Colour, Dash, GRID, HEIGHT, INK, LABEL, MARGIN, RULE, SOFT_INK, TICK, TITLE, WIDTH,
-};
+use super::theme::{Colour, Dash, GRID, HEIGHT, INK, LABEL, MARGIN, RULE, SOFT_INK, TICK, TITLE, WIDTH};
 use crate::Result;
 
 /// A labelled place on an axis.
@@ -75,50 +73,22 @@ impl Frame {
         let (y, y_title, left, right) = match layout.side {
             Side::Values(axis, title) => {
                 let widths = axis.ticks.iter().map(|tick| text_width(&tick.label, TICK));
-                let widest = widths
-                    .collect::<Result<Vec<_>>>()?
-                    .into_iter()
-                    .fold(0.0, f64::max);
+                let widest = widths.collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max);
                 (axis, title, MARGIN + widest + 12.0, MARGIN)
             }
-            Side::Room { left, right } => (
-                Axis {
-                    lo: 0.0,
-                    hi: 1.0,
-                    ticks: Vec::new(),
-                },
-                "",
-                left,
-                right,
-            ),
+            Side::Room { left, right } => (Axis { lo: 0.0, hi: 1.0, ticks: Vec::new() }, "", left, right),
         };
         let mut top = legend_end + 18.0;
         if !y_title.is_empty() {
             // The name of the values lies level above them: no one has to turn their head.
             let y_title = fitted(y_title, LABEL, room)?;
-            canvas.text(
-                &y_title,
-                (MARGIN, legend_end + 30.0),
-                (LABEL, SOFT_INK),
-                Align::Left,
-            )?;
+            canvas.text(&y_title, (MARGIN, legend_end + 30.0), (LABEL, SOFT_INK), Align::Left)?;
             top = legend_end + 46.0;
         }
         let right = WIDTH as f64 - right - overhang(&layout.x, (left, right))?;
-        let plot = Rect {
-            left,
-            top,
-            right,
-            bottom,
-        };
+        let plot = Rect { left, top, right, bottom };
         let y_title_end = MARGIN + text_width(y_title, LABEL)?;
-        let mut frame = Frame {
-            canvas,
-            plot,
-            y_title_end,
-            x: layout.x,
-            y,
-        };
+        let mut frame = Frame { canvas, plot, y_title_end, x: layout.x, y };
         frame.draw_grid()?;
         frame.draw_x_labels(layout.x_title)?;
         Ok(frame)
@@ -139,8 +109,7 @@ impl Frame {
             let y = self.py(tick.at);
             self.rule((self.plot.left, y), (self.plot.right, y), (1.0, GRID), None);
             let at = (self.plot.left - 12.0, y + 6.0);
-            self.canvas
-                .text(&tick.label, at, (TICK, SOFT_INK), Align::Right)?;
+            self.canvas.text(&tick.label, at, (TICK, SOFT_INK), Align::Right)?;
         }
         if self.y.lo < 0.0 && self.y.hi > 0.0 {
             let y = self.py(0.0);
@@ -151,21 +120,11 @@ impl Frame {
 
     fn draw_x_labels(&mut self, title: &str) -> Result<()> {
         let bottom = self.plot.bottom;
-        self.rule(
-            (self.plot.left, bottom),
-            (self.plot.right, bottom),
-            (1.3, RULE),
-            None,
-        );
+        self.rule((self.plot.left, bottom), (self.plot.right, bottom), (1.3, RULE), None);
         let ticks = self.x.ticks.clone();
         let widths = ticks.iter().map(|tick| text_width(&tick.label, TICK));
-        let widest = widths
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .fold(0.0, f64::max);
-        let apart = ticks
-            .windows(2)
-            .map(|t| self.px(t[1].at) - self.px(t[0].at));
+        let widest = widths.collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max);
+        let apart = ticks.windows(2).map(|t| self.px(t[1].at) - self.px(t[0].at));
         let closest = apart.fold(f64::INFINITY, f64::min).max(1.0);
         // Labels that would touch are left out in turn; their ticks stay.
         let every = ((widest + 14.0) / closest).ceil().max(1.0) as usize;
@@ -186,11 +145,7 @@ impl Frame {
         let title_width = text_width(title, LABEL)?;
         let right = WIDTH as f64 - MARGIN;
         // The title shares the row of the dates where there is room for both.
-        let row = if context_end + 24.0 < right - title_width {
-            48.0
-        } else {
-            66.0
-        };
+        let row = if context_end + 24.0 < right - title_width { 48.0 } else { 66.0 };
         let at = (right, bottom + row);
         self.canvas.text(title, at, (LABEL, SOFT_INK), Align::Right)
     }
@@ -199,8 +154,7 @@ impl Frame {
     fn label_below(&mut self, text: &str, (x, y): Point) -> Result<f64> {
         let half = text_width(text, TICK)? / 2.0;
         let x = x.clamp(MARGIN + half, WIDTH as f64 - half - 6.0);
-        self.canvas
-            .text(text, (x, y), (TICK, SOFT_INK), Align::Centre)?;
+        self.canvas.text(text, (x, y), (TICK, SOFT_INK), Align::Centre)?;
         Ok(x + half)
     }
 
@@ -225,16 +179,12 @@ impl Frame {
             return Ok(());
         }
         let place = (x, self.plot.top - 16.0);
-        self.canvas
-            .text(text, place, (TICK, SOFT_INK), Align::Centre)
+        self.canvas.text(text, place, (TICK, SOFT_INK), Align::Centre)
     }
 
     /// Writes a sentence into the middle of an empty plot.
     pub(super) fn note(&mut self, text: &str) -> Result<()> {
-        let at = (
-            (self.plot.left + self.plot.right) / 2.0,
-            (self.plot.top + self.plot.bottom) / 2.0,
-        );
+        let at = ((self.plot.left + self.plot.right) / 2.0, (self.plot.top + self.plot.bottom) / 2.0);
         self.canvas.text(text, at, (LABEL, SOFT_INK), Align::Centre)
     }
 

@@ -27,24 +27,11 @@ impl HorizonErrorChart {
     /// # Errors
     /// [`Error::BadOption`] if no model has a step.
     pub fn render(&self) -> Result<Vec<u8>> {
-        let horizon = self
-            .models
-            .iter()
-            .map(|(_, errors)| errors.len())
-            .max()
-            .unwrap_or(0);
+        let horizon = self.models.iter().map(|(_, errors)| errors.len()).max().unwrap_or(0);
         if horizon == 0 {
-            return Err(Error::option(
-                "models",
-                "empty",
-                "the chart needs the error of at least one step",
-            ));
+            return Err(Error::option("models", "empty", "the chart needs the error of at least one step"));
         }
-        let errors = || {
-            self.models
-                .iter()
-                .flat_map(|(_, errors)| errors.iter().copied())
-        };
+        let errors = || self.models.iter().flat_map(|(_, errors)| errors.iter().copied());
         let legend: Vec<Key> = self
             .models
             .iter()
@@ -68,18 +55,8 @@ impl HorizonErrorChart {
         for (i, (_, errors)) in self.models.iter().enumerate() {
             let (colour, dash) = model_style(i);
             let steps = errors.iter().enumerate();
-            let points = steps
-                .map(|(i, error)| (frame.px((i + 1) as f64), frame.py(*error)))
-                .collect();
-            draw_points(
-                &mut frame,
-                points,
-                Pen {
-                    width: 2.4,
-                    colour,
-                    dash,
-                },
-            );
+            let points = steps.map(|(i, error)| (frame.px((i + 1) as f64), frame.py(*error))).collect();
+            draw_points(&mut frame, points, Pen { width: 2.4, colour, dash });
         }
         frame.into_png()
     }

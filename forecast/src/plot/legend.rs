@@ -34,10 +34,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn new(name: impl Into<String>, sample: Sample) -> Self {
-        Key {
-            name: name.into(),
-            sample,
-        }
+        Key { name: name.into(), sample }
     }
 }
 
@@ -51,11 +48,7 @@ pub(super) fn draw_legend(canvas: &mut Canvas, keys: &[Key], top: f64) -> Result
         let name = fitted(&key.name, LABEL, LONGEST)?;
         let width = SAMPLE + GAP + text_width(&name, LABEL)?;
         // The last row keeps room for the words that count the rest.
-        let reserved = if row + 1 == MAX_ROWS && i + 1 < keys.len() {
-            120.0
-        } else {
-            0.0
-        };
+        let reserved = if row + 1 == MAX_ROWS && i + 1 < keys.len() { 120.0 } else { 0.0 };
         if x > MARGIN && x + width > right - reserved {
             if row + 1 == MAX_ROWS {
                 let rest = format!("and {} more", keys.len() - i);
@@ -68,19 +61,10 @@ pub(super) fn draw_legend(canvas: &mut Canvas, keys: &[Key], top: f64) -> Result
         }
         let y = top + ROW * row as f64;
         draw_sample(canvas, &key.sample, x, y)?;
-        canvas.text(
-            &name,
-            (x + SAMPLE + GAP, y + 19.0),
-            (LABEL, SOFT_INK),
-            Align::Left,
-        )?;
+        canvas.text(&name, (x + SAMPLE + GAP, y + 19.0), (LABEL, SOFT_INK), Align::Left)?;
         x += width + BETWEEN;
     }
-    Ok(if keys.is_empty() {
-        top
-    } else {
-        top + ROW * (row + 1) as f64
-    })
+    Ok(if keys.is_empty() { top } else { top + ROW * (row + 1) as f64 })
 }
 
 fn draw_sample(canvas: &mut Canvas, sample: &Sample, x: f64, y: f64) -> Result<()> {
@@ -88,20 +72,10 @@ fn draw_sample(canvas: &mut Canvas, sample: &Sample, x: f64, y: f64) -> Result<(
         Sample::Line(colour, width, dash) => {
             let y = y + 13.5;
             // The round ends of the stroke stay inside the sample.
-            canvas.stroke_dashed(
-                &[(x + 2.0, y), (x + SAMPLE - 2.0, y)],
-                width.max(2.5),
-                *colour,
-                *dash,
-            );
+            canvas.stroke_dashed(&[(x + 2.0, y), (x + SAMPLE - 2.0, y)], width.max(2.5), *colour, *dash);
         }
         Sample::Area(layers) => {
-            let area = Rect {
-                left: x,
-                top: y + 6.0,
-                right: x + SAMPLE,
-                bottom: y + 21.0,
-            };
+            let area = Rect { left: x, top: y + 6.0, right: x + SAMPLE, bottom: y + 21.0 };
             for (colour, alpha) in layers {
                 canvas.fill(area, *colour, *alpha)?;
             }
@@ -118,19 +92,11 @@ mod tests {
     #[test]
     fn the_legend_never_takes_more_than_three_rows() {
         let mut canvas = Canvas::new().unwrap();
-        let key = |i: usize| {
-            Key::new(
-                format!("model {i} with a name"),
-                Sample::Line(INK, 2.0, None),
-            )
-        };
+        let key = |i: usize| Key::new(format!("model {i} with a name"), Sample::Line(INK, 2.0, None));
         for (n, rows) in [(0, 0.0), (1, 1.0), (6, 2.0), (200, 3.0)] {
             let keys: Vec<Key> = (0..n).map(key).collect();
             let end = draw_legend(&mut canvas, &keys, 10.0).unwrap();
-            assert!(
-                (end - 10.0 - rows * ROW).abs() < 1e-9,
-                "{n} keys end at {end}"
-            );
+            assert!((end - 10.0 - rows * ROW).abs() < 1e-9, "{n} keys end at {end}");
         }
     }
 }

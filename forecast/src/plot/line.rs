@@ -21,10 +21,7 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// A line through `values` at the stamps of `index`, borrowed or owned.
     pub fn new(index: TimeIndex, values: impl Into<Cow<'a, [f64]>>) -> Self {
-        Line {
-            index,
-            values: values.into(),
-        }
+        Line { index, values: values.into() }
     }
 
     /// Checks that there is one value a stamp.
@@ -37,11 +34,7 @@ impl<'a> Line<'a> {
             return Ok(());
         }
         let rule = format!("its time index has {stamps} stamps");
-        Err(Error::option(
-            format!("{field}.values"),
-            format!("{values} values"),
-            rule,
-        ))
+        Err(Error::option(format!("{field}.values"), format!("{values} values"), rule))
     }
 
     /// Draws the line.
@@ -50,10 +43,7 @@ impl<'a> Line<'a> {
         let points = points.map(|(stamp, value)| (frame.px(axis.at(stamp)), frame.py(*value)));
         // Thinner where many values share a pixel, so that single spikes do not look like blocks.
         let dense = self.index.len as f64 > frame.plot.right - frame.plot.left;
-        let pen = Pen {
-            width: if dense { pen.width * 0.6 } else { pen.width },
-            ..pen
-        };
+        let pen = Pen { width: if dense { pen.width * 0.6 } else { pen.width }, ..pen };
         draw_points(frame, points.collect(), pen);
     }
 }
@@ -97,10 +87,7 @@ impl Band {
         index: &TimeIndex,
         paint: (Colour, f64),
     ) -> Result<()> {
-        let mut xs: Vec<f64> = index
-            .stamps()
-            .map(|stamp| frame.px(axis.at(stamp)))
-            .collect();
+        let mut xs: Vec<f64> = index.stamps().map(|stamp| frame.px(axis.at(stamp))).collect();
         let pixels = |ends: &[f64]| ends.iter().map(|v| frame.py(*v)).collect::<Vec<_>>();
         let (mut lower, mut upper) = (pixels(&self.lower), pixels(&self.upper));
         if let [x] = xs[..] {
@@ -128,9 +115,7 @@ pub(super) fn draw_points(frame: &mut Frame, points: Vec<Point>, pen: Pen) {
         match run {
             [] => {}
             [_] => frame.canvas.stroke(run, pen.width, pen.colour),
-            _ => frame
-                .canvas
-                .stroke_dashed(&thinned(run), pen.width, pen.colour, pen.dash),
+            _ => frame.canvas.stroke_dashed(&thinned(run), pen.width, pen.colour, pen.dash),
         }
     }
 }
@@ -167,9 +152,8 @@ mod tests {
 
     #[test]
     fn thinning_keeps_the_extremes_of_every_column() {
-        let points: Vec<Point> = (0..10_000)
-            .map(|i| (f64::from(i) / 100.0, f64::from(i * 7919 % 1000)))
-            .collect();
+        let points: Vec<Point> =
+            (0..10_000).map(|i| (f64::from(i) / 100.0, f64::from(i * 7919 % 1000))).collect();
         let thin = thinned(&points);
         assert!(thin.len() <= 4 * 201, "{}", thin.len());
         let highest = |points: &[Point]| points.iter().map(|p| p.1).fold(f64::MIN, f64::max);
@@ -179,40 +163,14 @@ mod tests {
 
     #[test]
     fn wrong_lengths_and_levels_are_told_with_their_numbers() {
-        let index = TimeIndex {
-            start: 0,
-            step: Step::Nanos(1),
-            zone: Zone::Local,
-            len: 3,
-        };
-        let message = Line::new(index, vec![1.0])
-            .check("history")
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message,
-            "history.values is 1 values, but its time index has 3 stamps"
-        );
-        let band = |level, n| Band {
-            level,
-            lower: vec![0.0; n],
-            upper: vec![1.0; 3],
-        };
+        let index = TimeIndex { start: 0, step: Step::Nanos(1), zone: Zone::Local, len: 3 };
+        let message = Line::new(index, vec![1.0]).check("history").unwrap_err().to_string();
+        assert_eq!(message, "history.values is 1 values, but its time index has 3 stamps");
+        let band = |level, n| Band { level, lower: vec![0.0; n], upper: vec![1.0; 3] };
         assert!(band(80.0, 3).check("bands", 3).is_ok());
-        assert!(
-            band(80.0, 2)
-                .check("bands", 3)
-                .unwrap_err()
-                .to_string()
-                .contains("bands.lower")
-        );
+        assert!(band(80.0, 2).check("bands", 3).unwrap_err().to_string().contains("bands.lower"));
         for level in [0.0, 100.0, -1.0, f64::NAN] {
-            assert!(
-                band(level, 3)
-                    .check("bands", 3)
-                    .unwrap_err()
-                    .is_user_error()
-            );
+            assert!(band(level, 3).check("bands", 3).unwrap_err().is_user_error());
         }
     }
 }

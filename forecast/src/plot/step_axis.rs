@@ -11,17 +11,9 @@ pub(super) fn step_axis(step: Step, n: usize) -> Axis {
     let spacing = spacing(step, n);
     let ticks = (1..=n / spacing)
         .map(|i| i * spacing)
-        .map(|at| Tick {
-            at: at as f64,
-            label: label(step, at),
-            context: None,
-        })
+        .map(|at| Tick { at: at as f64, label: label(step, at), context: None })
         .collect();
-    Axis {
-        lo: 0.5,
-        hi: n as f64 + 0.5,
-        ticks,
-    }
+    Axis { lo: 0.5, hi: n as f64 + 0.5, ticks }
 }
 
 /// A step count and its span: `24 (1 day)`; the count alone for an integer index.
@@ -50,11 +42,9 @@ fn spacing(step: Step, n: usize) -> usize {
             .filter(|span| span % nanos == 0)
             .filter_map(|span| usize::try_from(span / nanos).ok())
             .collect(),
-        Step::Days(days) if days > 0 => [1, 2, 7, 14, 28]
-            .into_iter()
-            .filter(|d| d % days == 0)
-            .map(|d| (d / days) as usize)
-            .collect(),
+        Step::Days(days) if days > 0 => {
+            [1, 2, 7, 14, 28].into_iter().filter(|d| d % days == 0).map(|d| (d / days) as usize).collect()
+        }
         Step::Months(months) if months > 0 => [1, 2, 3, 6, 12, 24, 60, 120]
             .into_iter()
             .filter(|m| m % months == 0)
@@ -84,11 +74,7 @@ mod tests {
     use super::*;
 
     fn labels(step: &str, n: usize) -> Vec<String> {
-        step_axis(step.parse().unwrap(), n)
-            .ticks
-            .into_iter()
-            .map(|t| t.label)
-            .collect()
+        step_axis(step.parse().unwrap(), n).ticks.into_iter().map(|t| t.label).collect()
     }
 
     #[test]

@@ -10,11 +10,7 @@ const NARROWEST: f64 = 2.0;
 
 /// The colour of a column with this share of its steps missing; a single step is already far from none.
 pub(super) fn shade(share: f64) -> Colour {
-    if share > 0.0 {
-        FEW_MISSING.mix(ALL_MISSING, share)
-    } else {
-        OBSERVED
-    }
+    if share > 0.0 { FEW_MISSING.mix(ALL_MISSING, share) } else { OBSERVED }
 }
 
 /// Draws one series: first what is observed, then the gaps over it, widened so that none gets lost.
@@ -37,41 +33,24 @@ pub(super) fn draw_strip(frame: &mut Frame, strip: Rect, steps: &[Option<bool>])
         }
         let left = strip.left + column as f64 * width;
         let right = left + width;
-        frame.canvas.fill(
-            Rect {
-                left,
-                right,
-                ..strip
-            },
-            OBSERVED,
-            1.0,
-        )?;
+        frame.canvas.fill(Rect { left, right, ..strip }, OBSERVED, 1.0)?;
         if missing > 0 {
             let right = (left + NARROWEST.max(width)).min(strip.right);
             gaps.push((
-                Rect {
-                    left: right - NARROWEST.max(width),
-                    right,
-                    ..strip
-                },
+                Rect { left: right - NARROWEST.max(width), right, ..strip },
                 missing as f64 / known as f64,
             ));
         }
     }
     // The darkest come last, so that the widened edge of a light one cannot hide them.
     gaps.sort_by(|a, b| a.1.total_cmp(&b.1));
-    gaps.iter()
-        .try_for_each(|(area, share)| frame.canvas.fill(*area, shade(*share), 1.0))
+    gaps.iter().try_for_each(|(area, share)| frame.canvas.fill(*area, shade(*share), 1.0))
 }
 
 /// The share of missing steps: `3.2 %`; `< 0.1 %` is not none.
 pub(super) fn share_in_words(steps: &[Option<bool>]) -> String {
     let known = steps.iter().flatten().count();
-    let missing = steps
-        .iter()
-        .flatten()
-        .filter(|observed| !**observed)
-        .count();
+    let missing = steps.iter().flatten().filter(|observed| !**observed).count();
     let percent = 100.0 * missing as f64 / known as f64;
     match (known, missing) {
         (0, _) => "no steps".to_string(),

@@ -21,13 +21,7 @@ impl Canvas {
     }
 
     /// Draws a line through `points`, dashed if asked to.
-    pub(super) fn stroke_dashed(
-        &mut self,
-        points: &[Point],
-        width: f64,
-        colour: Colour,
-        dash: Dash,
-    ) {
+    pub(super) fn stroke_dashed(&mut self, points: &[Point], width: f64, colour: Colour, dash: Dash) {
         let Some((down, up)) = dash else {
             return self.stroke(points, width, colour);
         };
@@ -36,20 +30,11 @@ impl Canvas {
         for pair in points.windows(2) {
             let (a, b) = (pair[0], pair[1]);
             let length = (b.0 - a.0).hypot(b.1 - a.1);
-            let along = |s: f64| {
-                (
-                    a.0 + (b.0 - a.0) * s / length,
-                    a.1 + (b.1 - a.1) * s / length,
-                )
-            };
+            let along = |s: f64| (a.0 + (b.0 - a.0) * s / length, a.1 + (b.1 - a.1) * s / length);
             let mut done = 0.0;
             while done < length {
                 let pen_down = phase < down;
-                let left = if pen_down {
-                    down - phase
-                } else {
-                    down + up - phase
-                };
+                let left = if pen_down { down - phase } else { down + up - phase };
                 let step = left.min(length - done);
                 if pen_down {
                     self.segment(along(done), along(done + step), width, colour);
@@ -77,11 +62,7 @@ impl Canvas {
         }
         // The walk goes along the longer side; across it, a slope of at most 45 degrees bounds the reach.
         let steep = dy.abs() >= dx.abs();
-        let (from, to, slide) = if steep {
-            (a.1, b.1, dx)
-        } else {
-            (a.0, b.0, dy)
-        };
+        let (from, to, slide) = if steep { (a.1, b.1, dx) } else { (a.0, b.0, dy) };
         let reach = (half + 1.0) * std::f64::consts::SQRT_2;
         for major in (from.min(to) - reach).floor() as i64..=(from.max(to) + reach).ceil() as i64 {
             let share = ((major as f64 + 0.5 - from) / (to - from)).clamp(0.0, 1.0);
@@ -89,17 +70,9 @@ impl Canvas {
             let share = if share.is_nan() { 0.0 } else { share };
             let centre = (if steep { a.0 } else { a.1 }) + slide * share;
             for minor in (centre - reach).floor() as i64..=(centre + reach).ceil() as i64 {
-                let (x, y) = if steep {
-                    (minor, major)
-                } else {
-                    (major, minor)
-                };
+                let (x, y) = if steep { (minor, major) } else { (major, minor) };
                 let (px, py) = (x as f64 + 0.5 - a.0, y as f64 + 0.5 - a.1);
-                let nearest = if square > 0.0 {
-                    ((px * dx + py * dy) / square).clamp(0.0, 1.0)
-                } else {
-                    0.0
-                };
+                let nearest = if square > 0.0 { ((px * dx + py * dy) / square).clamp(0.0, 1.0) } else { 0.0 };
                 let distance = (px - nearest * dx).hypot(py - nearest * dy);
                 self.blend((x, y), colour, (half - distance + 0.5).clamp(0.0, 1.0));
             }
@@ -130,11 +103,7 @@ mod tests {
         let mut canvas = Canvas::new().unwrap();
         draw(&mut canvas);
         // A slanted line for the shades of grey that every picture is expected to have.
-        canvas.stroke(
-            &[(0.0, 0.0), (1200.0, 100.0)],
-            3.0,
-            INK.mix(Colour(255, 255, 255), 0.3),
-        );
+        canvas.stroke(&[(0.0, 0.0), (1200.0, 100.0)], 3.0, INK.mix(Colour(255, 255, 255), 0.3));
         count(&canvas.into_png().unwrap(), INK)
     }
 
@@ -153,10 +122,7 @@ mod tests {
         let line = [(100.0, 300.0), (400.0, 300.0), (700.0, 300.0)];
         let solid = ink(|canvas| canvas.stroke_dashed(&line, 6.0, INK, None));
         let dashed = ink(|canvas| canvas.stroke_dashed(&line, 6.0, INK, Some((10.0, 20.0))));
-        assert!(
-            dashed > solid / 5 && dashed < solid * 3 / 5,
-            "{dashed} of {solid}"
-        );
+        assert!(dashed > solid / 5 && dashed < solid * 3 / 5, "{dashed} of {solid}");
         assert!((60..=110).contains(&ink(|canvas| canvas.stroke(&[(300.0, 300.0)], 5.0, INK))));
         assert_eq!(ink(|canvas| canvas.stroke(&[], 5.0, INK)), 0);
     }

@@ -34,13 +34,8 @@ impl Canvas {
         let style = TextStyle::from(font(lettering)).color(&colour);
         // Plotters puts the base line half the size of the font below the place that it is given.
         let top = at.1 - lettering.size / 2.0;
-        let corner = (
-            (left * FINE_F).round() as i32,
-            (top * FINE_F).round() as i32,
-        );
-        self.backend()
-            .draw_text(text, &style, corner)
-            .map_err(failed)
+        let corner = ((left * FINE_F).round() as i32, (top * FINE_F).round() as i32);
+        self.backend().draw_text(text, &style, corner).map_err(failed)
     }
 }
 
@@ -53,11 +48,8 @@ pub(super) fn text_width(text: &str, lettering: Lettering) -> Result<f64> {
 /// `text` without control characters, cut with an ellipsis where it would be wider than `room` pixels.
 pub(super) fn fitted(text: &str, lettering: Lettering, room: f64) -> Result<String> {
     // Far more letters than any chart has room for; longer texts are not worth measuring.
-    let mut letters: Vec<char> = text
-        .chars()
-        .take(500)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut letters: Vec<char> =
+        text.chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let whole: String = letters.iter().collect();
     if text.chars().nth(500).is_none() && text_width(&whole, lettering)? <= room {
         return Ok(whole);
@@ -72,11 +64,7 @@ pub(super) fn fitted(text: &str, lettering: Lettering, room: f64) -> Result<Stri
 }
 
 fn font(lettering: Lettering) -> FontDesc<'static> {
-    FontDesc::new(
-        FontFamily::Name(FAMILY),
-        lettering.size * FINE_F,
-        lettering.style,
-    )
+    FontDesc::new(FontFamily::Name(FAMILY), lettering.size * FINE_F, lettering.style)
 }
 
 #[cfg(test)]
@@ -89,10 +77,7 @@ mod tests {
         let text = "Überschuss für Łódź, Αθήνα und Москва";
         assert_eq!(fitted(text, TITLE, 1000.0).unwrap(), text);
         let cut = fitted(&text.repeat(100), TITLE, 300.0).unwrap();
-        assert!(
-            cut.ends_with('…') && text_width(&cut, TITLE).unwrap() <= 300.0,
-            "{cut}"
-        );
+        assert!(cut.ends_with('…') && text_width(&cut, TITLE).unwrap() <= 300.0, "{cut}");
         assert_eq!(fitted("two\nlines", LABEL, 300.0).unwrap(), "two lines");
         assert_eq!(fitted(text, LABEL, 1.0).unwrap(), "");
         assert_eq!(fitted("", LABEL, 1.0).unwrap(), "");
@@ -109,8 +94,6 @@ mod tests {
     fn letters_beyond_the_typeface_do_no_harm() {
         let mut canvas = Canvas::new().unwrap();
         let style = (LABEL, Colour(0, 0, 0));
-        canvas
-            .text("東京 🌧 \u{0}", (1190.0, 2.0), style, Align::Centre)
-            .unwrap();
+        canvas.text("東京 🌧 \u{0}", (1190.0, 2.0), style, Align::Centre).unwrap();
     }
 }

@@ -26,13 +26,8 @@ pub(super) struct Colour(pub(super) u8, pub(super) u8, pub(super) u8);
 impl Colour {
     /// This colour with a share in [0, 1] of another.
     pub(super) fn mix(self, other: Colour, share: f64) -> Colour {
-        let mix =
-            |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
-        Colour(
-            mix(self.0, other.0),
-            mix(self.1, other.1),
-            mix(self.2, other.2),
-        )
+        let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
+        Colour(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
 }
 
@@ -89,20 +84,11 @@ pub(super) struct Lettering {
 }
 
 /// The title of a chart.
-pub(super) const TITLE: Lettering = Lettering {
-    size: 28.0,
-    style: FontStyle::Bold,
-};
+pub(super) const TITLE: Lettering = Lettering { size: 28.0, style: FontStyle::Bold };
 /// Legends, titles of axes, names of rows.
-pub(super) const LABEL: Lettering = Lettering {
-    size: 19.0,
-    style: FontStyle::Normal,
-};
+pub(super) const LABEL: Lettering = Lettering { size: 19.0, style: FontStyle::Normal };
 /// Ticks and notes.
-pub(super) const TICK: Lettering = Lettering {
-    size: 18.0,
-    style: FontStyle::Normal,
-};
+pub(super) const TICK: Lettering = Lettering { size: 18.0, style: FontStyle::Normal };
 
 /// Makes the embedded typeface known to plotters; only the first call does any work.
 ///
@@ -116,13 +102,7 @@ pub(super) fn register_fonts() -> Result<()> {
             .into_iter()
             .all(|(style, bytes)| register_font(FAMILY, style, bytes).is_ok())
     });
-    if registered {
-        Ok(())
-    } else {
-        Err(Error::Internal(
-            "the embedded typeface cannot be read".to_string(),
-        ))
-    }
+    if registered { Ok(()) } else { Err(Error::Internal("the embedded typeface cannot be read".to_string())) }
 }
 
 #[cfg(test)]

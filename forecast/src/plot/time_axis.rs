@@ -26,27 +26,15 @@ impl TimeAxis {
     pub(super) fn new(indexes: &[&TimeIndex], whole_steps: WholeSteps) -> Result<Self> {
         let filled: Vec<_> = indexes.iter().filter(|index| index.len > 0).collect();
         let Some(first) = filled.first() else {
-            return Err(Error::option(
-                "chart",
-                "empty",
-                "it needs at least one time stamp",
-            ));
+            return Err(Error::option("chart", "empty", "it needs at least one time stamp"));
         };
         let integer = |index: &TimeIndex| matches!(index.step, Step::Index(_));
         if filled.iter().any(|index| integer(index) != integer(first)) {
             let rule = "either all or none of them may be an integer index";
             return Err(Error::option("chart", "a mix of time indexes", rule));
         }
-        let lo = filled
-            .iter()
-            .map(|index| index.start)
-            .min()
-            .unwrap_or(first.start);
-        let mut hi = filled
-            .iter()
-            .map(|index| index.end())
-            .max()
-            .unwrap_or(first.start);
+        let lo = filled.iter().map(|index| index.start).min().unwrap_or(first.start);
+        let mut hi = filled.iter().map(|index| index.end()).max().unwrap_or(first.start);
         let width = step_width(first);
         if whole_steps == WholeSteps::Yes {
             hi = hi.saturating_add(width as i64);
@@ -64,15 +52,7 @@ impl TimeAxis {
         } else {
             time_ticks(lo, from, to, width, &first.zone)
         };
-        Ok(TimeAxis {
-            origin: lo,
-            axis: Axis {
-                lo: from,
-                hi: to,
-                ticks,
-            },
-            title: title(first),
-        })
+        Ok(TimeAxis { origin: lo, axis: Axis { lo: from, hi: to, ticks }, title: title(first) })
     }
 
     /// The position of a stamp on the axis.
@@ -115,41 +95,23 @@ mod tests {
 
     #[test]
     fn integers_and_single_stamps() {
-        let index = |len| TimeIndex {
-            start: 1000,
-            step: Step::Index(5),
-            zone: Zone::Local,
-            len,
-        };
+        let index = |len| TimeIndex { start: 1000, step: Step::Index(5), zone: Zone::Local, len };
         let axis = TimeAxis::new(&[&index(100)], WholeSteps::No).unwrap();
         assert_eq!(
-            axis.axis
-                .ticks
-                .iter()
-                .map(|tick| tick.label.as_str())
-                .collect::<Vec<_>>(),
+            axis.axis.ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(),
             ["1,000", "1,100", "1,200", "1,300", "1,400"]
         );
         assert_eq!(axis.title, "step");
-        let zoned = |name: &str| TimeIndex {
-            step: Step::Nanos(1),
-            zone: Zone::named(name).unwrap(),
-            ..index(4)
-        };
+        let zoned =
+            |name: &str| TimeIndex { step: Step::Nanos(1), zone: Zone::named(name).unwrap(), ..index(4) };
         assert_eq!(title(&zoned("-07:00")), "time (UTC\u{2212}07)");
         assert_eq!(title(&zoned("Europe/Rome")), "time (Europe/Rome)");
         let single = TimeAxis::new(&[&index(1)], WholeSteps::No).unwrap();
         assert!(single.axis.lo < 0.0 && single.axis.hi > 0.0);
         assert!(
-            TimeAxis::new(&[&index(0)], WholeSteps::No)
-                .unwrap_err()
-                .to_string()
-                .contains("at least one")
+            TimeAxis::new(&[&index(0)], WholeSteps::No).unwrap_err().to_string().contains("at least one")
         );
-        let time = TimeIndex {
-            step: Step::Nanos(1),
-            ..index(4)
-        };
+        let time = TimeIndex { step: Step::Nanos(1), ..index(4) };
         assert!(TimeAxis::new(&[&index(4), &time], WholeSteps::No).is_err());
     }
 
@@ -162,12 +124,7 @@ mod tests {
             len: 9,
         };
         assert!(TimeAxis::new(&[&index], WholeSteps::Yes).is_ok());
-        let index = TimeIndex {
-            start: i64::MIN,
-            step: Step::Nanos(i64::MAX),
-            zone: Zone::Local,
-            len: 3,
-        };
+        let index = TimeIndex { start: i64::MIN, step: Step::Nanos(i64::MAX), zone: Zone::Local, len: 3 };
         assert!(TimeAxis::new(&[&index], WholeSteps::Yes).is_ok());
     }
 }

@@ -88,9 +88,7 @@ impl Unit {
                     .collect()
             }
             _ => (0..civils.len())
-                .map(|i| {
-                    (i == 0 || civils[i].year() != civils[i - 1].year()).then(|| year(&civils[i]))
-                })
+                .map(|i| (i == 0 || civils[i].year() != civils[i - 1].year()).then(|| year(&civils[i])))
                 .collect(),
         }
     }

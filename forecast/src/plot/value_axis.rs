@@ -30,18 +30,10 @@ pub(super) fn value_axis(values: impl IntoIterator<Item = f64>, zero_within: f64
     } else {
         let room = (hi - lo) * 0.05;
         // Room below zero would suggest that values could be negative.
-        lo = if lo >= 0.0 {
-            (lo - room).max(0.0)
-        } else {
-            lo - room
-        };
+        lo = if lo >= 0.0 { (lo - room).max(0.0) } else { lo - room };
         hi += room;
     }
-    Axis {
-        lo,
-        hi,
-        ticks: round_ticks(lo, hi),
-    }
+    Axis { lo, hi, ticks: round_ticks(lo, hi) }
 }
 
 /// Four to ten ticks at multiples of 1, 2, 2.5 or 5 times a power of ten.
@@ -57,15 +49,7 @@ pub(super) fn round_ticks(lo: f64, hi: f64) -> Vec<Tick> {
     let (first, last) = ((lo / step).ceil() as i64, (hi / step).floor() as i64);
     let values: Vec<f64> = (first..=last).map(|i| i as f64 * step).collect();
     let labels = format_values(&values, step);
-    values
-        .into_iter()
-        .zip(labels)
-        .map(|(at, label)| Tick {
-            at,
-            label,
-            context: None,
-        })
-        .collect()
+    values.into_iter().zip(labels).map(|(at, label)| Tick { at, label, context: None }).collect()
 }
 
 /// The texts of ticks `step` apart: `1,250`, `1.2 M`, `0.005`, `2.5e−7`.
@@ -74,10 +58,7 @@ fn format_values(values: &[f64], step: f64) -> Vec<String> {
     if largest >= 1e15 || (largest < 1e-4 && largest > 0.0) {
         let exponent = largest.log10().floor();
         let digits = decimals(step / 10f64.powf(exponent));
-        return values
-            .iter()
-            .map(|v| minus(&scientific(*v, digits)))
-            .collect();
+        return values.iter().map(|v| minus(&scientific(*v, digits))).collect();
     }
     let unit = [(1e12, " T"), (1e9, " G"), (1e6, " M")]
         .into_iter()
@@ -106,22 +87,14 @@ fn decimals(step: f64) -> usize {
 }
 
 fn scientific(value: f64, digits: usize) -> String {
-    if value == 0.0 {
-        "0".to_string()
-    } else {
-        format!("{value:.digits$e}")
-    }
+    if value == 0.0 { "0".to_string() } else { format!("{value:.digits$e}") }
 }
 
 /// A number with `digits` decimals and commas between thousands.
 pub(super) fn grouped(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
-    let (whole, fraction) = text
-        .split_once('.')
-        .map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
-    let (sign, whole) = whole
-        .strip_prefix('-')
-        .map_or(("", whole), |whole| ("-", whole));
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));
     let mut out = String::from(sign);
     for (i, digit) in whole.chars().enumerate() {
         if i > 0 && (whole.len() - i) % 3 == 0 {
@@ -146,29 +119,14 @@ mod tests {
     use super::*;
 
     fn labels(lo: f64, hi: f64) -> Vec<String> {
-        value_axis([lo, hi], 0.0)
-            .ticks
-            .into_iter()
-            .map(|tick| tick.label)
-            .collect()
+        value_axis([lo, hi], 0.0).ticks.into_iter().map(|tick| tick.label).collect()
     }
 
     #[test]
     fn numbers_are_written_as_people_write_them() {
-        assert_eq!(
-            labels(1010.0, 2240.0),
-            [
-                "1,000", "1,200", "1,400", "1,600", "1,800", "2,000", "2,200"
-            ]
-        );
-        assert_eq!(
-            labels(0.0, 5.9e6),
-            ["0", "1 M", "2 M", "3 M", "4 M", "5 M", "6 M"]
-        );
-        assert_eq!(
-            labels(-0.9, 0.5),
-            ["−0.75", "−0.50", "−0.25", "0.00", "0.25", "0.50"]
-        );
+        assert_eq!(labels(1010.0, 2240.0), ["1,000", "1,200", "1,400", "1,600", "1,800", "2,000", "2,200"]);
+        assert_eq!(labels(0.0, 5.9e6), ["0", "1 M", "2 M", "3 M", "4 M", "5 M", "6 M"]);
+        assert_eq!(labels(-0.9, 0.5), ["−0.75", "−0.50", "−0.25", "0.00", "0.25", "0.50"]);
         assert_eq!(labels(0.0, 6e-7)[1], "1e−7");
         assert_eq!(grouped(-1234567.891, 1), "−1,234,567.9");
     }
@@ -197,12 +155,7 @@ mod tests {
             let axis = value_axis([lo, hi], 0.0);
             let n = axis.ticks.len();
             assert!((4..=10).contains(&n), "{lo} {hi}: {n} ticks");
-            assert!(
-                axis.ticks
-                    .iter()
-                    .all(|t| t.at >= axis.lo && t.at <= axis.hi),
-                "{lo} {hi}"
-            );
+            assert!(axis.ticks.iter().all(|t| t.at >= axis.lo && t.at <= axis.hi), "{lo} {hi}");
             let mut labels: Vec<_> = axis.ticks.iter().map(|t| t.label.clone()).collect();
             labels.dedup();
             assert_eq!(labels.len(), n, "{lo} {hi}: {labels:?}");

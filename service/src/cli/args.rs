@@ -8,12 +8,7 @@ use clap_complete::Shell;
 
 /// Forecasts fine-grained time series: seconds, minutes, hours.
 #[derive(Debug, Parser)]
-#[command(
-    name = "longcast",
-    version,
-    propagate_version = true,
-    after_help = "Start with: longcast demo"
-)]
+#[command(name = "longcast", version, propagate_version = true, after_help = "Start with: longcast demo")]
 pub(crate) struct Arguments {
     /// Results as JSON on standard output, errors as JSON on standard error.
     #[arg(long, global = true)]
@@ -31,9 +26,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: longcast inspect load.csv --plot missing.png")]
     Inspect(InspectArguments),
     /// Fit a model and save it.
-    #[command(
-        after_help = "Example: longcast fit --model ar --order 168 load.csv -o load.longcast"
-    )]
+    #[command(after_help = "Example: longcast fit --model ar --order 168 load.csv -o load.longcast")]
     Fit(FitArguments),
     /// Forecast what follows the training data, or the end of another file.
     #[command(
@@ -166,7 +159,7 @@ pub(crate) struct FitArguments {
     /// The file to save the model to.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Longest horizon that intervals are calibrated for [default: one season, 24 to 1440].
+    /// Longest horizon that intervals are calibrated for [default: the longest usual season, such as a week, from 24 to 1440].
     #[arg(long, alias = "h")]
     pub(crate) horizon: Option<usize>,
     /// Unit of the values, for charts, such as kW.
@@ -188,12 +181,7 @@ pub(crate) struct SpecArguments {
     #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
     pub(crate) level: Vec<f64>,
     /// Quantiles, as fractions.
-    #[arg(
-        long,
-        value_name = "QUANTILE,...",
-        value_delimiter = ',',
-        alias = "quantile"
-    )]
+    #[arg(long, value_name = "QUANTILE,...", value_delimiter = ',', alias = "quantile")]
     pub(crate) quantiles: Vec<f64>,
 }
 
@@ -226,12 +214,7 @@ pub(crate) struct BacktestArguments {
     /// The data: CSV, Parquet or Arrow IPC, long or wide.
     pub(crate) data: PathBuf,
     /// The models; seasonal-naive always stands beside them.
-    #[arg(
-        long,
-        value_name = "MODEL,...",
-        value_delimiter = ',',
-        default_value = "ar"
-    )]
+    #[arg(long, value_name = "MODEL,...", value_delimiter = ',', default_value = "ar")]
     pub(crate) model: Vec<String>,
     /// Steps ahead of each cutoff.
     #[arg(long, alias = "h", default_value_t = 24)]

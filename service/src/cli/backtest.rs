@@ -15,11 +15,8 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
     if let Some(path) = &arguments.scores {
         output::format(Some(path), None)?;
     }
-    let models = arguments
-        .model
-        .iter()
-        .map(|name| ModelConfig::parse(name))
-        .collect::<Result<Vec<_>, _>>()?;
+    let models =
+        arguments.model.iter().map(|name| ModelConfig::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let configs = input::configs(models, &arguments.fitting)?;
     let options = BacktestOptions {
         horizon: arguments.horizon,
@@ -31,8 +28,7 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
     };
     let panel = input::read(&arguments.data, &arguments.input, console)?;
     let result = {
-        let _progress =
-            console.progress(format!("back-testing over {} windows", options.n_windows));
+        let _progress = console.progress(format!("back-testing over {} windows", options.n_windows));
         backtest(&configs, &panel, &options)?
     };
     let scores = result.scores();
@@ -63,21 +59,10 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
 
 /// The mean of every metric over the series, a row each.
 pub(crate) fn say(scores: &Scores, console: &Console) -> Result<(), Failure> {
-    let mut rows = vec![
-        std::iter::once(String::new())
-            .chain(scores.models.iter().cloned())
-            .collect(),
-    ];
+    let mut rows = vec![std::iter::once(String::new()).chain(scores.models.iter().cloned()).collect()];
     for metric in scores.metrics() {
-        let values = scores
-            .mean(metric)
-            .into_iter()
-            .map(|value| format!("{value:.4}"));
-        rows.push(
-            std::iter::once(metric.to_string())
-                .chain(values)
-                .collect::<Vec<_>>(),
-        );
+        let values = scores.mean(metric).into_iter().map(|value| format!("{value:.4}"));
+        rows.push(std::iter::once(metric.to_string()).chain(values).collect::<Vec<_>>());
     }
     columns(&rows).iter().try_for_each(|line| console.say(line))
 }

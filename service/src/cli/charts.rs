@@ -2,8 +2,7 @@
 
 use forecast::data::{Cells, Zone, infer_index};
 use forecast::plot::{
-    BacktestChart, BacktestModel, Band, CoefficientChart, FanChart, HorizonErrorChart, Line,
-    MissingMap,
+    BacktestChart, BacktestModel, Band, CoefficientChart, FanChart, HorizonErrorChart, Line, MissingMap,
 };
 use forecast::{Forecast, Model, Panel, Series, Step, TimeIndex};
 
@@ -17,29 +16,17 @@ const SHORTEST_HISTORY: usize = 48;
 const MOST_CUTOFFS: usize = 6;
 
 /// The end of a history and the forecast of its first channel.
-pub(crate) fn fan(
-    model: &Model,
-    history: &Series,
-    forecast: &Forecast,
-) -> Result<Vec<u8>, Failure> {
+pub(crate) fn fan(model: &Model, history: &Series, forecast: &Forecast) -> Result<Vec<u8>, Failure> {
     let header = model.header();
     let channel = 0;
     let name = &header.channels[channel];
     let shown = (HISTORY_HORIZONS * forecast.index.len).max(SHORTEST_HISTORY);
     let tail = history.tail(shown);
     let chart = FanChart {
-        title: format!(
-            "{}: {} steps ahead by {}",
-            forecast.series,
-            forecast.index.len,
-            header.config.name()
-        ),
+        title: format!("{}: {} steps ahead by {}", forecast.series, forecast.index.len, header.config.name()),
         value_label: value_label(name, &header.unit),
         history: Line::new(tail.index().clone(), tail.values().column(channel).to_vec()),
-        forecast: Line::new(
-            forecast.index.clone(),
-            forecast.mean.column(channel).to_vec(),
-        ),
+        forecast: Line::new(forecast.index.clone(), forecast.mean.column(channel).to_vec()),
         bands: forecast
             .intervals
             .iter()
@@ -55,11 +42,7 @@ pub(crate) fn fan(
 }
 
 fn value_label(name: &str, unit: &str) -> String {
-    if unit.is_empty() {
-        name.to_string()
-    } else {
-        format!("{name} ({unit})")
-    }
+    if unit.is_empty() { name.to_string() } else { format!("{name} ({unit})") }
 }
 
 /// The coefficients of one series of a model.
@@ -91,19 +74,13 @@ pub(crate) fn missing_map(panel: &Panel) -> Result<Vec<u8>, Failure> {
         || Err(Failure::Internal("a panel without series".to_string())),
         |index| Ok((*index).clone()),
     )?;
-    let end = indexes
-        .iter()
-        .map(|index| index.end())
-        .max()
-        .unwrap_or(first.start);
+    let end = indexes.iter().map(|index| index.end()).max().unwrap_or(first.start);
     // Series whose grids are shifted against each other share the grid of the first.
     let at = |stamp: i64| (0..).find(|i| first.stamp(*i) >= stamp).unwrap_or(0);
     let len = first.position(end).unwrap_or_else(|| at(end)) + 1;
     let mut rows = Vec::new();
     for series in panel.series() {
-        let offset = first
-            .position(series.index().start)
-            .unwrap_or_else(|| at(series.index().start));
+        let offset = first.position(series.index().start).unwrap_or_else(|| at(series.index().start));
         for channel in 0..panel.channels().len() {
             let mut row = vec![None; len];
             for step in 0..series.n_steps() {
@@ -114,11 +91,7 @@ pub(crate) fn missing_map(panel: &Panel) -> Result<Vec<u8>, Failure> {
             rows.push((panel.label(series.id(), channel), row));
         }
     }
-    let chart = MissingMap {
-        title: "Missing values".to_string(),
-        index: TimeIndex { len, ..first },
-        rows,
-    };
+    let chart = MissingMap { title: "Missing values".to_string(), index: TimeIndex { len, ..first }, rows };
     Ok(chart.render()?)
 }
 
@@ -137,13 +110,13 @@ impl<'a> Rows<'a> {
     fn new(table: &'a [(String, Cells)]) -> Result<Self, Failure> {
         let find = |name: &str| {
             table.iter().find(|(column, _)| column == name).map(|(_, cells)| cells).ok_or_else(|| {
-                Failure::User(format!("the table has no column \"{name}\"; give a file that `longcast backtest -o` wrote"))
+                Failure::User(format!(
+                    "the table has no column \"{name}\"; give a file that `longcast backtest -o` wrote"
+                ))
             })
         };
         let (Cells::Text(ids), Cells::Numbers(y)) = (find("unique_id")?, find("y")?) else {
-            return Err(Failure::User(
-                "the columns unique_id and y must hold text and numbers".to_string(),
-            ));
+            return Err(Failure::User("the columns unique_id and y must hold text and numbers".to_string()));
         };
         let (cutoffs, _) = stamps(find("cutoff")?)?;
         let (stamps, zone) = stamps(find("ds")?)?;
@@ -163,15 +136,7 @@ impl<'a> Rows<'a> {
         let of_first = stamps.iter().zip(ids).filter(|(_, id)| **id == ids[0]);
         let of_first: Vec<i64> = of_first.map(|(stamp, _)| *stamp).collect();
         let step = infer_index(&of_first, is_index, &zone)?.step;
-        Ok(Rows {
-            ids,
-            stamps,
-            cutoffs,
-            y,
-            models,
-            step,
-            zone,
-        })
+        Ok(Rows { ids, stamps, cutoffs, y, models, step, zone })
     }
 
     /// Ranges of rows that share series and cutoff, in order.
@@ -212,30 +177,18 @@ fn stamps(cells: &Cells) -> Result<(Vec<i64>, Zone), Failure> {
 }
 
 /// Forecasts against actuals over the last cutoffs of one series.
-pub(crate) fn backtest(
-    table: &[(String, Cells)],
-    series: Option<&str>,
-) -> Result<Vec<u8>, Failure> {
+pub(crate) fn backtest(table: &[(String, Cells)], series: Option<&str>) -> Result<Vec<u8>, Failure> {
     let rows = Rows::new(table)?;
     let wanted = series.unwrap_or(&rows.ids[0]);
     let mut paths = rows.paths();
     paths.retain(|path| rows.ids[path.start] == wanted);
     if paths.is_empty() {
-        return Err(Failure::option(
-            "--series",
-            wanted,
-            "the table has no such series",
-        ));
+        return Err(Failure::option("--series", wanted, "the table has no such series"));
     }
     paths.drain(..paths.len().saturating_sub(MOST_CUTOFFS));
     // Actuals of overlapping windows are the same numbers; the first window has no gap before it.
     let start = rows.stamps[paths[0].start];
-    let index = TimeIndex {
-        start,
-        step: rows.step,
-        zone: rows.zone.clone(),
-        len: 0,
-    };
+    let index = TimeIndex { start, step: rows.step, zone: rows.zone.clone(), len: 0 };
     let mut actual: Vec<f64> = Vec::new();
     for row in paths.iter().cloned().flatten() {
         if let Some(position) = index.position(rows.stamps[row]) {
@@ -253,13 +206,7 @@ pub(crate) fn backtest(
     let chart = BacktestChart {
         title: format!("{wanted}: forecasts from the last {} cutoffs", paths.len()),
         value_label: wanted.to_string(),
-        actual: Line::new(
-            TimeIndex {
-                len: actual.len(),
-                ..index
-            },
-            actual,
-        ),
+        actual: Line::new(TimeIndex { len: actual.len(), ..index }, actual),
         models: models.collect(),
     };
     Ok(chart.render()?)
@@ -271,10 +218,7 @@ pub(crate) fn horizon_error(table: &[(String, Cells)]) -> Result<Vec<u8>, Failur
     let paths = rows.paths();
     let horizon = paths.iter().map(std::ops::Range::len).max().unwrap_or(0);
     let error_at = |values: &[f64], step: usize| {
-        let at = paths
-            .iter()
-            .filter(|path| path.len() > step)
-            .map(|path| path.start + step);
+        let at = paths.iter().filter(|path| path.len() > step).map(|path| path.start + step);
         let (y, f): (Vec<f64>, Vec<f64>) = at.map(|row| (rows.y[row], values[row])).unzip();
         forecast::eval::metrics::mae(&y, &f)
     };
@@ -282,10 +226,7 @@ pub(crate) fn horizon_error(table: &[(String, Cells)]) -> Result<Vec<u8>, Failur
         .models
         .iter()
         .map(|(name, values)| {
-            (
-                (*name).to_string(),
-                (0..horizon).map(|step| error_at(values, step)).collect(),
-            )
+            ((*name).to_string(), (0..horizon).map(|step| error_at(values, step)).collect())
         })
         .collect();
     let chart = HorizonErrorChart {

@@ -30,7 +30,5 @@ pub(crate) async fn forecast(
         spec: Some(spec),
     };
     let response = client.forecast(request).await?.into_inner();
-    response
-        .forecast
-        .ok_or_else(|| Failure::Internal("the server sent no forecast".to_string()))
+    response.forecast.ok_or_else(|| Failure::Internal("the server sent no forecast".to_string()))
 }

@@ -24,11 +24,7 @@ pub(crate) fn run(arguments: &DataArguments, console: &Console) -> Result<(), Fa
 
 fn list(console: &Console) -> Result<(), Failure> {
     let all = forecast_datasets::all()?;
-    let mut rows = vec![
-        ["name", "step", "rows", "target", "title"]
-            .map(String::from)
-            .to_vec(),
-    ];
+    let mut rows = vec![["name", "step", "rows", "target", "title"].map(String::from).to_vec()];
     for set in all {
         let rows_and_default = set.rows.to_string();
         rows.push(vec![
@@ -39,9 +35,7 @@ fn list(console: &Console) -> Result<(), Failure> {
             set.title.clone(),
         ]);
     }
-    columns(&rows)
-        .iter()
-        .try_for_each(|line| console.say(line))?;
+    columns(&rows).iter().try_for_each(|line| console.say(line))?;
     console.json(&all.iter().map(facts).collect::<Vec<_>>())
 }
 
@@ -49,9 +43,7 @@ fn facts(set: &Dataset) -> serde_json::Value {
     let columns: Vec<_> = set
         .columns
         .iter()
-        .map(
-            |column| json!({ "name": column.name, "unit": column.unit, "meaning": column.meaning }),
-        )
+        .map(|column| json!({ "name": column.name, "unit": column.unit, "meaning": column.meaning }))
         .collect();
     json!({
         "name": set.name, "file": set.file, "title": set.title, "description": set.description,
@@ -67,9 +59,7 @@ fn show(set: &Dataset, console: &Console) -> Result<(), Failure> {
     console.say(format!("{}: {}", set.name, set.title))?;
     console.say(&set.description)?;
     console.say("")?;
-    let season = set
-        .season_length
-        .map_or_else(|| "none".to_string(), |season| season.to_string());
+    let season = set.season_length.map_or_else(|| "none".to_string(), |season| season.to_string());
     let facts_to_say = [
         ("step", set.step.clone()),
         ("rows", set.rows.to_string()),
@@ -86,18 +76,11 @@ fn show(set: &Dataset, console: &Console) -> Result<(), Failure> {
         console.say(format!("{name:<14} {value}"))?;
     }
     if !set.missing_at.is_empty() {
-        console.say(format!(
-            "{:<14} {}",
-            "missing at",
-            set.missing_at.join(", ")
-        ))?;
+        console.say(format!("{:<14} {}", "missing at", set.missing_at.join(", ")))?;
     }
     console.say("columns")?;
     for column in &set.columns {
-        console.say(format!(
-            "  {:<24} {:<14} {}",
-            column.name, column.unit, column.meaning
-        ))?;
+        console.say(format!("  {:<24} {:<14} {}", column.name, column.unit, column.meaning))?;
     }
     console.json(&facts(set))
 }

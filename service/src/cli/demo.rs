@@ -6,9 +6,7 @@ use std::time::Instant;
 
 use forecast::data::Quality;
 use forecast::eval::{BacktestOptions, backtest};
-use forecast::{
-    FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel, ReadOptions, table,
-};
+use forecast::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel, ReadOptions, table};
 use forecast_proto::v1;
 use longcast::server::{Models, Server};
 use tokio::sync::oneshot;
@@ -28,23 +26,13 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
     let start = Instant::now();
     let folder = &arguments.output;
     std::fs::create_dir_all(folder).map_err(|error| {
-        Failure::User(format!(
-            "cannot make the folder \"{}\": {error}",
-            folder.display()
-        ))
+        Failure::User(format!("cannot make the folder \"{}\": {error}", folder.display()))
     })?;
 
     let set = forecast_datasets::default_dataset()?;
-    let unit = set
-        .columns
-        .iter()
-        .find(|column| column.name == set.target)
-        .map(|column| column.unit.clone());
+    let unit = set.columns.iter().find(|column| column.name == set.target).map(|column| column.unit.clone());
     let panel = Panel::read_csv(&set.csv()?, &set.file, &ReadOptions::default())?;
-    console.say(format!(
-        "1. data     {} ({}, {})",
-        set.title, set.creator, set.license
-    ))?;
+    console.say(format!("1. data     {} ({}, {})", set.title, set.creator, set.license))?;
     console.say(format!("            {}", quality_line(&panel)))?;
 
     let config = ModelConfig::parse("ar")?;
@@ -54,9 +42,7 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
         levels: LEVELS.to_vec(),
         ..BacktestOptions::default()
     };
-    console.say(format!(
-        "2. backtest the last {N_WINDOWS} weeks, a week ahead from each cutoff"
-    ))?;
+    console.say(format!("2. backtest the last {N_WINDOWS} weeks, a week ahead from each cutoff"))?;
     let tested = {
         let _progress = console.progress("back-testing");
         backtest(std::slice::from_ref(&config), &panel, &options)?
@@ -64,11 +50,8 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
     let scores = tested.scores();
     table_of::say(&scores, console)?;
 
-    let options = FitOptions {
-        horizon: Some(HORIZON),
-        unit: unit.unwrap_or_default(),
-        ..FitOptions::default()
-    };
+    let options =
+        FitOptions { horizon: Some(HORIZON), unit: unit.unwrap_or_default(), ..FitOptions::default() };
     console.say("3. fit      ar on all steps")?;
     let fitted = {
         let _progress = console.progress("fitting");
@@ -78,11 +61,7 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
     let model_file = folder.join("demo.longcast");
     fitted.model.save(&model_file)?;
 
-    let spec = ForecastOptions {
-        horizon: HORIZON,
-        levels: LEVELS.to_vec(),
-        quantiles: Vec::new(),
-    };
+    let spec = ForecastOptions { horizon: HORIZON, levels: LEVELS.to_vec(), quantiles: Vec::new() };
     let model = Model::load(&model_file)?;
     let forecasts = model.forecast(&panel, &spec)?;
     let columns = table(&forecasts, config.name());
@@ -104,10 +83,7 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
         numbers(&answer.forecast).len()
     ))?;
     let seconds = start.elapsed().as_secs_f64();
-    console.say(format!(
-        "done in {seconds:.1} s; the results are in {}",
-        folder.display()
-    ))?;
+    console.say(format!("done in {seconds:.1} s; the results are in {}", folder.display()))?;
     console.json(&serde_json::json!({
         "folder": folder, "scores": scores, "header": model.header(), "seconds": seconds,
     }))
@@ -138,11 +114,7 @@ struct Answer {
 }
 
 /// Starts a server on a free port, asks it for a forecast through a client, and stops it.
-fn ask_a_server(
-    model_file: &Path,
-    panel: &Panel,
-    spec: &ForecastOptions,
-) -> Result<Answer, Failure> {
+fn ask_a_server(model_file: &Path, panel: &Panel, spec: &ForecastOptions) -> Result<Answer, Failure> {
     let mut models = Models::default();
     models.load(model_file)?;
     let name = format!("models/{}", models.names()[0]);
@@ -156,45 +128,22 @@ fn ask_a_server(
         }));
         let forecast = client::forecast(address, &name, &panel.series()[0], spec).await;
         drop(stop);
-        running
-            .await
-            .map_err(|error| Failure::Internal(format!("the server panicked: {error}")))??;
-        Ok(Answer {
-            address,
-            forecast: forecast?,
-        })
+        running.await.map_err(|error| Failure::Internal(format!("the server panicked: {error}")))??;
+        Ok(Answer { address, forecast: forecast? })
     })
 }
 
 /// Every number of an answer: means, then bounds.
 fn numbers(message: &v1::Forecast) -> Vec<u64> {
-    let bounds = message
-        .intervals
-        .iter()
-        .flat_map(|interval| interval.lower.iter().chain(&interval.upper));
-    message
-        .mean
-        .iter()
-        .chain(bounds)
-        .map(|value| value.to_bits())
-        .collect()
+    let bounds = message.intervals.iter().flat_map(|interval| interval.lower.iter().chain(&interval.upper));
+    message.mean.iter().chain(bounds).map(|value| value.to_bits()).collect()
 }
 
 fn check_equal(message: &v1::Forecast, forecast: &Forecast) -> Result<(), Failure> {
-    let bounds = forecast
-        .intervals
-        .iter()
-        .flat_map(|interval| interval.lower.iter().chain(&interval.upper));
-    let ours: Vec<u64> = forecast
-        .mean
-        .iter()
-        .chain(bounds)
-        .map(|value| value.to_bits())
-        .collect();
+    let bounds = forecast.intervals.iter().flat_map(|interval| interval.lower.iter().chain(&interval.upper));
+    let ours: Vec<u64> = forecast.mean.iter().chain(bounds).map(|value| value.to_bits()).collect();
     if numbers(message) == ours {
         return Ok(());
     }
-    Err(Failure::Internal(
-        "the server's forecast differs from the library's; please report it".to_string(),
-    ))
+    Err(Failure::Internal("the server's forecast differs from the library's; please report it".to_string()))
 }

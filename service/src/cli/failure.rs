@@ -50,10 +50,6 @@ impl From<ServerError> for Failure {
 
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
-        Failure::Internal(format!(
-            "the server answered {:?}: {}",
-            status.code(),
-            status.message()
-        ))
+        Failure::Internal(format!("the server answered {:?}: {}", status.code(), status.message()))
     }
 }

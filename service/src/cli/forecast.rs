@@ -27,10 +27,7 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
     };
     for forecast in &forecasts {
         for warning in &forecast.warnings {
-            console.note(format!(
-                "warning: series \"{}\": {}",
-                forecast.series, warning.message
-            ));
+            console.note(format!("warning: series \"{}\": {}", forecast.series, warning.message));
         }
     }
     // The chart is made before anything is written, so that a failure leaves nothing behind.
@@ -53,21 +50,10 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
 /// The forecast of the series that was named, or the first.
 fn position(forecasts: &[Forecast], series: Option<&str>) -> Result<usize, Failure> {
     let Some(wanted) = series else { return Ok(0) };
-    forecasts
-        .iter()
-        .position(|forecast| forecast.series == wanted)
-        .ok_or_else(|| {
-            let known: Vec<&str> = forecasts
-                .iter()
-                .take(10)
-                .map(|f| f.series.as_str())
-                .collect();
-            Failure::option(
-                "--plot-series",
-                wanted,
-                &format!("the series are {}", known.join(", ")),
-            )
-        })
+    forecasts.iter().position(|forecast| forecast.series == wanted).ok_or_else(|| {
+        let known: Vec<&str> = forecasts.iter().take(10).map(|f| f.series.as_str()).collect();
+        Failure::option("--plot-series", wanted, &format!("the series are {}", known.join(", ")))
+    })
 }
 
 fn history(model: &Model, panel: Option<&Panel>, at: usize) -> Result<Series, Failure> {

@@ -10,11 +10,7 @@ use super::console::Console;
 use super::failure::Failure;
 
 /// Reads a panel and says what was inferred and left out.
-pub(crate) fn read(
-    path: &Path,
-    input: &InputArguments,
-    console: &Console,
-) -> Result<Panel, Failure> {
+pub(crate) fn read(path: &Path, input: &InputArguments, console: &Console) -> Result<Panel, Failure> {
     let panel = {
         let _progress = console.progress(format!("reading {}", path.display()));
         Panel::read(path, &read_options(input)?)?
@@ -29,29 +25,18 @@ pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
         return;
     }
     let report = panel.report();
-    let how = if report.step_is_inferred {
-        "inferred"
-    } else {
-        "given"
-    };
+    let how = if report.step_is_inferred { "inferred" } else { "given" };
     let n_steps: usize = panel.series().iter().map(forecast::Series::n_steps).sum();
     let n_series = panel.series().len();
     let absent: usize = report.counts.iter().map(|counts| counts.absent).sum();
     let duplicates: usize = report.counts.iter().map(|counts| counts.duplicates).sum();
     let mut line = format!(
         "{name}: {n_series} series, {} of {}, {n_steps} steps of {} ({how})",
-        if panel.channels().len() == 1 {
-            "channel"
-        } else {
-            "channels"
-        },
+        if panel.channels().len() == 1 { "channel" } else { "channels" },
         panel.channels().join(", "),
         report.step
     );
-    for (n, what) in [
-        (absent, "absent rows masked as missing"),
-        (duplicates, "duplicate rows merged"),
-    ] {
+    for (n, what) in [(absent, "absent rows masked as missing"), (duplicates, "duplicate rows merged")] {
         if n > 0 {
             line += &format!(", {n} {what}");
         }
@@ -123,10 +108,7 @@ fn set_where_known(
                 known => format!("{} has {}", config.name(), known.join(", ")),
             })
             .collect();
-        let rule = format!(
-            "no model of this call has the setting {key}: {}",
-            lists.join("; ")
-        );
+        let rule = format!("no model of this call has the setting {key}: {}", lists.join("; "));
         return Err(Failure::option(flag, value, &rule));
     }
     Ok(changed)
@@ -137,19 +119,13 @@ pub(crate) fn config_file(path: &Path) -> Result<ModelConfig, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::User(format!("cannot read \"{}\": {error}", path.display())))?;
     let bad = |error: &dyn std::fmt::Display| {
-        Failure::User(format!(
-            "cannot use \"{}\": {}",
-            path.display(),
-            error.to_string().trim_end()
-        ))
+        Failure::User(format!("cannot use \"{}\": {}", path.display(), error.to_string().trim_end()))
     };
     let table: toml::Table = toml::from_str(&text).map_err(|error| bad(&error))?;
     // The name first, so that a wrong one gets the list of names.
     let name = table.get("model").and_then(toml::Value::as_str);
     ModelConfig::parse(name.unwrap_or_default()).map_err(|error| bad(&error))?;
-    table
-        .try_into()
-        .map_err(|error: toml::de::Error| bad(&error))
+    table.try_into().map_err(|error: toml::de::Error| bad(&error))
 }
 
 /// How to fit.

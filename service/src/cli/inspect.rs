@@ -18,9 +18,7 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(),
     }
     if quality.series.len() > MOST_SERIES {
         let rest = quality.series.len() - MOST_SERIES;
-        console.say(format!(
-            "... and {rest} more series; --json tells all of them"
-        ))?;
+        console.say(format!("... and {rest} more series; --json tells all of them"))?;
     }
     console.json(&quality)?;
     match &arguments.plot {
@@ -45,22 +43,17 @@ fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<
         }
     ))?;
     let header = [
-        "channel", "observed", "missing", "gaps", "longest", "zeros", "flat run", "outliers",
-        "min", "median", "max", "seasons",
+        "channel", "observed", "missing", "gaps", "longest", "zeros", "flat run", "outliers", "min",
+        "median", "max", "seasons",
     ];
     let mut rows = vec![header.map(String::from).to_vec()];
     rows.extend(series.channels.iter().map(row));
-    columns(&rows)
-        .iter()
-        .try_for_each(|line| console.say(format!("  {line}")))
+    columns(&rows).iter().try_for_each(|line| console.say(format!("  {line}")))
 }
 
 fn row(channel: &ChannelQuality) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_string(), |v| format!("{v}"));
-    let seasons = channel
-        .seasons
-        .iter()
-        .map(|(season, strength)| format!("{season}: {strength:.2}"));
+    let seasons = channel.seasons.iter().map(|(season, strength)| format!("{season}: {strength:.2}"));
     vec![
         channel.channel.clone(),
         channel.n_observed.to_string(),

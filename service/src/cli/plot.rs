@@ -12,12 +12,7 @@ use super::{charts, input, output};
 
 pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Failure> {
     let (png, target) = match &arguments.chart {
-        Chart::Forecast {
-            model,
-            series,
-            spec,
-            target,
-        } => {
+        Chart::Forecast { model, series, spec, target } => {
             let model = Model::load(model)?;
             let options = input::forecast_options(spec, &model);
             let at = position(&model, series.as_deref())?;
@@ -25,34 +20,17 @@ pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Fa
             let forecast = model.forecast_series(history, &options)?;
             (charts::fan(&model, history, &forecast)?, target)
         }
-        Chart::Coefficients {
-            model,
-            series,
-            target,
-        } => {
+        Chart::Coefficients { model, series, target } => {
             let model = Model::load(model)?;
-            (
-                charts::coefficients(&model, position(&model, series.as_deref())?)?,
-                target,
-            )
+            (charts::coefficients(&model, position(&model, series.as_deref())?)?, target)
         }
-        Chart::Backtest {
-            table,
-            series,
-            target,
-        } => (
-            charts::backtest(&read_table(table)?, series.as_deref())?,
-            target,
-        ),
+        Chart::Backtest { table, series, target } => {
+            (charts::backtest(&read_table(table)?, series.as_deref())?, target)
+        }
         Chart::Horizon { table, target } => (charts::horizon_error(&read_table(table)?)?, target),
-        Chart::Missing {
-            data,
-            input,
-            target,
-        } => (
-            charts::missing_map(&input::read(data, input, console)?)?,
-            target,
-        ),
+        Chart::Missing { data, input, target } => {
+            (charts::missing_map(&input::read(data, input, console)?)?, target)
+        }
     };
     output::file(&target.output, &png, console)
 }
@@ -62,11 +40,7 @@ fn position(model: &Model, series: Option<&str>) -> Result<usize, Failure> {
     let ids = &model.header().series;
     ids.iter().position(|id| id == wanted).ok_or_else(|| {
         let known: Vec<&str> = ids.iter().take(10).map(String::as_str).collect();
-        Failure::option(
-            "--series",
-            wanted,
-            &format!("the model knows {}", known.join(", ")),
-        )
+        Failure::option("--series", wanted, &format!("the model knows {}", known.join(", ")))
     })
 }
 

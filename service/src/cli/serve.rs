@@ -11,10 +11,7 @@ use super::failure::Failure;
 
 pub(crate) fn run(arguments: &ServeArguments, console: &Console) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
     let mut models = Models::default();
     for path in &arguments.model {
         models.load(path)?;

@@ -21,25 +21,17 @@ const DAY: i64 = 86_400_000_000_000;
 /// `INVALID_ARGUMENT` with every field of `spec` that breaks a rule.
 pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions, Status> {
     let Some(spec) = spec else {
-        return Err(invalid(
-            vec![FieldViolation::new("spec", "it is required")],
-            "",
-        ));
+        return Err(invalid(vec![FieldViolation::new("spec", "it is required")], ""));
     };
     let mut violations = Vec::new();
-    let mut violate =
-        |field: String, rule: String| violations.push(FieldViolation::new(field, rule));
+    let mut violate = |field: String, rule: String| violations.push(FieldViolation::new(field, rule));
     let horizon = usize::try_from(spec.horizon).unwrap_or(0);
     if horizon == 0 {
-        violate(
-            "spec.horizon".to_string(),
-            format!("it is {}, but it must be at least 1", spec.horizon),
-        );
+        violate("spec.horizon".to_string(), format!("it is {}, but it must be at least 1", spec.horizon));
     }
-    for (field, values) in [
-        ("quantile_levels", &spec.quantile_levels),
-        ("interval_coverages", &spec.interval_coverages),
-    ] {
+    for (field, values) in
+        [("quantile_levels", &spec.quantile_levels), ("interval_coverages", &spec.interval_coverages)]
+    {
         for (i, value) in values.iter().enumerate().take(MOST_VIOLATIONS) {
             if !(*value > 0.0 && *value < 1.0) {
                 let rule = format!("it is {value}, but it must lie between 0 and 1, both excluded");
@@ -49,8 +41,7 @@ pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions
     }
     let n_paths = spec.quantile_levels.len() + spec.interval_coverages.len();
     if n_paths > MOST_PATHS {
-        let rule =
-            format!("{n_paths} quantiles and intervals are asked for, at most {MOST_PATHS} may be");
+        let rule = format!("{n_paths} quantiles and intervals are asked for, at most {MOST_PATHS} may be");
         violate("spec".to_string(), rule);
     }
     if !violations.is_empty() {
@@ -60,11 +51,7 @@ pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions
     Ok(ForecastOptions {
         horizon,
         // Percent, without the rounding noise of the product: 0.55 is 55, not 55.00000000000001.
-        levels: spec
-            .interval_coverages
-            .iter()
-            .map(|c| (c * 1e11).round() / 1e9)
-            .collect(),
+        levels: spec.interval_coverages.iter().map(|c| (c * 1e11).round() / 1e9).collect(),
         quantiles: spec.quantile_levels.clone(),
     })
 }
@@ -87,7 +74,7 @@ pub fn from_message(
         }
     }
     let n_channels = channels.len();
-    if message.values.len() % n_channels != 0 || message.values.is_empty() {
+    if !message.values.len().is_multiple_of(n_channels) || message.values.is_empty() {
         let rule = format!(
             "it has {} values, but must have a positive multiple of the model's {n_channels} channels ({})",
             message.values.len(),
@@ -114,8 +101,7 @@ fn index(
     model_step: Step,
 ) -> Result<TimeIndex, FieldViolation> {
     let bad = |field: &str, rule: String| FieldViolation::new(format!("{path}.axis{field}"), rule);
-    let Some(v1::time_axis::Axis::Regular(regular)) = axis.and_then(|axis| axis.axis.as_ref())
-    else {
+    let Some(v1::time_axis::Axis::Regular(regular)) = axis.and_then(|axis| axis.axis.as_ref()) else {
         return Err(bad("", "it is required, with a regular axis".to_string()));
     };
     let zone = match regular.time_zone.as_str() {
@@ -124,10 +110,7 @@ fn index(
     };
     let step = match regular.step {
         Some(v1::regular_axis::Step::StepNano(nanos)) if nanos < 1 => {
-            return Err(bad(
-                ".regular.step_nano",
-                format!("it is {nanos}, but it must be at least 1"),
-            ));
+            return Err(bad(".regular.step_nano", format!("it is {nanos}, but it must be at least 1")));
         }
         // An integer index travels as if its unit were a nanosecond.
         Some(v1::regular_axis::Step::StepNano(nanos)) => match model_step {
@@ -144,12 +127,7 @@ fn index(
         let rule = format!("the step is {step}, but the model was fitted on steps of {model_step}");
         return Err(bad(".regular.step", rule));
     }
-    Ok(TimeIndex {
-        start: regular.start_unix_nano,
-        step,
-        zone,
-        len,
-    })
+    Ok(TimeIndex { start: regular.start_unix_nano, step, zone, len })
 }
 
 fn calendar_step(unit: i32, count: i32, zone: &Zone, model_step: Step) -> Result<Step, String> {
@@ -160,10 +138,9 @@ fn calendar_step(unit: i32, count: i32, zone: &Zone, model_step: Step) -> Result
     let too_long = || format!("{count} of these units are too long a step");
     let days = |n: i32| match model_step {
         // A day has 24 hours wherever clocks do not change.
-        Step::Nanos(_) if *zone == Zone::Local => i64::from(n)
-            .checked_mul(DAY)
-            .map(Step::Nanos)
-            .ok_or_else(too_long),
+        Step::Nanos(_) if *zone == Zone::Local => {
+            i64::from(n).checked_mul(DAY).map(Step::Nanos).ok_or_else(too_long)
+        }
         _ => Ok(Step::Days(n)),
     };
     let times = |n: i32| count.checked_mul(n).ok_or_else(too_long);
@@ -190,9 +167,7 @@ fn axis(index: &TimeIndex) -> v1::TimeAxis {
         time_zone: index.zone.clone().into(),
         step_count,
     };
-    v1::TimeAxis {
-        axis: Some(v1::time_axis::Axis::Regular(regular)),
-    }
+    v1::TimeAxis { axis: Some(v1::time_axis::Axis::Regular(regular)) }
 }
 
 /// A series as a message, for clients.
@@ -207,11 +182,7 @@ pub fn to_series_message(series: &Series) -> v1::Series {
 
 /// A forecast as a message.
 #[must_use]
-pub fn to_message(
-    forecast: &Forecast,
-    revision: &str,
-    elapsed: std::time::Duration,
-) -> v1::Forecast {
+pub fn to_message(forecast: &Forecast, revision: &str, elapsed: std::time::Duration) -> v1::Forecast {
     let flat = |values: &Array2<f64>| values.iter().copied().collect::<Vec<f64>>();
     v1::Forecast {
         series_id: forecast.series.clone(),
@@ -220,10 +191,7 @@ pub fn to_message(
         quantiles: forecast
             .quantiles
             .iter()
-            .map(|path| v1::QuantilePath {
-                level: path.level,
-                values: flat(&path.values),
-            })
+            .map(|path| v1::QuantilePath { level: path.level, values: flat(&path.values) })
             .collect(),
         intervals: forecast
             .intervals

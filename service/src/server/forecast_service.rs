@@ -47,9 +47,7 @@ impl ForecastService for Forecasts {
             return Err(Reason::FieldInvalid.at("series", "it is required"));
         };
         let forecast = compute(served, series, "series".to_string(), options).await?;
-        Ok(Response::new(v1::ForecastResponse {
-            forecast: Some(forecast),
-        }))
+        Ok(Response::new(v1::ForecastResponse { forecast: Some(forecast) }))
     }
 
     type BatchForecastStream = BatchStream;
@@ -74,11 +72,7 @@ impl ForecastService for Forecasts {
                     Err(status) => Outcome::Error(to_rpc_status(&status)),
                 };
                 let index = i32::try_from(i).unwrap_or(i32::MAX);
-                Ok(v1::BatchForecastResponse {
-                    index,
-                    series_id,
-                    outcome: Some(outcome),
-                })
+                Ok(v1::BatchForecastResponse { index, series_id, outcome: Some(outcome) })
             }
         });
         // A slow reader stops the work: nothing is computed beyond the few that are under way.
@@ -91,14 +85,9 @@ impl ForecastService for Forecasts {
     }
 }
 
-fn checked_options(
-    served: &Served,
-    spec: Option<&v1::ForecastSpec>,
-) -> Result<ForecastOptions, Status> {
+fn checked_options(served: &Served, spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions, Status> {
     let options = options(spec)?;
-    options
-        .check(&served.model)
-        .map_err(|error| from_error(&error, "series"))?;
+    options.check(&served.model).map_err(|error| from_error(&error, "series"))?;
     Ok(options)
 }
 
@@ -115,17 +104,12 @@ async fn compute(
         if send.is_closed() {
             return;
         }
-        let forecast = catch_unwind(AssertUnwindSafe(|| {
-            answer(&served, &series, &path, &options)
-        }));
-        let forecast =
-            forecast.unwrap_or_else(|_| Err(internal("the model panicked; please report it")));
+        let forecast = catch_unwind(AssertUnwindSafe(|| answer(&served, &series, &path, &options)));
+        let forecast = forecast.unwrap_or_else(|_| Err(internal("the model panicked; please report it")));
         // Nobody to tell if the caller has gone meanwhile.
         let _ = send.send(forecast);
     });
-    receive
-        .await
-        .unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
+    receive.await.unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
 }
 
 fn answer(
@@ -137,10 +121,8 @@ fn answer(
     let start = Instant::now();
     let header = served.model.header();
     let series = from_message(series, path, &header.channels, header.step)?;
-    let forecast = served
-        .model
-        .forecast_series(&series, options)
-        .map_err(|error| from_error(&error, path))?;
+    let forecast =
+        served.model.forecast_series(&series, options).map_err(|error| from_error(&error, path))?;
     Ok(to_message(&forecast, &served.revision, start.elapsed()))
 }
 

@@ -33,11 +33,7 @@ impl Models {
     /// Those of [`Model::load`], and [`forecast::Error::BadOption`] if the name is taken.
     pub fn load(&mut self, path: &Path) -> forecast::Result<()> {
         let model = Model::load(path)?;
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if self.by_name.contains_key(&name) {
             return Err(forecast::Error::BadOption {
                 field: "model".to_string(),
@@ -55,8 +51,7 @@ impl Models {
     pub fn insert(&mut self, name: String, model: Model) -> forecast::Result<()> {
         let digest = model.digest()?;
         let revision = format!("models/{name}/revisions/{}", &digest[..REVISION_DIGITS]);
-        self.by_name
-            .insert(name, Arc::new(Served { model, revision }));
+        self.by_name.insert(name, Arc::new(Served { model, revision }));
         Ok(())
     }
 
@@ -73,18 +68,14 @@ impl Models {
                 return Ok(Arc::clone(only));
             }
             let known = self.names().join(", ");
-            return Err(Reason::FieldInvalid.at(
-                "model",
-                &format!("it is empty, but the server holds several models: {known}"),
-            ));
+            return Err(Reason::FieldInvalid
+                .at("model", &format!("it is empty, but the server holds several models: {known}")));
         }
         let by_stem = name.strip_prefix("models/").and_then(|rest| {
             let (stem, revision) = rest.split_once("/revisions/").unwrap_or((rest, ""));
             let served = self.by_name.get(stem)?;
             (revision.is_empty() || served.revision == name).then_some(served)
         });
-        by_stem
-            .cloned()
-            .ok_or_else(|| model_not_found(name, &self.names()))
+        by_stem.cloned().ok_or_else(|| model_not_found(name, &self.names()))
     }
 }

@@ -23,9 +23,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address cannot be listened on.
-    #[error(
-        "cannot listen on {address}: {source}; choose another port with --port, or 0 for a free one"
-    )]
+    #[error("cannot listen on {address}: {source}; choose another port with --port, or 0 for a free one")]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -64,40 +62,28 @@ impl Server {
     /// [`ServerError::Bind`] if the operating system does not tell.
     pub fn address(&self) -> Result<SocketAddr, ServerError> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        self.listener
-            .local_addr()
-            .map_err(|source| ServerError::Bind {
-                address: unknown,
-                source,
-            })
+        self.listener.local_addr().map_err(|source| ServerError::Bind { address: unknown, source })
     }
 
     /// Serves until `stop` is ready; calls under way then get ten seconds to finish.
     ///
     /// # Errors
     /// [`ServerError::Transport`] and [`ServerError::Reflection`].
-    pub async fn run(
-        self,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), ServerError> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
         let (health, health_service) = tonic_health::server::health_reporter();
-        health
-            .set_serving::<ForecastServiceServer<Forecasts>>()
-            .await;
+        health.set_serving::<ForecastServiceServer<Forecasts>>().await;
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(forecast_proto::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let forecasts = ForecastServiceServer::new(Forecasts::new(self.models))
-            .max_decoding_message_size(MAX_REQUEST);
+        let forecasts =
+            ForecastServiceServer::new(Forecasts::new(self.models)).max_decoding_message_size(MAX_REQUEST);
         let (stopped, draining) = oneshot::channel();
         let stop = async move {
             stop.await;
-            health
-                .set_not_serving::<ForecastServiceServer<Forecasts>>()
-                .await;
+            health.set_not_serving::<ForecastServiceServer<Forecasts>>().await;
             // Nobody listens if the server has ended by itself.
             let _ = stopped.send(());
         };

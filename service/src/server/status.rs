@@ -69,12 +69,7 @@ impl Reason {
 
     /// A status about one field.
     pub(super) fn at(self, field: &str, message: &str) -> Status {
-        status(
-            self,
-            vec![FieldViolation::new(field, message)],
-            format!("{field}: {message}"),
-            &[],
-        )
+        status(self, vec![FieldViolation::new(field, message)], format!("{field}: {message}"), &[])
     }
 }
 
@@ -85,10 +80,8 @@ fn status(
     message: String,
     metadata: &[(&str, String)],
 ) -> Status {
-    let metadata: HashMap<String, String> = metadata
-        .iter()
-        .map(|(key, value)| ((*key).to_string(), value.clone()))
-        .collect();
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, value)| ((*key).to_string(), value.clone())).collect();
     let mut details = ErrorDetails::with_error_info(reason.name(), DOMAIN, metadata);
     if !violations.is_empty() {
         details.set_bad_request(violations);
@@ -98,29 +91,18 @@ fn status(
 
 /// Several fields at once, all of them in the details.
 pub(super) fn invalid(violations: Vec<FieldViolation>, series_id: &str) -> Status {
-    let first = violations
-        .first()
-        .map_or_else(String::new, |v| format!("{}: {}", v.field, v.description));
+    let first = violations.first().map_or_else(String::new, |v| format!("{}: {}", v.field, v.description));
     let message = match violations.len() {
         0 | 1 => first,
         n => format!("{first} (and {} more)", n - 1),
     };
-    status(
-        Reason::FieldInvalid,
-        violations,
-        message,
-        &[("series_id", series_id.to_string())],
-    )
+    status(Reason::FieldInvalid, violations, message, &[("series_id", series_id.to_string())])
 }
 
 pub(super) fn model_not_found(name: &str, known: &[&str]) -> Status {
     let known: Vec<String> = known.iter().map(|name| format!("models/{name}")).collect();
-    let message = format!(
-        "unknown model \"{name}\"; this server holds {}",
-        known.join(", ")
-    );
-    let mut details =
-        ErrorDetails::with_error_info(Reason::ModelNotFound.name(), DOMAIN, HashMap::new());
+    let message = format!("unknown model \"{name}\"; this server holds {}", known.join(", "));
+    let mut details = ErrorDetails::with_error_info(Reason::ModelNotFound.name(), DOMAIN, HashMap::new());
     details.set_resource_info("longcast.v1.Model", name, "", message.clone());
     Status::with_error_details(Code::NotFound, message, details)
 }
@@ -129,11 +111,7 @@ pub(super) fn model_not_found(name: &str, known: &[&str]) -> Status {
 pub(super) fn from_error(error: &Error, path: &str) -> Status {
     let field = |name: &str| format!("{path}.{name}");
     let (reason, at, metadata) = match error {
-        Error::HistoryTooShort {
-            series,
-            steps,
-            lookback,
-        } => (
+        Error::HistoryTooShort { series, steps, lookback } => (
             Reason::HistoryTooShort,
             field("values"),
             vec![
@@ -142,31 +120,21 @@ pub(super) fn from_error(error: &Error, path: &str) -> Status {
                 ("actual", steps.to_string()),
             ],
         ),
-        Error::AllMissing { series, .. } => (
-            Reason::AllMissing,
-            field("values"),
-            vec![("series_id", series.clone())],
-        ),
-        Error::Infinite { series, .. } | Error::WrongChannels { series, .. } => (
-            Reason::FieldInvalid,
-            field("values"),
-            vec![("series_id", series.clone())],
-        ),
-        Error::WrongStep { series, .. } => (
-            Reason::FieldInvalid,
-            field("axis"),
-            vec![("series_id", series.clone())],
-        ),
-        Error::UnknownSeries { series, .. } => (
-            Reason::SeriesUnknown,
-            field("series_id"),
-            vec![("series_id", series.clone())],
-        ),
-        Error::NotCalibrated { .. } => (
-            Reason::NotCalibrated,
-            "spec.interval_coverages".to_string(),
-            Vec::new(),
-        ),
+        Error::AllMissing { series, .. } => {
+            (Reason::AllMissing, field("values"), vec![("series_id", series.clone())])
+        }
+        Error::Infinite { series, .. } | Error::WrongChannels { series, .. } => {
+            (Reason::FieldInvalid, field("values"), vec![("series_id", series.clone())])
+        }
+        Error::WrongStep { series, .. } => {
+            (Reason::FieldInvalid, field("axis"), vec![("series_id", series.clone())])
+        }
+        Error::UnknownSeries { series, .. } => {
+            (Reason::SeriesUnknown, field("series_id"), vec![("series_id", series.clone())])
+        }
+        Error::NotCalibrated { .. } => {
+            (Reason::NotCalibrated, "spec.interval_coverages".to_string(), Vec::new())
+        }
         Error::BadOption { field, .. } => (Reason::FieldInvalid, spec_field(field), Vec::new()),
         _ => {
             tracing::error!(%error, "a forecast failed");

@@ -1,0 +1,120 @@
+//! Counts allocations: windows are views, so walking over a long series asks the allocator for nothing.
+#![allow(
+    unsafe_code,
+    reason = "a counting allocator cannot be written without; it forwards every call unchanged"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+use forecast::data::{Series, TimeIndex, WindowSpec};
+use forecast::{FitOptions, Model, ModelConfig, Panel, Step};
+use ndarray::Array2;
+
+thread_local! {
+    // Per thread, so that the threads of the test harness do not count. A constant start value needs no
+    // allocation of its own.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, with a count of the calls that ask for memory.
+struct Counting;
+
+fn count() {
+    // The thread may be past the end of its local values; then there is nothing left to count for.
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments that it came with, and counting
+// neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `run` asks for memory on this thread.
+fn allocations_of<T>(run: impl FnOnce() -> T) -> (u64, T) {
+    let before = ALLOCATIONS.get();
+    let result = run();
+    (ALLOCATIONS.get() - before, result)
+}
+
+fn series(n_steps: usize, n_channels: usize) -> (Vec<String>, Series) {
+    let index = TimeIndex { start: 0, step: Step::Index(1), zone: Default::default(), len: n_steps };
+    let channels: Vec<String> = (0..n_channels).map(|channel| format!("c{channel}")).collect();
+    // Whole numbers below 2^53 and without a period that the lags could repeat.
+    let value = |(step, channel): (usize, usize)| ((step * step + channel) % 10_007) as f64;
+    let values = Array2::from_shape_fn((n_steps, n_channels), value);
+    let series = Series::new("s", index, values, &channels);
+    (channels.clone(), series.unwrap_or_else(|error| panic!("{error}")))
+}
+
+#[test]
+fn the_counter_counts() {
+    let (n, buffer) = allocations_of(|| black_box(vec![1u8; 1000]));
+    assert_eq!((n, buffer.len()), (1, 1000));
+}
+
+#[test]
+fn a_million_windows_are_walked_without_an_allocation() {
+    const N_WINDOWS: usize = 1_000_000;
+    let spec = WindowSpec { lookback: 512, horizon: 24, stride: 1 };
+    let n_steps = spec.lookback + spec.horizon + N_WINDOWS - 1;
+    let (_, series) = series(n_steps, 2);
+    let windows = spec.windows(&series, spec.lookback..n_steps).unwrap();
+    assert_eq!(windows.len(), N_WINDOWS);
+    let (n_allocations, (n_windows, sum)) = allocations_of(|| {
+        windows.fold((0, 0.0), |(n, sum), window| {
+            // The ends of input and label are read, so that the windows are really made.
+            let ends = window.input[[0, 0]] + window.label[[spec.horizon - 1, 1]];
+            (n + 1, sum + ends)
+        })
+    });
+    assert_eq!((n_windows, n_allocations), (N_WINDOWS, 0));
+    let expected: f64 =
+        (0..N_WINDOWS).map(|i| series.values()[[i, 0]] + series.values()[[n_steps - N_WINDOWS + i, 1]]).sum();
+    // The same numbers in the same order, all of them whole: equal to the last bit.
+    assert_eq!(sum.to_bits(), expected.to_bits());
+}
+
+#[test]
+fn observing_a_step_allocates_no_more_than_its_scaled_row() {
+    const N_STEPS: u64 = 10_000;
+    let (channels, series) = series(2_000, 1);
+    let panel = Panel::new(channels, vec![series]).unwrap();
+    let config = ModelConfig::parse("ar").unwrap().with("order", "24").unwrap();
+    let options = FitOptions { horizon: Some(4), ..FitOptions::default() };
+    let model = Model::fit(&config, &panel, &options).unwrap().model;
+    let mut state = model.start(&panel.series()[0]).unwrap();
+    let (n_allocations, ()) = allocations_of(|| {
+        for step in 0..N_STEPS {
+            model.observe(&mut state, &[(step % 97) as f64]).unwrap();
+        }
+    });
+    println!("{n_allocations} allocations in {N_STEPS} steps of ar, order 24");
+    assert!(n_allocations <= N_STEPS, "{n_allocations} allocations in {N_STEPS} steps");
+}
