@@ -1,2 +1,85 @@
-//! x
-fn main() {}
+//! The program `forecast-bench`: one subcommand a topic, each beside peers measured in the same run.
+
+mod console;
+mod environment;
+mod error;
+mod measure;
+mod peer;
+mod record;
+mod scratch;
+mod topics;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::Result;
+use topics::Setting;
+
+/// Measures Longcast beside its peers; each topic prints a table.
+#[derive(Debug, Parser)]
+#[command(
+    name = "forecast-bench",
+    version,
+    after_help = "Example: forecast-bench all --quick --json all.json"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    topic: Topic,
+    /// Fewer runs of everything.
+    #[arg(long, global = true)]
+    quick: bool,
+    /// Measure Longcast alone: nothing is installed, records have no ratio.
+    #[arg(long, global = true)]
+    no_peers: bool,
+    /// Write the records to this file as well.
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The program longcast [default: the one beside forecast-bench].
+    #[arg(long, global = true, value_name = "PATH")]
+    longcast: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Topic {
+    /// The whole process `longcast forecast` with a saved model: wall time and peak memory.
+    #[command(after_help = "Example: forecast-bench cold-start --json cold-start.json")]
+    ColdStart,
+    /// A million windows over a series, and the lag matrix of an autoregression.
+    #[command(after_help = "Example: forecast-bench windows --json windows.json")]
+    Windows,
+    /// Every topic.
+    #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
+    All,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::note(format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let setting =
+        Setting { is_quick: arguments.quick, has_peers: !arguments.no_peers, longcast: arguments.longcast };
+    let topics: &[topics::Run] = match arguments.topic {
+        Topic::ColdStart => &[topics::cold_start::run],
+        Topic::Windows => &[topics::windows::run],
+        Topic::All => &[topics::cold_start::run, topics::windows::run],
+    };
+    let mut records = Vec::new();
+    for topic in topics {
+        let measured = topic(&setting)?;
+        console::lines(&record::table(&measured))?;
+        records.extend(measured);
+    }
+    match &arguments.json {
+        Some(path) => Ok(forecast::write_atomically(path, record::json(&records)?.as_bytes())?),
+        None => Ok(()),
+    }
+}

@@ -3,7 +3,6 @@
 //! A missing value is NaN in storage, so the values are their own mask and the two cannot disagree;
 //! infinities never get past [`Panel::read`].
 
-mod acf;
 mod cells;
 mod duplicates;
 mod format;
@@ -13,6 +12,7 @@ mod quality;
 mod read;
 mod regular;
 mod scaler;
+mod season;
 mod series;
 mod split;
 mod stamp;
@@ -26,11 +26,12 @@ pub use format::Format;
 pub use frame::{decode, encode};
 pub(crate) use panel::label;
 pub use panel::{Panel, ReadReport, RowCounts};
-pub use quality::{ChannelQuality, Quality, SeriesQuality, season_length, usual_seasons};
+pub use quality::{ChannelQuality, Quality, SeriesQuality};
 pub use read::ReadOptions;
 pub use regular::infer_index;
 pub use scaler::{Scaler, Scaling};
 pub(crate) use scaler::{scale_series, sorted};
+pub use season::{season_length, usual_seasons};
 pub use series::Series;
 pub use split::{Split, SplitRule};
 pub use stamp::parse_stamps;

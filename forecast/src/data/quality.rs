@@ -2,18 +2,14 @@
 
 use serde::Serialize;
 
-use super::acf::{autocorrelation, differences};
 use super::panel::{Panel, RowCounts};
 use super::scaler::{quantile, sorted};
+use super::season::{season_length, season_strength, usual_seasons};
 use super::series::Series;
 use super::step::Step;
 
 /// A value this many scaled median absolute deviations from the median counts as an outlier.
 const OUTLIER: f64 = 6.0;
-/// A season has to explain at least this much autocorrelation of the differences.
-const WEAKEST_SEASON: f64 = 0.1;
-/// Series that the season of a panel is told from.
-const SERIES_LOOKED_AT: usize = 64;
 
 /// The report on a panel.
 #[derive(Debug, Clone, Serialize)]
@@ -80,7 +76,7 @@ pub struct ChannelQuality {
     pub median: Option<f64>,
     /// Largest value.
     pub max: Option<f64>,
-    /// Usual seasons in steps, and the autocorrelation of the differences at each.
+    /// Usual seasons in steps, and how much the series repeats after each, from -1 to 1.
     pub seasons: Vec<(usize, f64)>,
 }
 
@@ -138,7 +134,6 @@ impl ChannelQuality {
         // 1.4826 makes the median absolute deviation an estimate of a normal standard deviation.
         let far = OUTLIER * 1.4826 * quantile(&deviations, 0.5);
         let n_outliers = if far > 0.0 { deviations.iter().filter(|d| **d > far).count() } else { 0 };
-        let changes = differences(values);
         ChannelQuality {
             channel: channel.to_string(),
             n_observed: observed.len(),
@@ -154,7 +149,7 @@ impl ChannelQuality {
             seasons: usual_seasons(step)
                 .into_iter()
                 .filter(|season| 3 * season <= values.len())
-                .map(|season| (season, autocorrelation(&changes, season)))
+                .map(|season| (season, season_strength(values, season)))
                 .collect(),
         }
     }
@@ -163,60 +158,4 @@ impl ChannelQuality {
 /// Lengths of the runs of neighbours that `same` joins, starting at values that `counts`.
 fn runs(values: &[f64], same: fn(f64, f64) -> bool, counts: fn(f64) -> bool) -> Vec<usize> {
     values.chunk_by(|a, b| same(*a, *b)).filter(|run| counts(run[0])).map(<[f64]>::len).collect()
-}
-
-/// The seasons that people have: minute, hour, day, week, year, in steps, the shortest first.
-///
-/// # Example
-/// ```
-/// use forecast::data::usual_seasons;
-/// assert_eq!(usual_seasons("1h".parse()?), [24, 168]);
-/// assert_eq!(usual_seasons("MS".parse()?), [12]);
-/// # Ok::<(), forecast::Error>(())
-/// ```
-#[must_use]
-pub fn usual_seasons(step: Step) -> Vec<usize> {
-    const MINUTE: i64 = 60_000_000_000;
-    const DAY: i64 = 1440 * MINUTE;
-    match step {
-        Step::Nanos(DAY) | Step::Days(1) => vec![7, 365],
-        Step::Nanos(nanos) => [MINUTE, 60 * MINUTE, DAY, 7 * DAY, 364 * DAY]
-            .into_iter()
-            .filter(|season| season % nanos == 0 && *season >= 4 * nanos)
-            // A year matters for weeks; for anything shorter the week comes first.
-            .filter(|season| *season < 300 * DAY || nanos >= DAY)
-            .filter_map(|season| usize::try_from(season / nanos).ok())
-            .collect(),
-        Step::Months(months @ (1 | 3)) => vec![12 / months.unsigned_abs() as usize],
-        Step::Days(_) | Step::Months(_) | Step::Index(_) => Vec::new(),
-    }
-}
-
-/// The season of a panel in steps: the usual one at which the differences correlate most, 1 if none does.
-///
-/// At least three seasons of data are needed to see one.
-#[must_use]
-pub fn season_length(panel: &Panel) -> usize {
-    let mut best = (WEAKEST_SEASON, 1);
-    let looked_at = &panel.series()[..panel.series().len().min(SERIES_LOOKED_AT)];
-    for season in usual_seasons(panel.step()) {
-        let strengths: Vec<f64> = looked_at
-            .iter()
-            .filter(|series| series.n_steps() >= 3 * season)
-            .flat_map(|series| {
-                let columns = series.values();
-                let strengths: Vec<f64> = columns
-                    .columns()
-                    .into_iter()
-                    .map(|column| autocorrelation(&differences(&column.to_vec()), season))
-                    .collect();
-                strengths
-            })
-            .collect();
-        let strength = strengths.iter().sum::<f64>() / strengths.len().max(1) as f64;
-        if strength > best.0 {
-            best = (strength, season);
-        }
-    }
-    best.1
 }

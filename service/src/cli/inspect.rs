@@ -52,7 +52,7 @@ fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<
 }
 
 fn row(channel: &ChannelQuality) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_string(), |v| format!("{v}"));
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_string(), short);
     let seasons = channel.seasons.iter().map(|(season, strength)| format!("{season}: {strength:.2}"));
     vec![
         channel.channel.clone(),
@@ -68,4 +68,28 @@ fn row(channel: &ChannelQuality) -> Vec<String> {
         number(channel.max),
         seasons.collect::<Vec<_>>().join(", "),
     ]
+}
+
+/// A number with six significant digits at most.
+fn short(value: f64) -> String {
+    let magnitude = if value.abs() == 0.0 { 0.0 } else { value.abs().log10().floor() };
+    let decimals = (5.0 - magnitude).clamp(0.0, 12.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn numbers_are_short_and_close() {
+        let cases =
+            [(0.0, "0"), (72.38050000000001, "72.3805"), (-22.70599937, "-22.706"), (26304.0, "26304")];
+        for (value, text) in cases {
+            assert_eq!(short(value), text);
+        }
+        assert_eq!(short(1_234_567.8), "1234568");
+        assert_eq!(short(0.000_123_456_7), "0.000123457");
+    }
 }

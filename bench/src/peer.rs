@@ -1,0 +1,82 @@
+//! Peers: Python scripts that stay alive and answer one line of JSON with another.
+//!
+//! A peer imports and prepares once, so that a question measures the work alone and can be asked in turn with ours.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::environment::Python;
+use crate::error::{Error, Result};
+
+/// Settings of numpy's linear algebra that belong to the machine, not to the peer: left alone it finds the best.
+const FORCED_KERNELS: [&str; 2] = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
+
+/// A script of `bench/peers/`, part of this program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Script {
+    name: &'static str,
+    text: &'static str,
+}
+
+/// Runs commands and measures them; needs no packages.
+pub(crate) const PROCESSES: Script =
+    Script { name: "processes.py", text: include_str!("../peers/processes.py") };
+/// Windows and lag matrices by numpy and statsmodels.
+pub(crate) const WINDOWS: Script = Script { name: "windows.py", text: include_str!("../peers/windows.py") };
+
+/// A script that is running.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    name: &'static str,
+    process: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts a script.
+    ///
+    /// # Errors
+    /// [`Error::NoPython`] if the interpreter does not start.
+    pub(crate) fn start(python: &Python, script: Script) -> Result<Self> {
+        let mut command = Command::new(&python.path);
+        command.args(["-I", "-c", script.text]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        for variable in FORCED_KERNELS {
+            command.env_remove(variable);
+        }
+        let mut process = command.spawn().map_err(|error| Error::NoPython { reason: error.to_string() })?;
+        match (process.stdin.take(), process.stdout.take()) {
+            (Some(questions), Some(answers)) => {
+                Ok(Peer { name: script.name, process, questions, answers: BufReader::new(answers) })
+            }
+            _ => Err(Error::Peer { peer: script.name, reason: "it has no pipes".to_string() }),
+        }
+    }
+
+    /// The answer to one question.
+    ///
+    /// # Errors
+    /// [`Error::Peer`] if the script ended or its answer is not of the type expected.
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, question: &impl Serialize) -> Result<T> {
+        let name = self.name;
+        let fail = |reason: String| Error::Peer { peer: name, reason };
+        let question = serde_json::to_string(question)?;
+        let mut answer = String::new();
+        writeln!(self.questions, "{question}")
+            .and_then(|()| self.questions.flush())
+            .and_then(|()| self.answers.read_line(&mut answer))
+            .map_err(|error| fail(error.to_string()))?;
+        serde_json::from_str(&answer).map_err(|error| fail(format!("{error} in {answer:?}")))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It holds nothing that needs an orderly end; without the wait it would stay behind as a zombie.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,173 @@
+//! `cold-start`: a whole process that forecasts with a saved model, from `exec` to exit.
+//!
+//! The model is an autoregression of order 168 on the bundled electricity load. Processes are started and measured
+//! by `peers/processes.py`, on both sides alike; the file cache is warm.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Setting;
+use crate::console;
+use crate::environment::{Python, own_path};
+use crate::error::{Error, Result};
+use crate::measure::{Candidate, Spread, in_turn};
+use crate::peer::{PROCESSES, Peer};
+use crate::record::Record;
+use crate::scratch::Scratch;
+
+/// The most that a forecast may take, in milliseconds.
+const MAX_MS: f64 = 60.0;
+/// The most memory that it may use, in MB of 10^6 bytes.
+const MAX_MB: f64 = 80.0;
+
+/// What it costs Python to have read its libraries, with nothing read or forecast yet.
+const IMPORTS: [(&str, &str); 2] = [
+    ("import pandas, statsmodels", "python -c \"import pandas, statsmodels\""),
+    ("import pandas, statsmodels.api", "python -c \"import pandas, statsmodels.api\""),
+];
+
+#[derive(Debug, Serialize)]
+struct Question<'a> {
+    command: &'a [String],
+    log: &'a Path,
+}
+
+#[derive(Debug, Deserialize)]
+struct Process {
+    seconds: f64,
+    peak_bytes: f64,
+    exit_code: i32,
+}
+
+/// The wall time in ms and the peak memory in MB of one command.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    ms: Spread,
+    mb: Spread,
+}
+
+pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
+    let n_runs = if setting.is_quick { 5 } else { 21 };
+    let longcast = longcast(setting)?;
+    let mut peer = Peer::start(&Python::system()?, PROCESSES)?;
+    let python = if setting.has_peers { Some(Python::with_packages()?) } else { None };
+    console::note(format!("cold-start: {n_runs} runs of each command, in turn"));
+
+    let scratch = Scratch::new("cold-start")?;
+    let file = |name: &str| scratch.folder().join(name);
+    let (data, model) = (file("load.csv"), file("load.longcast"));
+    let csv = forecast_datasets::find("electricity")?.csv()?;
+    fs::write(&data, &csv).map_err(|error| Error::file("cannot write", &data, error))?;
+    let words = |program: &Path, words: &[&str]| {
+        let program = program.display().to_string();
+        std::iter::once(program).chain(words.iter().map(ToString::to_string)).collect::<Vec<String>>()
+    };
+    let [data, model, output] = [&data, &model, &file("week.csv")].map(|path| path.display().to_string());
+    let fit = ["fit", "--model", "ar", "--order", "168", "--horizon", "168", &data, "-o", &model];
+    measure(&mut peer, &words(&longcast, &fit), &file("log"))?;
+
+    let options = ["--horizon", "168", "--level", "80,95", "-o", &output];
+    let mut commands = vec![
+        words(&longcast, &[&["forecast", model.as_str()], &options[..]].concat()),
+        words(&longcast, &[&["forecast", model.as_str(), data.as_str()], &options[..]].concat()),
+    ];
+    if let Some(python) = &python {
+        commands.extend(IMPORTS.map(|(script, _)| words(&python.path, &["-c", script])));
+    }
+    let costs = costs(n_runs, peer, &commands, &file("log"))?;
+    Ok(records(costs[0], costs[1], &costs[2..]))
+}
+
+/// The records of the two forms, beside the costs of as many of [`IMPORTS`] as were measured.
+fn records(saved: Cost, from_csv: Cost, peers: &[Cost]) -> Vec<Record> {
+    let mut records = Vec::new();
+    for (name, ours) in [("cold_start_forecast", saved), ("cold_start_forecast_from_csv", from_csv)] {
+        let pairs = peers.iter().zip(IMPORTS).zip(["", "_vs_statsmodels_api"]);
+        for ((theirs, (_, peer)), suffix) in pairs {
+            let time = Record::new(&format!("{name}{suffix}"), "ms", ours.ms).beside(peer, theirs.ms);
+            let memory = Record::new(&format!("{name}_peak_memory{suffix}"), "MB", ours.mb);
+            records.extend([time.at_most(MAX_MS), memory.beside(peer, theirs.mb).at_most(MAX_MB)]);
+        }
+        if peers.is_empty() {
+            let memory = Record::new(&format!("{name}_peak_memory"), "MB", ours.mb);
+            records.extend([Record::new(name, "ms", ours.ms).at_most(MAX_MS), memory.at_most(MAX_MB)]);
+        }
+    }
+    records
+}
+
+/// What each command costs, all run in turn.
+fn costs(n_runs: usize, peer: Peer, commands: &[Vec<String>], log: &Path) -> Result<Vec<Cost>> {
+    let peer = RefCell::new(peer);
+    let mut candidates: Vec<Candidate<'_, Process>> = commands
+        .iter()
+        .map(|command| -> Candidate<'_, Process> {
+            let peer = &peer;
+            Box::new(move || measure(&mut peer.borrow_mut(), command, log))
+        })
+        .collect();
+    let measured = in_turn(n_runs, &mut candidates)?;
+    let cost = |runs: &Vec<Process>| Cost {
+        ms: Spread::of(runs.iter().map(|run| 1e3 * run.seconds)),
+        mb: Spread::of(runs.iter().map(|run| 1e-6 * run.peak_bytes)),
+    };
+    Ok(measured.iter().map(cost).collect())
+}
+
+/// Runs a command once.
+///
+/// # Errors
+/// [`Error::Command`] with what it said if its exit code is not 0.
+fn measure(peer: &mut Peer, command: &[String], log: &Path) -> Result<Process> {
+    let process: Process = peer.ask(&Question { command, log })?;
+    if process.exit_code == 0 {
+        return Ok(process);
+    }
+    let output = fs::read_to_string(log).unwrap_or_default();
+    Err(Error::Command {
+        command: command.join(" "),
+        code: process.exit_code,
+        output: output.trim().to_string(),
+    })
+}
+
+/// The program to measure: the one given, or the one beside this program.
+fn longcast(setting: &Setting) -> Result<PathBuf> {
+    let path = match &setting.longcast {
+        Some(path) => path.clone(),
+        None => own_path()?.with_file_name(format!("longcast{}", std::env::consts::EXE_SUFFIX)),
+    };
+    if path.is_file() { Ok(path) } else { Err(Error::NoLongcast { path: path.display().to_string() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(ms: f64, mb: f64) -> Cost {
+        Cost { ms: Spread::of([ms]), mb: Spread::of([mb]) }
+    }
+
+    #[test]
+    fn both_forms_have_their_bars_with_and_without_peers() {
+        let alone = records(cost(20.0, 20.0), cost(70.0, 90.0), &[]);
+        let json = crate::record::json(&alone).unwrap();
+        assert_eq!(alone.len(), 4);
+        assert_eq!((json.matches("\"ok\": true").count(), json.matches("\"ok\": false").count()), (2, 2));
+        let beside = records(cost(20.0, 20.0), cost(70.0, 90.0), &[cost(700.0, 70.0), cost(2000.0, 170.0)]);
+        assert_eq!(beside.len(), 8);
+    }
+
+    #[test]
+    fn a_missing_program_names_the_command_that_builds_it() {
+        let setting = Setting { is_quick: true, has_peers: false, longcast: Some("no/longcast".into()) };
+        let message = longcast(&setting).unwrap_err().to_string();
+        assert!(
+            message.contains("\"no/longcast\"") && message.contains("cargo build --release"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The topics, one file each.
+
+pub(crate) mod cold_start;
+pub(crate) mod windows;
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::record::Record;
+
+/// How a topic is to measure.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Fewer runs.
+    pub(crate) is_quick: bool,
+    /// Peers are measured in the same run.
+    pub(crate) has_peers: bool,
+    /// Where the program `longcast` is, if not beside this one.
+    pub(crate) longcast: Option<PathBuf>,
+}
+
+/// A topic: measures and returns its records.
+pub(crate) type Run = fn(&Setting) -> Result<Vec<Record>>;
