@@ -5,7 +5,7 @@
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::{Color, RGBColor};
 
-use super::theme::{Colour, HEIGHT, PAPER, WIDTH, register_fonts};
+use super::theme::{Colour, HEIGHT, PAPER, WIDTH};
 use crate::{Error, Result};
 
 /// Fine pixels along one side of a pixel of the picture.
@@ -37,9 +37,8 @@ pub(super) struct Canvas {
 
 impl Canvas {
     /// A white canvas.
-    pub(super) fn new() -> Result<Self> {
-        register_fonts()?;
-        Ok(Canvas { fine: vec![PAPER.0; FINE_WIDTH * FINE_HEIGHT * 3] })
+    pub(super) fn new() -> Self {
+        Canvas { fine: vec![PAPER.0; FINE_WIDTH * FINE_HEIGHT * 3] }
     }
 
     /// Fills a rectangle; `alpha` in (0, 1] is the share of the new colour.
@@ -162,7 +161,7 @@ mod tests {
 
     #[test]
     fn transparent_areas_lie_over_each_other_without_seams() {
-        let mut canvas = Canvas::new().unwrap();
+        let mut canvas = Canvas::new();
         let xs: Vec<f64> = (0..101).map(|i| 100.0 + f64::from(i) * 1.7).collect();
         let (lower, upper) = (vec![400.0; 101], vec![200.0; 101]);
         canvas.fill_between(&xs, &lower, &upper, (FORECAST, 0.2)).unwrap();
@@ -176,7 +175,7 @@ mod tests {
     #[test]
     fn bands_break_where_an_end_is_missing_and_need_two_points() {
         let area = |lower: &[f64]| {
-            let mut canvas = Canvas::new().unwrap();
+            let mut canvas = Canvas::new();
             canvas.fill(Rect { left: 0.0, top: 0.0, right: 300.0, bottom: 30.0 }, INK, 1.0).unwrap();
             canvas.stroke(&[(0.0, 600.0), (99.0, 660.0)], 3.0, INK);
             let xs = [100.0, 200.0, 300.0, 400.0];
@@ -191,7 +190,7 @@ mod tests {
 
     #[test]
     fn drawing_outside_the_canvas_is_cut_off() {
-        let mut canvas = Canvas::new().unwrap();
+        let mut canvas = Canvas::new();
         canvas.stroke(&[(-50.0, 300.0), (1300.0, 300.0), (600.0, -90.0)], 9.0, INK);
         canvas.fill(Rect { left: -10.0, top: 600.0, right: 5000.0, bottom: 9000.0 }, INK, 0.5).unwrap();
         canvas.stroke(&[(f64::NAN, 1.0), (5.0, f64::INFINITY)], 2.0, INK);

@@ -62,7 +62,7 @@ pub(super) struct Frame {
 impl Frame {
     /// Draws everything but the data.
     pub(super) fn new(layout: Layout<'_>) -> Result<Self> {
-        let mut canvas = Canvas::new()?;
+        let mut canvas = Canvas::new();
         let room = WIDTH as f64 - 2.0 * MARGIN;
         let title = fitted(layout.title, TITLE, room)?;
         canvas.text(&title, (MARGIN, 50.0), (TITLE, INK), Align::Left)?;

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_legend_never_takes_more_than_three_rows() {
-        let mut canvas = Canvas::new().unwrap();
+        let mut canvas = Canvas::new();
         let key = |i: usize| Key::new(format!("model {i} with a name"), Sample::Line(INK, 2.0, None));
         for (n, rows) in [(0, 0.0), (1, 1.0), (6, 2.0), (200, 3.0)] {
             let keys: Vec<Key> = (0..n).map(key).collect();

@@ -100,7 +100,7 @@ mod tests {
     use crate::plot::theme::INK;
 
     fn ink(draw: impl Fn(&mut Canvas)) -> usize {
-        let mut canvas = Canvas::new().unwrap();
+        let mut canvas = Canvas::new();
         draw(&mut canvas);
         // A slanted line for the shades of grey that every picture is expected to have.
         canvas.stroke(&[(0.0, 0.0), (1200.0, 100.0)], 3.0, INK.mix(Colour(255, 255, 255), 0.3));

@@ -4,7 +4,7 @@ use plotters::backend::DrawingBackend;
 use plotters::style::{FontDesc, FontFamily, RGBColor, TextStyle};
 
 use super::canvas::{Canvas, FINE_F, Point, failed};
-use super::theme::{Colour, FAMILY, Lettering};
+use super::theme::{Colour, FAMILY, Lettering, register_fonts};
 use crate::Result;
 
 /// Which part of a text lies at the given x.
@@ -31,7 +31,7 @@ impl Canvas {
             Align::Right => at.0 - width,
         };
         let colour = RGBColor(colour.0, colour.1, colour.2);
-        let style = TextStyle::from(font(lettering)).color(&colour);
+        let style = TextStyle::from(font(lettering)?).color(&colour);
         // Plotters puts the base line half the size of the font below the place that it is given.
         let top = at.1 - lettering.size / 2.0;
         let corner = ((left * FINE_F).round() as i32, (top * FINE_F).round() as i32);
@@ -41,7 +41,7 @@ impl Canvas {
 
 /// The width of `text` in pixels.
 pub(super) fn text_width(text: &str, lettering: Lettering) -> Result<f64> {
-    let ((left, _), (right, _)) = font(lettering).layout_box(text).map_err(failed)?;
+    let ((left, _), (right, _)) = font(lettering)?.layout_box(text).map_err(failed)?;
     Ok(f64::from(right - left) / FINE_F)
 }
 
@@ -63,8 +63,10 @@ pub(super) fn fitted(text: &str, lettering: Lettering, room: f64) -> Result<Stri
     Ok(String::new())
 }
 
-fn font(lettering: Lettering) -> FontDesc<'static> {
-    FontDesc::new(FontFamily::Name(FAMILY), lettering.size * FINE_F, lettering.style)
+/// The font of some lettering. Texts are measured before anything is drawn, so the typeface is made known here.
+fn font(lettering: Lettering) -> Result<FontDesc<'static>> {
+    register_fonts()?;
+    Ok(FontDesc::new(FontFamily::Name(FAMILY), lettering.size * FINE_F, lettering.style))
 }
 
 #[cfg(test)]
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn letters_beyond_the_typeface_do_no_harm() {
-        let mut canvas = Canvas::new().unwrap();
+        let mut canvas = Canvas::new();
         let style = (LABEL, Colour(0, 0, 0));
         canvas.text("東京 🌧 \u{0}", (1190.0, 2.0), style, Align::Centre).unwrap();
     }

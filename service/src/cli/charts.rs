@@ -12,8 +12,9 @@ use super::failure::Failure;
 const HISTORY_HORIZONS: usize = 2;
 /// And no fewer steps than this.
 const SHORTEST_HISTORY: usize = 48;
-/// Cutoffs in a back-test chart; more would be a solid area.
+/// Cutoffs in a back-test chart, and steps of them together, about; more would be a solid area.
 const MOST_CUTOFFS: usize = 6;
+const MOST_STEPS: usize = 504;
 
 /// The end of a history and the forecast of its first channel.
 pub(crate) fn fan(model: &Model, history: &Series, forecast: &Forecast) -> Result<Vec<u8>, Failure> {
@@ -185,7 +186,8 @@ pub(crate) fn backtest(table: &[(String, Cells)], series: Option<&str>) -> Resul
     if paths.is_empty() {
         return Err(Failure::option("--series", wanted, "the table has no such series"));
     }
-    paths.drain(..paths.len().saturating_sub(MOST_CUTOFFS));
+    let shown = (MOST_STEPS / paths[0].len().max(1)).clamp(1, MOST_CUTOFFS);
+    paths.drain(..paths.len().saturating_sub(shown));
     // Actuals of overlapping windows are the same numbers; the first window has no gap before it.
     let start = rows.stamps[paths[0].start];
     let index = TimeIndex { start, step: rows.step, zone: rows.zone.clone(), len: 0 };
