@@ -158,6 +158,19 @@ impl TimeIndex {
         }
     }
 
+    /// The position of the last stamp at or before `stamp`, on the grid or not; 0 before the start.
+    ///
+    /// Calendar steps are counted by their mean length, so the answer may be one off there.
+    #[must_use]
+    pub fn position_before(&self, stamp: i64) -> usize {
+        let step = match self.step {
+            Step::Index(step) => step,
+            other => other.approximate_nanos(),
+        };
+        let distance = stamp.saturating_sub(self.start).max(0);
+        self.position(stamp).unwrap_or_else(|| usize::try_from(distance / step).unwrap_or(usize::MAX))
+    }
+
     /// The last stamp; the start of an empty index.
     #[must_use]
     pub fn end(&self) -> i64 {
@@ -247,6 +260,7 @@ mod tests {
             for i in [0, 1, 2, 30, 59, 80] {
                 assert_eq!(index.position(index.stamp(i)), Some(i), "{step:?} {i}");
                 assert_eq!(index.position(index.stamp(i) + 1), None);
+                assert!(index.position_before(index.stamp(i) + 1).abs_diff(i) <= 1);
             }
         }
     }

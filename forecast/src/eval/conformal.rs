@@ -75,17 +75,25 @@ impl Calibration {
         Calibration { scores, spread }
     }
 
-    /// The quantile `q` of the distribution around a forecast. Shapes `(horizon, channel)`.
-    pub(crate) fn path(&self, slot: usize, mean: &Array2<f64>, q: f64, side: Side) -> Result<Array2<f64>> {
+    /// The quantile `q` of the distribution around a forecast; `asked` names it in messages.
+    /// Shapes `(horizon, channel)`.
+    pub(crate) fn path(
+        &self,
+        slot: usize,
+        mean: &Array2<f64>,
+        q: f64,
+        side: Side,
+        asked: &str,
+    ) -> Result<Array2<f64>> {
         let mut path = mean.clone();
         for ((step, channel), value) in path.indexed_iter_mut() {
-            *value += self.score(channel, step, q, side)? * self.spread[[slot, channel]];
+            *value += self.score(channel, step, q, side, asked)? * self.spread[[slot, channel]];
         }
         Ok(path)
     }
 
     /// The score of rank `floor` or `ceil` of `q (n + 1)`.
-    fn score(&self, channel: usize, step: usize, q: f64, side: Side) -> Result<f64> {
+    fn score(&self, channel: usize, step: usize, q: f64, side: Side, asked: &str) -> Result<f64> {
         let scores = self.scores.slice(ndarray::s![channel, step, ..]);
         let n = scores.iter().take_while(|score| !score.is_nan()).count();
         let rank = q * (n + 1) as f64;
@@ -109,7 +117,7 @@ impl Calibration {
             )
         };
         Err(Error::NotCalibrated {
-            asked: format!("quantile {q:.4}"),
+            asked: asked.to_string(),
             needed: (1.0 / tail - 1.0 - 1e-9).ceil() as usize,
             step: step + 1,
             available: n,
@@ -141,7 +149,7 @@ mod tests {
         let residuals: Vec<f64> = (1..=99).rev().map(f64::from).collect();
         let calibration = calibration(&residuals);
         let mean = Array2::zeros((1, 1));
-        let bound = |q, side| calibration.path(0, &mean, q, side).unwrap()[[0, 0]];
+        let bound = |q, side| calibration.path(0, &mean, q, side, "x").unwrap()[[0, 0]];
         // With n = 99 the rank of q is exactly 100 q.
         assert!((bound(0.1, Side::Lower) - 10.0).abs() < 1e-9);
         assert!((bound(0.9, Side::Upper) - 90.0).abs() < 1e-9);
@@ -152,9 +160,13 @@ mod tests {
     #[test]
     fn too_few_windows_say_how_many_are_needed() {
         let few: Vec<f64> = (0..20).map(f64::from).collect();
-        let error = calibration(&few).path(0, &Array2::zeros((1, 1)), 0.025, Side::Lower).unwrap_err();
+        let error =
+            calibration(&few).path(0, &Array2::zeros((1, 1)), 0.025, Side::Lower, "level 95").unwrap_err();
         let message = error.to_string();
-        assert!(message.contains("needs 39 calibration windows") && message.contains("has 20"), "{message}");
+        assert!(
+            message.contains("level 95 needs 39 calibration windows") && message.contains("has 20"),
+            "{message}"
+        );
         assert!(message.contains("level 90"), "{message}");
     }
 
@@ -177,8 +189,8 @@ mod tests {
         let residuals: Vec<f64> = (0..499).map(|_| draw()).collect();
         let calibration = calibration(&residuals);
         let mean = Array2::zeros((1, 1));
-        let lower = calibration.path(0, &mean, 0.1, Side::Lower).unwrap()[[0, 0]];
-        let upper = calibration.path(0, &mean, 0.9, Side::Upper).unwrap()[[0, 0]];
+        let lower = calibration.path(0, &mean, 0.1, Side::Lower, "x").unwrap()[[0, 0]];
+        let upper = calibration.path(0, &mean, 0.9, Side::Upper, "x").unwrap()[[0, 0]];
         let inside = (0..20_000).filter(|_| (lower..=upper).contains(&draw())).count();
         let coverage = inside as f64 / 20_000.0;
         // Three standard deviations of the coverage of a calibration set of 499.

@@ -223,16 +223,17 @@ impl Model {
             );
             return Err(Error::option("horizon", options.horizon, rule));
         }
-        let around = |q: f64, side: Side| -> Result<Array2<f64>> {
-            self.parts.calibration.path(slot.scale, &mean, q, side)
+        let around = |q: f64, side: Side, asked: &str| -> Result<Array2<f64>> {
+            self.parts.calibration.path(slot.scale, &mean, q, side, asked)
         };
         let intervals = options
             .levels
             .iter()
             .map(|level| {
                 let tail = (1.0 - level / 100.0) / 2.0;
-                let lower = around(tail, Side::Lower)?;
-                let upper = around(1.0 - tail, Side::Upper)?;
+                let asked = format!("level {level}");
+                let lower = around(tail, Side::Lower, &asked)?;
+                let upper = around(1.0 - tail, Side::Upper, &asked)?;
                 Ok(Interval { level: *level, lower, upper })
             })
             .collect::<Result<_>>()?;
@@ -241,7 +242,7 @@ impl Model {
             .iter()
             .map(|q| {
                 let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
-                Ok(QuantilePath { level: *q, values: around(*q, side)? })
+                Ok(QuantilePath { level: *q, values: around(*q, side, &format!("quantile {q}"))? })
             })
             .collect::<Result<_>>()?;
         let mut warnings = Vec::new();

@@ -12,6 +12,8 @@ use super::failure::Failure;
 const HISTORY_HORIZONS: usize = 2;
 /// And no fewer steps than this.
 const SHORTEST_HISTORY: usize = 48;
+/// Steps times series of a missing-data map.
+const MOST_CELLS: usize = 500_000_000;
 /// Cutoffs in a back-test chart, and steps of them together, about; more would be a solid area.
 const MOST_CUTOFFS: usize = 6;
 const MOST_STEPS: usize = 504;
@@ -77,11 +79,14 @@ pub(crate) fn missing_map(panel: &Panel) -> Result<Vec<u8>, Failure> {
     )?;
     let end = indexes.iter().map(|index| index.end()).max().unwrap_or(first.start);
     // Series whose grids are shifted against each other share the grid of the first.
-    let at = |stamp: i64| (0..).find(|i| first.stamp(*i) >= stamp).unwrap_or(0);
-    let len = first.position(end).unwrap_or_else(|| at(end)) + 1;
+    let len = first.position_before(end) + 1;
+    if len.saturating_mul(panel.series().len() * panel.channels().len()) > MOST_CELLS {
+        let rule = "its series lie too far apart to draw on one axis; draw fewer of them";
+        return Err(Failure::option("the missing-data map", format!("{len} steps wide"), rule));
+    }
     let mut rows = Vec::new();
     for series in panel.series() {
-        let offset = first.position(series.index().start).unwrap_or_else(|| at(series.index().start));
+        let offset = first.position_before(series.index().start);
         for channel in 0..panel.channels().len() {
             let mut row = vec![None; len];
             for step in 0..series.n_steps() {

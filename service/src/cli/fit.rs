@@ -1,6 +1,6 @@
 //! `longcast fit`: a model from data.
 
-use forecast::{FitReport, Model, ModelConfig};
+use forecast::{FitReport, Model, ModelConfig, Step};
 use serde_json::json;
 
 use super::args::FitArguments;
@@ -32,15 +32,23 @@ pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Fai
 pub(crate) fn say(model: &Model, report: &FitReport, console: &Console) -> Result<(), Failure> {
     let header = model.header();
     console.say(format!(
-        "{}: looks back {} steps ({}), season {}, intervals up to {} steps ahead",
+        "{}: looks back {}, season {}, intervals up to {} ahead",
         header.config.name(),
-        model.lookback(),
-        header.step.span(model.lookback()),
+        steps(model.lookback(), header.step),
         header.season_length,
-        header.horizon,
+        steps(header.horizon, header.step),
     ))?;
     console.say(format!(
         "validation, {} windows: MASE {:.3} (seasonal naive {:.3}), MAE {:.4} (seasonal naive {:.4})",
         report.n_windows, report.mase, report.seasonal_naive_mase, report.mae, report.seasonal_naive_mae
     ))
+}
+
+/// `168 steps (7 days)`.
+fn steps(n: usize, step: Step) -> String {
+    let unit = if n == 1 { "step" } else { "steps" };
+    match step {
+        Step::Index(_) => format!("{n} {unit}"),
+        _ => format!("{n} {unit} ({})", step.span(n)),
+    }
 }
