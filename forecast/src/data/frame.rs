@@ -67,7 +67,9 @@ impl Frame {
         let options = csv_options(bytes);
         let read =
             |options: CsvReadOptions| options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
-        let head = read(options.clone().with_n_rows(Some(HEAD)).with_infer_schema_length(Some(HEAD)));
+        // Reading stops some way beyond the head, where a cell may not fit; only the types matter here.
+        let head = options.clone().with_n_rows(Some(HEAD)).with_infer_schema_length(Some(HEAD));
+        let head = read(head.with_ignore_errors(true));
         let head = Self::checked(head, input, "CSV")?;
         let types: Schema = head.table.columns().iter().map(|column| typed_field(column, is_key)).collect();
         let typed = options.clone().with_schema_overwrite(Some(Arc::new(types.clone())));

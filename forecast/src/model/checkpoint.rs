@@ -270,6 +270,6 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
 
     let n_slots = if config.is_shared() { 1 } else { n_series };
     let family = config.load(tensors, n_slots, n_channels)?;
-    let parts = Parts { header, family, scalers, calibration, history };
+    let parts = Parts::new(header, family, scalers, calibration, history);
     Ok(Model { parts: Arc::new(parts) })
 }

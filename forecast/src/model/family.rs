@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array1, ArrayView1, ArrayViewMut2};
+use ndarray::{ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
 use super::lags::Lags;
@@ -35,10 +35,10 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// A memory that has seen nothing.
     fn start(&self, n_channels: usize) -> Memory;
 
-    /// Takes one step of scaled values, NaN where missing. Shape `(channel)`.
+    /// Takes one step of scaled values, one a channel, NaN where missing.
     ///
     /// A missing value is replaced by the family's own forecast of it and counted.
-    fn observe(&self, slot: usize, memory: &mut Memory, step: ArrayView1<'_, f64>);
+    fn observe(&self, slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>);
 
     /// Steps within the lookback whose value was missing.
     fn n_missing(&self, memory: &Memory) -> usize;
@@ -72,12 +72,9 @@ pub(crate) fn prime(
         start -= 1;
         complete = if values.row(start).iter().any(|v| v.is_nan()) { 0 } else { complete + 1 };
     }
-    let mut step = Array1::zeros(scalers.len());
-    for row in values.rows().into_iter().skip(start) {
-        for (scaled, (value, scaler)) in step.iter_mut().zip(row.iter().zip(scalers)) {
-            *scaled = scaler.scale(*value);
-        }
-        family.observe(slot, memory, step.view());
+    for row in values.slice(s![start.., ..]).rows() {
+        let mut scaled = row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
+        family.observe(slot, memory, &mut scaled);
     }
     values.nrows() - start
 }
@@ -110,11 +107,11 @@ impl<R: LagRule> Family for R {
         Memory::Lags(Lags::new(LagRule::lookback(self), n_channels))
     }
 
-    fn observe(&self, slot: usize, memory: &mut Memory, step: ArrayView1<'_, f64>) {
+    fn observe(&self, slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>) {
         let Memory::Lags(lags) = memory;
         let mut is_missing = false;
-        for (channel, observed) in step.iter().enumerate() {
-            let mut value = [*observed];
+        for (channel, observed) in step.enumerate() {
+            let mut value = [observed];
             if observed.is_nan() {
                 is_missing = true;
                 self.forecast_channel(slot, channel, lags.window(channel), &mut value);

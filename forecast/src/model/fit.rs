@@ -125,7 +125,7 @@ impl Model {
         let tail = |series: &Series| compact(&series.tail(kept), panel.channels());
         let history = panel.series().iter().map(tail).collect::<Result<Vec<_>>>()?;
         let header = plan.header(panel, options, &report, &history);
-        let parts = Parts { header, family, scalers: with_mean(scalers), calibration, history };
+        let parts = Parts::new(header, family, with_mean(scalers), calibration, history);
         Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
     }
 }

@@ -253,7 +253,7 @@ impl Model {
             );
             warnings.push(Warning { reason: "MISSING_FILLED", message });
         }
-        if !self.header().series.iter().any(|id| id == series) && self.header().series.len() > 1 {
+        if !self.parts.by_id.contains_key(series) && self.parts.by_id.len() > 1 {
             let message =
                 "the series was not in the training data; it is scaled by the mean of those that were";
             warnings.push(Warning { reason: "SERIES_NOT_TRAINED", message: message.to_string() });

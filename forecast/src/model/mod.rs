@@ -14,6 +14,7 @@ mod table;
 mod tensor;
 mod validate;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::data::{Scaler, Series};
@@ -45,6 +46,21 @@ struct Parts {
     calibration: Calibration,
     /// The end of each training series, so that a forecast needs no data.
     history: Vec<Series>,
+    /// Positions of the training series by id.
+    by_id: HashMap<String, usize>,
+}
+
+impl Parts {
+    fn new(
+        header: Header,
+        family: Box<dyn Family>,
+        scalers: Vec<Vec<Scaler>>,
+        calibration: Calibration,
+        history: Vec<Series>,
+    ) -> Self {
+        let by_id = header.series.iter().enumerate().map(|(at, id)| (id.clone(), at)).collect();
+        Parts { header, family, scalers, calibration, history, by_id }
+    }
 }
 
 /// Where the parameters of a series are.
@@ -94,8 +110,8 @@ impl Model {
 
     fn slot(&self, series: &str) -> Result<Slot> {
         let ids = &self.header().series;
-        match ids.iter().position(|id| id.as_str() == series) {
-            Some(known) => Ok(Slot { scale: known, family: self.family_slot(known) }),
+        match self.parts.by_id.get(series) {
+            Some(&known) => Ok(Slot { scale: known, family: self.family_slot(known) }),
             // A model of one series forecasts whatever it is given, on the scale of that series.
             None if ids.len() == 1 => Ok(Slot { scale: 0, family: 0 }),
             None if self.header().config.is_shared() => Ok(Slot { scale: ids.len(), family: 0 }),

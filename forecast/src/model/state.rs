@@ -88,8 +88,8 @@ impl Model {
                 stamp: state.index.format(state.index.stamp(state.index.len)),
             });
         }
-        let step = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)).collect();
-        self.parts.family.observe(slot.family, &mut state.memory, ndarray::Array1::view(&step));
+        let mut scaled = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
+        self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
         state.index.len += 1;
         Ok(())
     }
