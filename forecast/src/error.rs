@@ -50,6 +50,32 @@ pub enum Error {
         /// The formats that are known.
         known: &'static str,
     },
+    /// A line of a text file has more or fewer cells than the header.
+    #[error(
+        "\"{input}\", row {row} has {found} cells, but the header has {expected}; complete the row, or quote cells that hold the separator"
+    )]
+    RaggedRow {
+        /// The file.
+        input: String,
+        /// One-based row of data (the header does not count).
+        row: usize,
+        /// Cells of the row.
+        found: usize,
+        /// Cells of the header.
+        expected: usize,
+    },
+    /// Series of one panel have different steps.
+    #[error(
+        "series \"{series}\" has a step of {found}, but the panel has {expected}; read series of different steps apart, or give the step with --freq"
+    )]
+    MixedSteps {
+        /// The series.
+        series: String,
+        /// Its step.
+        found: String,
+        /// The step of the others.
+        expected: String,
+    },
     /// No column looks like time stamps.
     #[error(
         "\"{input}\" has no time column: its columns are {columns}; name it ds, timestamp or date, or say which one it is with --time-col"
@@ -255,16 +281,12 @@ pub enum Error {
         needed: usize,
     },
     /// Too few complete rows for the coefficients of an autoregression.
-    #[error(
-        "series \"{series}\" gives {rows} complete rows for the {unknowns} coefficients of order {order}; use an order below {}", (rows / 2).max(1)
-    )]
+    #[error("series \"{series}\" gives {rows} complete rows for the {} coefficients of order {order}; {}", order + 1, too_few_rows_fix(*rows, *order))]
     TooFewRows {
         /// The series.
         series: String,
         /// Rows without a missing value.
         rows: usize,
-        /// Coefficients, the intercept included.
-        unknowns: usize,
         /// The order.
         order: usize,
     },
@@ -419,5 +441,15 @@ fn too_short_fix(steps: usize, horizon: usize) -> String {
         format!("use a lookback of at most {}", steps - horizon)
     } else {
         format!("use a horizon below {steps}")
+    }
+}
+
+/// A lower order has fewer coefficients and loses fewer steps to the first window.
+fn too_few_rows_fix(rows: usize, order: usize) -> String {
+    // Without any row the first window reached into the validation range, and a shorter one leaves it more.
+    let fits = if rows == 0 { order / 3 } else { (rows + order - 1) / 2 };
+    match fits {
+        0 => "use a longer series, or --model naive".to_string(),
+        fits => format!("use an order of at most {fits}"),
     }
 }

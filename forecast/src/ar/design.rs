@@ -20,14 +20,12 @@ impl Design {
     /// Stacks the complete windows of one channel of all series.
     ///
     /// # Errors
-    /// [`Error::Constant`] if no value differs from another, [`Error::TooFewRows`] if there are fewer complete
-    /// rows than coefficients.
-    pub(super) fn new(series: &[Series], channel: usize, name: &str, order: usize) -> Result<Self> {
+    /// [`Error::TooFewRows`] if there are fewer complete rows than coefficients.
+    pub(super) fn new(series: &[Series], channel: usize, order: usize) -> Result<Self> {
         let label = match series {
             [one] => one.id().to_string(),
             several => format!("{} and {} more", several[0].id(), several.len() - 1),
         };
-        check_varies(series, channel, name, &label)?;
         let spec = WindowSpec { lookback: order, horizon: 1, stride: 1 };
         let mut lags = Vec::new();
         let mut target = Vec::new();
@@ -44,36 +42,10 @@ impl Design {
         }
         let rows = target.len();
         if rows < order + 1 {
-            return Err(Error::TooFewRows { series: label, rows, unknowns: order + 1, order });
+            return Err(Error::TooFewRows { series: label, rows, order });
         }
         let lags = Array2::from_shape_vec((rows, order), lags)
             .map_err(|error| Error::Internal(error.to_string()))?;
         Ok(Design { name: label, lags, target: Array1::from_vec(target) })
     }
-}
-
-fn check_varies(series: &[Series], channel: usize, name: &str, label: &str) -> Result<()> {
-    let mut observed = series
-        .iter()
-        .flat_map(|one| (0..one.n_steps()).map(move |step| (one, step)))
-        .map(|(one, step)| one.values()[[step, channel]])
-        .filter(|v| !v.is_nan());
-    let Some(first) = observed.next() else {
-        return Err(Error::AllMissing {
-            series: label.to_string(),
-            place: format!("channel \"{name}\" of the training range"),
-            steps: series.iter().map(Series::n_steps).sum(),
-        });
-    };
-    let (count, varies) =
-        observed.fold((1, false), |(count, varies), v| (count + 1, varies || v.to_bits() != first.to_bits()));
-    if varies {
-        return Ok(());
-    }
-    Err(Error::Constant {
-        series: label.to_string(),
-        channel: name.to_string(),
-        observed: count,
-        value: first,
-    })
 }

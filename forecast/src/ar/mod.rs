@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::usual_seasons;
-use crate::model::{LagRule, Shape, Tensor, Tensors, Training, check_positive};
+use crate::model::{LagRule, Shape, Tensor, Tensors, Training, check_count};
 use crate::{Error, Result};
 use design::Design;
 
@@ -41,7 +41,7 @@ pub struct ArConfig {
 impl ArConfig {
     pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
         let order = self.order.unwrap_or_else(|| default_order(shape));
-        Ok(ArConfig { order: Some(check_positive("order", order)?), ..self.clone() })
+        Ok(ArConfig { order: Some(check_count("order", order)?), ..self.clone() })
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Ar {
 /// Least squares for each series, or for all together, and each channel.
 ///
 /// # Errors
-/// [`Error::Constant`], [`Error::TooFewRows`], [`Error::Singular`], each with the series.
+/// [`Error::TooFewRows`], [`Error::Singular`], each with the series.
 pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
     let order = config.order.unwrap_or(1);
     let n_channels = training.channels.len();
@@ -75,7 +75,7 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
         .map(|i| {
             let (slot, channel) = (i / n_channels, i % n_channels);
             let series = if config.pooled { training.series } else { &training.series[slot..=slot] };
-            let design = Design::new(series, channel, &training.channels[channel], order)?;
+            let design = Design::new(series, channel, order)?;
             least_squares::solve(design)
         })
         .collect::<Result<_>>()?;

@@ -3,11 +3,12 @@
 //! CSV, Parquet and Arrow IPC are read; those and JSON are written. Nothing here knows what a column means.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use polars::prelude::{
     Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, IntoColumn, IpcReader, IpcWriter,
-    NamedFrom, NullValues, ParquetReader, ParquetWriter, PlSmallStr, PolarsResult, Schema, SerReader,
+    NamedFrom, ParquetReader, ParquetWriter, PlSmallStr, PolarsError, PolarsResult, Schema, SerReader,
     SerWriter, Series, TimeUnit,
 };
 
@@ -39,19 +40,18 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Reads the bytes of a file. In text, columns of whole numbers become numbers unless `is_key` names them:
-    /// ids and stamps have to keep all their digits.
+    /// Reads the bytes of a file. In text, columns that `is_key` names stay text: ids and stamps keep all
+    /// their digits.
     pub(crate) fn read(
         bytes: &[u8],
         input: &str,
         format: Format,
         is_key: &dyn Fn(&str) -> bool,
     ) -> Result<Self> {
-        let cursor = Cursor::new(bytes);
         let (table, name) = match format {
             Format::Csv => return Self::read_csv(bytes, input, is_key),
-            Format::Parquet => (ParquetReader::new(cursor).set_rechunk(true).finish(), "Parquet"),
-            Format::Arrow => (IpcReader::new(cursor).set_rechunk(true).finish(), "Arrow IPC"),
+            Format::Parquet => (guarded(|| parquet(bytes)), "Parquet"),
+            Format::Arrow => (guarded(|| arrow(bytes)), "Arrow IPC"),
             Format::Json => {
                 return Err(Error::UnknownFormat {
                     input: input.to_string(),
@@ -64,37 +64,26 @@ impl Frame {
 
     fn read_csv(bytes: &[u8], input: &str, is_key: &dyn Fn(&str) -> bool) -> Result<Self> {
         check_utf8(bytes, input)?;
-        let options = csv_options(bytes);
+        let separator = separator(bytes);
+        check_cells(bytes, input, separator)?;
+        let options = CsvReadOptions::default()
+            .with_has_header(true)
+            .with_rechunk(true)
+            .map_parse_options(|parse| parse.with_separator(separator));
         let read =
             |options: CsvReadOptions| options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
         // Reading stops some way beyond the head, where a cell may not fit; only the types matter here.
         let head = options.clone().with_n_rows(Some(HEAD)).with_infer_schema_length(Some(HEAD));
-        let head = read(head.with_ignore_errors(true));
-        let head = Self::checked(head, input, "CSV")?;
-        let types: Schema = head.table.columns().iter().map(|column| typed_field(column, is_key)).collect();
-        let typed = options.clone().with_schema_overwrite(Some(Arc::new(types.clone())));
-        match read(typed) {
-            Ok(table) => Self::checked(Ok(table), input, "CSV"),
-            Err(error) => {
-                // Read again as text to find the cell that is to blame.
-                let as_text: Schema =
-                    types.iter_names().map(|name| Field::new(name.clone(), DataType::String)).collect();
-                let text = read(options.with_schema_overwrite(Some(Arc::new(as_text))));
-                let text = Self::checked(text, input, "CSV")?;
-                text.blame(&types)?;
-                Self::checked(Err(error), input, "CSV")
-            }
-        }
-    }
-
-    /// The first cell that does not fit its column's type, as an error.
-    fn blame(&self, types: &Schema) -> Result<()> {
-        for (name, kind) in types.iter() {
-            if kind.is_numeric() {
-                self.parse_numbers(name)?;
-            }
-        }
-        Ok(())
+        let head = Self::checked(read(head.with_ignore_errors(true)), input, "CSV")?;
+        let columns = head.table.columns();
+        let types: Schema = columns.iter().map(|column| typed_field(column, is_key)).collect();
+        let typed = read(options.clone().with_schema_overwrite(Some(Arc::new(types))));
+        // A cell that does not fit may mean "missing", or may have to be named: as text, both can be told.
+        let table = typed.or_else(|_| {
+            let text = columns.iter().map(|column| Field::new(column.name().clone(), DataType::String));
+            read(options.with_schema_overwrite(Some(Arc::new(text.collect()))))
+        });
+        Self::checked(table, input, "CSV")
     }
 
     fn checked(table: PolarsResult<DataFrame>, input: &str, format: &'static str) -> Result<Self> {
@@ -102,6 +91,9 @@ impl Frame {
         let table = table.map_err(|error| unreadable(first_line(&error.to_string())))?;
         if table.height() == 0 {
             return Err(unreadable("it has no rows".to_string()));
+        }
+        if table.columns().iter().any(|column| column.len() != table.height()) {
+            return Err(unreadable("its columns differ in length".to_string()));
         }
         Ok(Frame { input: input.to_string(), table })
     }
@@ -124,9 +116,17 @@ impl Frame {
         })
     }
 
-    /// True if no cell of the column is there.
-    pub(crate) fn is_empty(&self, name: &str) -> Result<bool> {
-        Ok(self.column(name)?.null_count() == self.n_rows())
+    /// How many cells of a column of text are there, and how many of those are numbers.
+    pub(crate) fn count_numbers(&self, name: &str) -> Result<(usize, usize)> {
+        let (mut n_cells, mut n_numbers) = (0, 0);
+        self.each_text(name, |_, cell| {
+            if let Some(cell) = present(cell) {
+                n_cells += 1;
+                n_numbers += usize::from(cell.parse::<f64>().is_ok());
+            }
+            Ok(())
+        })?;
+        Ok((n_cells, n_numbers))
     }
 
     fn column(&self, name: &str) -> Result<&Column> {
@@ -155,13 +155,13 @@ impl Frame {
     fn parse_numbers(&self, name: &str) -> Result<Vec<f64>> {
         let mut numbers = Vec::with_capacity(self.n_rows());
         self.each_text(name, |row, cell| {
-            let cell = cell.map_or("", str::trim);
-            let value = if MISSING.contains(&cell) { Ok(f64::NAN) } else { cell.parse() };
+            let cell = present(cell);
+            let value = cell.map_or(Ok(f64::NAN), str::parse);
             numbers.push(value.map_err(|_| Error::NotANumber {
                 input: self.input.clone(),
                 row: row + 1,
                 column: name.to_string(),
-                value: cell.to_string(),
+                value: cell.unwrap_or_default().to_string(),
             })?);
             Ok(())
         })?;
@@ -207,25 +207,57 @@ fn first_line(text: &str) -> String {
 
 /// Whole numbers in the head of a column may become fractions further down, so they are read as numbers.
 fn typed_field(column: &Column, is_key: &dyn Fn(&str) -> bool) -> Field {
-    let kind = match column.dtype() {
-        kind if kind.is_integer() && is_key(column.name()) => DataType::Int64,
-        kind if kind.is_integer() || kind.is_float() => DataType::Float64,
-        _ => DataType::String,
-    };
+    let is_number = column.dtype().is_integer() || column.dtype().is_float();
+    let kind = if is_number && !is_key(column.name()) { DataType::Float64 } else { DataType::String };
     Field::new(column.name().clone(), kind)
 }
 
-fn csv_options(bytes: &[u8]) -> CsvReadOptions {
+/// The text of a cell, unless it means "missing".
+fn present(cell: Option<&str>) -> Option<&str> {
+    cell.map(str::trim).filter(|cell| !MISSING.contains(cell))
+}
+
+/// The separator that the header uses most.
+fn separator(bytes: &[u8]) -> u8 {
     let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let most_used = [b',', b';', b'\t']
-        .into_iter()
-        .rev()
-        .max_by_key(|separator| header.iter().filter(|byte| *byte == separator).count());
-    let missing: Vec<PlSmallStr> = MISSING.iter().map(|text| PlSmallStr::from_static(text)).collect();
-    let missing = NullValues::AllColumns(missing);
-    CsvReadOptions::default().with_has_header(true).with_rechunk(true).map_parse_options(|parse| {
-        parse.with_separator(most_used.unwrap_or(b',')).with_null_values(Some(missing.clone()))
-    })
+    let count = |separator: &u8| header.iter().filter(|byte| *byte == separator).count();
+    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
+}
+
+/// Every line has to have as many cells as the header. Files with quotes are left to the reader.
+fn check_cells(bytes: &[u8], input: &str, separator: u8) -> Result<()> {
+    if bytes.contains(&b'"') {
+        return Ok(());
+    }
+    let count = |line: &[u8]| 1 + line.iter().filter(|byte| **byte == separator).count();
+    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let expected = count(header);
+    let ragged = bytes
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .enumerate()
+        .skip(1)
+        .find(|(_, line)| !line.is_empty() && count(line) != expected);
+    match ragged {
+        Some((row, line)) => {
+            Err(Error::RaggedRow { input: input.to_string(), row, found: count(line), expected })
+        }
+        None => Ok(()),
+    }
+}
+
+fn parquet(bytes: &[u8]) -> PolarsResult<DataFrame> {
+    ParquetReader::new(Cursor::new(bytes)).set_rechunk(true).finish()
+}
+
+fn arrow(bytes: &[u8]) -> PolarsResult<DataFrame> {
+    IpcReader::new(Cursor::new(bytes)).set_rechunk(true).finish()
+}
+
+/// The readers of binary formats panic on some damaged files; that is an error like any other.
+fn guarded(read: impl FnOnce() -> PolarsResult<DataFrame>) -> PolarsResult<DataFrame> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(PolarsError::ComputeError("the file is damaged".into())))
 }
 
 fn check_utf8(bytes: &[u8], input: &str) -> Result<()> {
@@ -363,7 +395,8 @@ mod tests {
             let cell = if row == 2500 { "offline".to_string() } else { row.to_string() };
             csv += &format!("2024-01-01,{cell}\n");
         }
-        let message = Frame::read(csv.as_bytes(), "t.csv", Format::Csv, &|_| false).unwrap_err().to_string();
+        let frame = Frame::read(csv.as_bytes(), "t.csv", Format::Csv, &|_| false).unwrap();
+        let message = frame.numbers("y").unwrap_err().to_string();
         assert!(message.contains("row 2501: \"offline\" in column \"y\""), "{message}");
     }
 

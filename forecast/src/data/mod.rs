@@ -4,6 +4,7 @@
 //! infinities never get past [`Panel::read`].
 
 mod cells;
+mod columns;
 mod duplicates;
 mod format;
 mod frame;

@@ -3,22 +3,19 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
 use super::duplicates::Duplicates;
 use super::format::Format;
 use super::frame::{Frame, Kind};
 use super::panel::{Panel, ReadReport};
-use super::regular::{Rows, infer_step, regularise};
+use super::regular::{Regular, Rows, infer_step, regularise};
 use super::stamp::{self, Stamps, TextStamps};
 use super::step::Step;
 use super::time::Zone;
 use crate::{Error, Result};
 
-/// Names that are taken for the series id, in order of preference.
-const ID_NAMES: [&str; 3] = ["unique_id", "item_id", "series_id"];
-/// Names that are taken for the time stamps.
-const TIME_NAMES: [&str; 8] = ["ds", "timestamp", "date", "datetime", "time", "date_time", "index", "ts"];
-/// Names that are taken for the target where other columns of numbers stand beside it.
-const TARGET_NAMES: [&str; 3] = ["y", "target", "value"];
+/// Steps of a series from which its own step can be told.
+const FEWEST_TO_TELL: usize = 4;
 
 /// How to read a file into a [`Panel`].
 ///
@@ -57,14 +54,6 @@ impl ReadOptions {
     }
 }
 
-/// The parts that columns play.
-struct Parts {
-    id: Option<String>,
-    time: String,
-    targets: Vec<String>,
-    notes: Vec<String>,
-}
-
 /// Reads the bytes of a file into a checked, regular panel.
 pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOptions) -> Result<Panel> {
     let frame = Frame::read(bytes, input, format, &|name| options.is_key(name))?;
@@ -79,7 +68,13 @@ pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOpt
 
     let mut rows: Vec<Rows> = ids.into_iter().zip(groups).map(|(id, rows)| Rows::new(id, rows)).collect();
     rows.iter_mut().for_each(|rows| rows.sort(&stamps.values));
+    if options.duplicates == Duplicates::Error {
+        rows.iter().try_for_each(|rows| rows.check_distinct(&stamps))?;
+    }
     let step = match options.freq {
+        Some(step) if !step.is_positive() => {
+            return Err(Error::option("freq", step, "it must be positive"));
+        }
         Some(step) => on_calendar(step, &stamps),
         None => infer_step(&rows, &stamps)?,
     };
@@ -88,14 +83,30 @@ pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOpt
     let series = rows
         .iter()
         .map(|rows| {
-            let (series, counts) = regularise(rows, &stamps, &values, step, &parts.targets, options)?;
-            report.add(counts);
-            Ok(series)
+            let regular = regularise(rows, &stamps, &values, step, &parts.targets, options)?;
+            if options.freq.is_none() {
+                check_step(&regular, step)?;
+            }
+            report.add(regular.counts);
+            Ok(regular.series)
         })
         .collect::<Result<Vec<_>>>()?;
     report.step = step;
     report.step_is_inferred = options.freq.is_none();
     Panel::from_parts(parts.targets, series, report)
+}
+
+/// A series that never has two neighbouring steps is not on the panel's step but on one of its own.
+fn check_step(regular: &Regular, step: Step) -> Result<()> {
+    let filled = regular.series.n_steps() - regular.counts.absent;
+    if filled < FEWEST_TO_TELL || regular.closest <= 1 {
+        return Ok(());
+    }
+    Err(Error::MixedSteps {
+        series: regular.series.id().to_string(),
+        found: step.times(regular.closest).unwrap_or(step).to_string(),
+        expected: step.to_string(),
+    })
 }
 
 /// A day in a zone with daylight saving is a calendar day; an index counts in integers.
@@ -107,57 +118,6 @@ fn on_calendar(step: Step, stamps: &Stamps) -> Step {
         }
         other => other,
     }
-}
-
-fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
-    let names = frame.names();
-    let listed = || names.join(", ");
-    let by_name = |known: &[&str]| {
-        known
-            .iter()
-            .find_map(|known| names.iter().find(|name| name.to_lowercase() == *known))
-            .map(|name| (*name).to_string())
-    };
-    let time = match &options.time_column {
-        Some(name) => name.clone(),
-        None => by_name(&TIME_NAMES)
-            .ok_or_else(|| Error::NoTimeColumn { input: input.to_string(), columns: listed() })?,
-    };
-    frame.kind(&time)?;
-    let id = options.id_column.clone().or_else(|| by_name(&ID_NAMES).filter(|id| *id != time));
-
-    let mut notes = Vec::new();
-    let mut numbers = Vec::new();
-    for name in &names {
-        if *name == time || id.as_deref() == Some(*name) {
-            continue;
-        }
-        match frame.kind(name)? {
-            Kind::Number | Kind::Integer => numbers.push((*name).to_string()),
-            _ if frame.is_empty(name)? => notes.push(format!("column \"{name}\" is empty and not used")),
-            _ => notes.push(format!("column \"{name}\" is not numbers and not used")),
-        }
-    }
-    let conventional = by_name(&TARGET_NAMES).filter(|name| numbers.contains(name));
-    let targets = match (&options.target_columns[..], conventional) {
-        ([], Some(target)) => vec![target],
-        ([], None) if numbers.is_empty() => {
-            return Err(Error::NoTarget { input: input.to_string(), columns: listed() });
-        }
-        ([], None) if id.is_some() && numbers.len() > 1 => {
-            return Err(Error::AmbiguousTarget {
-                input: input.to_string(),
-                id: id.unwrap_or_default(),
-                columns: numbers.join(", "),
-            });
-        }
-        ([], None) => numbers.clone(),
-        (given, _) => given.to_vec(),
-    };
-    for unused in numbers.iter().filter(|name| !targets.contains(name)) {
-        notes.push(format!("column \"{unused}\" is not a target and not used"));
-    }
-    Ok(Parts { id, time, targets, notes })
 }
 
 fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Result<Stamps> {
@@ -176,6 +136,17 @@ fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Resu
         }
     };
     match frame.kind(time)? {
+        Kind::Text if first_is_integer(frame, time)? => {
+            let mut values = Vec::with_capacity(frame.n_rows());
+            frame.each_text(time, |row, cell| {
+                let cell = cell.unwrap_or_default().trim();
+                let bad = |_| bad_stamp(row, cell.to_string(), "an integer, as in the rows above");
+                values.push(cell.parse().map_err(bad)?);
+                Ok(())
+            })?;
+            let force_index = matches!(options.freq, Some(Step::Index(_)));
+            Ok(stamp::from_integers(values, options.zone.clone(), force_index))
+        }
         Kind::Text => {
             let mut stamps = TextStamps::new(options.zone.clone(), frame.n_rows());
             frame.each_text(time, |_, cell| {
@@ -204,6 +175,18 @@ fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Resu
             Err(bad_stamp(0, value, "a time stamp or an integer"))
         }
     }
+}
+
+/// Integers in a text file are told by the first cell.
+fn first_is_integer(frame: &Frame, time: &str) -> Result<bool> {
+    let mut first = None;
+    frame.each_text(time, |row, cell| {
+        if row == 0 {
+            first = cell.map(|cell| cell.trim().parse::<i64>().is_ok());
+        }
+        Ok(())
+    })?;
+    Ok(first.unwrap_or(false))
 }
 
 /// The ids in order of appearance, and the rows of each.

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use ndarray::Array2;
 
-use super::duplicates::Duplicates;
 use super::panel::RowCounts;
 use super::read::ReadOptions;
 use super::series::Series;
 use super::stamp::Stamps;
 use super::step::Step;
-use super::time::{TimeIndex, Zone, format_stamp};
+use super::time::{TimeIndex, Zone};
 use crate::{Error, Result};
 
 /// A grid may have this many steps a row, and [`FREE_STEPS`] more: beyond that a stamp must be wrong.
@@ -42,6 +41,19 @@ impl Rows {
         }
     }
 
+    /// Refuses several rows for one stamp.
+    pub(crate) fn check_distinct(&self, stamps: &Stamps) -> Result<()> {
+        let same = |a: &usize, b: &usize| stamps.values[*a] == stamps.values[*b];
+        match self.rows.chunk_by(same).find(|rows| rows.len() > 1) {
+            Some(rows) => Err(Error::DuplicateStamp {
+                series: self.id.clone(),
+                stamp: stamps.tell(stamps.values[rows[0]]),
+                count: rows.len(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     fn stamps<'a>(&'a self, stamps: &'a [i64]) -> impl Iterator<Item = i64> + 'a {
         self.rows.iter().map(|row| stamps[*row])
     }
@@ -52,8 +64,9 @@ pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
     let mut counts: HashMap<i64, usize> = HashMap::new();
     for series in rows {
         for (a, b) in series.stamps(&stamps.values).zip(series.stamps(&stamps.values).skip(1)) {
-            if b > a {
-                *counts.entry(b - a).or_default() += 1;
+            // Stamps too far apart for their distance to be a number are found off the grid later.
+            if let Some(distance) = b.checked_sub(a).filter(|distance| *distance > 0) {
+                *counts.entry(distance).or_default() += 1;
             }
         }
     }
@@ -114,6 +127,15 @@ fn candidates(distance: i64, stamps: &Stamps) -> Vec<Step> {
     steps
 }
 
+/// A series on its grid.
+#[derive(Debug)]
+pub(crate) struct Regular {
+    pub(crate) series: Series,
+    pub(crate) counts: RowCounts,
+    /// Steps between the two closest rows with different stamps; 0 if there are no two.
+    pub(crate) closest: usize,
+}
+
 /// Puts the rows of a series on the grid of `step`.
 pub(crate) fn regularise(
     rows: &Rows,
@@ -122,12 +144,10 @@ pub(crate) fn regularise(
     step: Step,
     channels: &[String],
     options: &ReadOptions,
-) -> Result<(Series, RowCounts)> {
+) -> Result<Regular> {
     let start = rows.rows.first().map_or(0, |row| stamps.values[*row]);
     let mut index = TimeIndex { start, step, zone: stamps.zone.clone(), len: 0 };
-    let tell = |stamp: i64| {
-        if stamps.is_index { stamp.to_string() } else { format_stamp(stamp, &stamps.zone) }
-    };
+    let tell = |stamp: i64| stamps.tell(stamp);
     let irregular = |stamp: i64| Error::Irregular {
         series: rows.id.clone(),
         stamp: tell(stamp),
@@ -139,7 +159,14 @@ pub(crate) fn regularise(
         return Err(Error::option("freq", step, format!("the time column holds {kind}")));
     }
     let end = rows.rows.last().map_or(start, |row| stamps.values[*row]);
-    index.len = index.position(end).ok_or_else(|| irregular(end))? + 1;
+    index.len = match index.position(end) {
+        Some(position) => position + 1,
+        // The last stamp is off the grid; the first that is off it tells more.
+        None => {
+            let off = rows.stamps(&stamps.values).find(|stamp| index.position(*stamp).is_none());
+            return Err(irregular(off.unwrap_or(end)));
+        }
+    };
     if index.len > rows.rows.len() * STEPS_PER_ROW + FREE_STEPS {
         return Err(Error::TooSparse {
             series: rows.id.clone(),
@@ -154,15 +181,17 @@ pub(crate) fn regularise(
     let mut grid = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
     let mut counts =
         RowCounts { rows: rows.rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
-    let mut n_filled = 0;
+    let (mut n_filled, mut last, mut closest) = (0, 0, 0);
     let mut at = 0;
     while at < rows.rows.len() {
         let stamp = stamps.values[rows.rows[at]];
         let same = rows.rows[at..].iter().take_while(|row| stamps.values[**row] == stamp).count();
-        if same > 1 && options.duplicates == Duplicates::Error {
-            return Err(Error::DuplicateStamp { series: rows.id.clone(), stamp: tell(stamp), count: same });
-        }
         let position = index.position(stamp).ok_or_else(|| irregular(stamp))?;
+        if n_filled > 0 {
+            let distance = position - last;
+            closest = if closest == 0 { distance } else { closest.min(distance) };
+        }
+        last = position;
         for (channel, column) in values.iter().enumerate() {
             let group = &rows.rows[at..at + same];
             grid[[position, channel]] = match group {
@@ -175,5 +204,5 @@ pub(crate) fn regularise(
         at += same;
     }
     counts.absent = index.len - n_filled;
-    Ok((Series::new(rows.id.clone(), index, grid, channels)?, counts))
+    Ok(Regular { series: Series::new(rows.id.clone(), index, grid, channels)?, counts, closest })
 }

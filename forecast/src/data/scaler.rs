@@ -81,7 +81,7 @@ impl Scaler {
             Scaling::None => (0.0, 1.0),
             Scaling::Standard => {
                 let n = observed.len() as f64;
-                let mean = observed.iter().sum::<f64>() / n;
+                let mean = mean_of(&observed);
                 let variance = observed.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
                 (mean, variance.sqrt())
             }
@@ -120,6 +120,13 @@ pub(crate) fn scale_series(series: &Series, scalers: &[Scaler], channels: &[Stri
         column.mapv_inplace(|v| scaler.scale(v));
     }
     Series::new(series.id(), series.index().clone(), values, channels)
+}
+
+/// The mean of finite numbers, also where their sum is too large for one.
+fn mean_of(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    if mean.is_finite() { mean } else { values.iter().map(|v| v / n).sum() }
 }
 
 /// Sorts numbers without NaN.

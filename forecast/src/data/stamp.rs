@@ -4,7 +4,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::fmt::temporal::{DateTimeParser, Pieces, PiecesOffset};
 use jiff::tz::{Offset, TimeZone};
 
-use super::time::Zone;
+use super::time::{Zone, format_stamp};
 use crate::Error;
 
 /// Stamps read from one column.
@@ -18,6 +18,13 @@ pub(crate) struct Stamps {
     pub(crate) is_index: bool,
     /// What the reader assumed, for the report.
     pub(crate) note: Option<String>,
+}
+
+impl Stamps {
+    /// A stamp as people write it.
+    pub(crate) fn tell(&self, stamp: i64) -> String {
+        if self.is_index { stamp.to_string() } else { format_stamp(stamp, &self.zone) }
+    }
 }
 
 /// The first cell that could not be read.

@@ -50,6 +50,27 @@ impl Step {
         }
     }
 
+    /// True if the step leads forward, as every step that is parsed does.
+    #[must_use]
+    pub fn is_positive(self) -> bool {
+        match self {
+            Step::Nanos(step) | Step::Index(step) => step > 0,
+            Step::Days(step) | Step::Months(step) => step > 0,
+        }
+    }
+
+    /// The step that is `n` of these, if it can be told.
+    pub(crate) fn times(self, n: usize) -> Option<Self> {
+        let long = i64::try_from(n).ok()?;
+        let short = i32::try_from(n).ok()?;
+        match self {
+            Step::Nanos(step) => step.checked_mul(long).map(Step::Nanos),
+            Step::Index(step) => step.checked_mul(long).map(Step::Index),
+            Step::Days(step) => step.checked_mul(short).map(Step::Days),
+            Step::Months(step) => step.checked_mul(short).map(Step::Months),
+        }
+    }
+
     /// A span of `steps` steps in words: `168 steps of 1h` is `7 days`.
     ///
     /// # Example

@@ -148,11 +148,11 @@ impl TimeIndex {
         let distance = stamp.checked_sub(self.start).filter(|d| *d >= 0)?;
         match self.step {
             Step::Nanos(step) | Step::Index(step) => {
-                (distance % step == 0).then(|| usize::try_from(distance / step).ok()).flatten()
+                (step > 0 && distance % step == 0).then(|| usize::try_from(distance / step).ok()).flatten()
             }
             Step::Days(_) | Step::Months(_) => {
                 // Calendar steps deviate from their mean by less than one step.
-                let guess = usize::try_from(distance / self.step.approximate_nanos()).ok()?;
+                let guess = usize::try_from(distance.checked_div(self.step.approximate_nanos())?).ok()?;
                 (guess.saturating_sub(1)..=guess + 1).find(|i| self.stamp(*i) == stamp)
             }
         }
@@ -168,7 +168,7 @@ impl TimeIndex {
             other => other.approximate_nanos(),
         };
         let distance = stamp.saturating_sub(self.start).max(0);
-        self.position(stamp).unwrap_or_else(|| usize::try_from(distance / step).unwrap_or(usize::MAX))
+        self.position(stamp).unwrap_or_else(|| usize::try_from(distance / step.max(1)).unwrap_or(usize::MAX))
     }
 
     /// The last stamp; the start of an empty index.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::scores::Scores;
 use crate::data::{self, Cells, Panel, Series};
-use crate::model::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Shape};
+use crate::model::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Shape, check_count};
 use crate::{Error, Result};
 
 /// How to back-test.
@@ -107,13 +107,19 @@ pub struct Backtest {
 /// [`Error::BadOption`], [`Error::TooShortForBacktest`], and those of [`Model::fit`] and [`Model::forecast`].
 pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
     let step_size = options.step_size.unwrap_or(options.horizon);
-    for (field, value) in
-        [("horizon", options.horizon), ("n_windows", options.n_windows), ("step_size", step_size)]
-    {
-        if value == 0 {
-            return Err(Error::option(field, value, "it must be at least 1"));
-        }
+    let every = match options.refit {
+        Refit::Never => 1,
+        Refit::Every(k) => k,
+    };
+    for (field, value) in [
+        ("horizon", options.horizon),
+        ("n_windows", options.n_windows),
+        ("step_size", step_size),
+        ("refit", every),
+    ] {
+        check_count(field, value)?;
     }
+    // Each factor is at most ten million, so the sum fits.
     let span = options.horizon + (options.n_windows - 1) * step_size;
     let first_cutoffs: Vec<usize> =
         panel.series().iter().map(|series| series.n_steps().saturating_sub(span)).collect();

@@ -258,6 +258,9 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     if values.shape[1] != n_channels || total != Some(values.shape[0]) {
         return Err(wrong("tensor history"));
     }
+    if header.history.iter().any(|stretch| stretch.len < config.lookback()) {
+        return Err(wrong("the stored history"));
+    }
     let mut at = 0;
     let mut history = Vec::with_capacity(n_series);
     for (id, Stretch { start, len }) in header.series.iter().zip(&header.history) {

@@ -121,18 +121,18 @@ impl ModelConfig {
         Ok(match self {
             ModelConfig::Naive(config) => ModelConfig::Naive(config.clone()),
             ModelConfig::SeasonalNaive(config) => {
-                let season_length = check_positive("season_length", season(config.season_length))?;
+                let season_length = check_count("season_length", season(config.season_length))?;
                 ModelConfig::SeasonalNaive(SeasonalNaiveConfig { season_length: Some(season_length) })
             }
             ModelConfig::Drift(config) => {
                 let lookback = config.lookback.unwrap_or(season_length.max(24));
-                if lookback < 2 {
+                if check_count("lookback", lookback)? < 2 {
                     return Err(Error::option("lookback", lookback, "a drift needs at least 2 steps"));
                 }
                 ModelConfig::Drift(DriftConfig { lookback: Some(lookback) })
             }
             ModelConfig::WindowMean(config) => {
-                let lookback = check_positive("lookback", season(config.lookback))?;
+                let lookback = check_count("lookback", season(config.lookback))?;
                 ModelConfig::WindowMean(WindowMeanConfig { lookback: Some(lookback) })
             }
             ModelConfig::Ar(config) => ModelConfig::Ar(config.resolve(shape)?),
@@ -148,6 +148,11 @@ impl ModelConfig {
             | ModelConfig::WindowMean(WindowMeanConfig { lookback }) => lookback.unwrap_or(1),
             ModelConfig::Ar(config) => config.order.unwrap_or(1),
         }
+    }
+
+    /// True if the family learns from how values differ, so that a constant series teaches it nothing.
+    pub(crate) fn needs_variation(&self) -> bool {
+        matches!(self, ModelConfig::Ar(_))
     }
 
     /// True if all series share one set of parameters, so that new series can be forecast.
@@ -191,12 +196,16 @@ impl ModelConfig {
     }
 }
 
-/// The value, if it is at least 1.
-pub(crate) fn check_positive(field: &str, value: usize) -> Result<usize> {
-    if value == 0 {
-        return Err(Error::option(field, value, "it must be at least 1"));
+/// No count of steps is larger: it bounds what a setting can make us allocate.
+const MOST_STEPS: usize = 10_000_000;
+
+/// The value, if it is a number of steps that can be dealt with.
+pub(crate) fn check_count(field: &str, value: usize) -> Result<usize> {
+    match value {
+        0 => Err(Error::option(field, value, "it must be at least 1")),
+        1..=MOST_STEPS => Ok(value),
+        _ => Err(Error::option(field, value, format!("it must be at most {MOST_STEPS}"))),
     }
-    Ok(value)
 }
 
 #[cfg(test)]

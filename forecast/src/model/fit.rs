@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::plan::Plan;
-use super::{Family, Model, ModelConfig, Parts, Training};
+use super::{Family, Model, ModelConfig, Parts, Training, check_count};
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::Calibration;
 use crate::{Error, Result};
@@ -87,9 +87,7 @@ impl FitOptions {
             return Err(Error::option("validation", share, "it must lie between 0 and 1, both excluded"));
         }
         for (field, value) in [("horizon", self.horizon), ("season_length", self.season_length)] {
-            if value == Some(0) {
-                return Err(Error::option(field, 0, "it must be at least 1"));
-            }
+            value.map_or(Ok(1), |value| check_count(field, value))?;
         }
         Ok(())
     }
@@ -142,8 +140,44 @@ fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scal
         scaled.push(scale_series(&series.slice(0..*end), &of_series, panel.channels())?);
         scalers.push(of_series);
     }
+    if config.needs_variation() {
+        check_varies(panel, ends, config.is_shared())?;
+    }
     let family = config.fit(&Training { series: &scaled, channels: panel.channels() })?;
     Ok((family, scalers))
+}
+
+/// Nothing can be fitted where no value differs from another; families that share their coefficients need one
+/// series that varies, the others every one.
+fn check_varies(panel: &Panel, ends: &[usize], is_shared: bool) -> Result<()> {
+    for (channel, name) in panel.channels().iter().enumerate() {
+        let mut constant = None;
+        let mut n_varying = 0;
+        for (series, end) in panel.series().iter().zip(ends) {
+            let part = series.slice(0..*end);
+            let values = part.values();
+            let mut observed = values.column(channel).into_iter().copied().filter(|v| !v.is_nan());
+            let Some(first) = observed.next() else {
+                let place = format!("channel \"{name}\" of the training range");
+                return Err(Error::AllMissing { series: series.id().to_string(), place, steps: *end });
+            };
+            if observed.any(|v| v.to_bits() != first.to_bits()) {
+                n_varying += 1;
+                continue;
+            }
+            constant.get_or_insert(Error::Constant {
+                series: series.id().to_string(),
+                channel: name.clone(),
+                observed: part.n_observed(channel),
+                value: first,
+            });
+        }
+        match constant {
+            Some(error) if !is_shared || n_varying == 0 => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A copy that does not keep the whole series alive.

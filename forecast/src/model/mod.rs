@@ -22,7 +22,7 @@ use crate::eval::conformal::Calibration;
 use crate::{Error, Result};
 
 pub use config::ModelConfig;
-pub(crate) use config::{Shape, check_positive};
+pub(crate) use config::{Shape, check_count};
 pub(crate) use family::{Family, LagRule, Memory, Training};
 pub use fit::{FitOptions, FitReport, Fitted};
 pub use forecast::{Forecast, ForecastOptions, Interval, QuantilePath, Warning};

@@ -99,8 +99,8 @@ impl Model {
     /// After exactly `lookback` observations from a fresh state it equals [`Model::forecast`] on that window.
     ///
     /// # Errors
-    /// [`Error::HistoryTooShort`] before `lookback` observations, [`Error::AllMissing`] if none of the last
-    /// `lookback` was observed, and the errors of [`Model::forecast`] for the options.
+    /// [`Error::HistoryTooShort`] before `lookback` observations; missing ones count, and are told in the
+    /// warnings of the forecast. For the options, the errors of [`Model::forecast`] for the options.
     pub fn forecast_from(&self, state: &State, options: &ForecastOptions) -> Result<Forecast> {
         options.check(self)?;
         let slot = self.slot(&state.series)?;
