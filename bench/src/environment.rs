@@ -78,7 +78,7 @@ impl Python {
 
 /// This program.
 pub(crate) fn own_path() -> Result<PathBuf> {
-    std::env::current_exe().map_err(|error| Error::file("cannot find this program", "", error))
+    std::env::current_exe().map_err(|error| Error::file("cannot find the program", "forecast-bench", error))
 }
 
 /// `TARGET/bench-venv` for the program `TARGET/release/forecast-bench`.

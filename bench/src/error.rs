@@ -34,9 +34,9 @@ pub(crate) enum Error {
     Peer { peer: &'static str, reason: String },
     /// The two sides did not do the same work.
     #[error(
-        "{what} read values that sum to {ours}, but {peer} to {theirs}: the two did not do the same work"
+        "{record}: ours read values that sum to {ours}, but {peer} to {theirs}: the two did not do the same work"
     )]
-    Differs { what: &'static str, ours: f64, peer: &'static str, theirs: f64 },
+    Differs { record: &'static str, ours: f64, peer: &'static str, theirs: f64 },
     /// A file or stream could not be read or written.
     #[error("{action} \"{path}\": {source}")]
     File { action: &'static str, path: String, source: io::Error },

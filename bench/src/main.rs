@@ -6,6 +6,7 @@ mod error;
 mod measure;
 mod peer;
 mod record;
+mod rival;
 mod scratch;
 mod topics;
 

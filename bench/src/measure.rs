@@ -27,11 +27,6 @@ impl Spread {
         let last = values.len().saturating_sub(1);
         Spread { min: at(0), median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), max: at(last) }
     }
-
-    /// The same figures in another unit.
-    pub(crate) fn times(self, factor: f64) -> Self {
-        Spread { min: self.min * factor, median: self.median * factor, max: self.max * factor }
-    }
 }
 
 /// Runs all candidates in turn, one unmeasured round and then `n_runs` rounds.

@@ -30,16 +30,39 @@ static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// # Ok::<(), forecast::Error>(())
 /// ```
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-    let path = path.as_ref();
-    let temporary = temporary_name(path);
-    unfinished(|set| set.insert(temporary.clone()));
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // Best effort: the error that matters is the one of the write.
-        let _ = fs::remove_file(&temporary);
+    write_all_atomically(&[(path.as_ref(), bytes)])
+}
+
+/// Writes several files, all of them or none: nothing is renamed before everything is written and synced.
+///
+/// # Errors
+/// As [`write_atomically`], with the first path that cannot be written.
+pub fn write_all_atomically(files: &[(&Path, &[u8])]) -> Result<()> {
+    let temporaries: Vec<PathBuf> = files.iter().map(|(path, _)| temporary_name(path)).collect();
+    unfinished(|set| set.extend(temporaries.iter().cloned()));
+    let written = write_and_rename(files, &temporaries);
+    for temporary in &temporaries {
+        if written.is_err() {
+            // Best effort: the error that matters is the one of the write.
+            let _ = fs::remove_file(temporary);
+        }
+        unfinished(|set| set.remove(temporary));
     }
-    unfinished(|set| set.remove(&temporary));
-    written.map_err(|source| Error::Io { action: "cannot write", path: path.to_path_buf(), source })
+    written
+}
+
+fn write_and_rename(files: &[(&Path, &[u8])], temporaries: &[PathBuf]) -> Result<()> {
+    let fail = |path: &Path, source| Error::Io { action: "cannot write", path: path.to_path_buf(), source };
+    for ((path, bytes), temporary) in files.iter().zip(temporaries) {
+        if path.is_dir() {
+            return Err(fail(path, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
+        }
+        write_synced(temporary, bytes).map_err(|source| fail(path, source))?;
+    }
+    for ((path, _), temporary) in files.iter().zip(temporaries) {
+        fs::rename(temporary, path).map_err(|source| fail(path, source))?;
+    }
+    Ok(())
 }
 
 /// Removes the temporary files of writes that are under way, for a program about to be ended by a signal.

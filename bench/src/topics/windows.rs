@@ -1,90 +1,82 @@
 //! `windows`: what a window costs, over a million of them, and what the lag matrix of an autoregression costs.
 //!
-//! Both sides read the first and the last value of input and label of every window and sum them; the series holds
-//! whole numbers, so the sums are exact and have to be equal.
+//! All sides read the first and the last value of input and label of every window and sum them; the series holds
+//! whole numbers, so that the sums are exact and have to be equal.
 
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::time::Instant;
 
 use forecast::data::WindowSpec;
 use forecast::{Panel, ReadOptions, Series};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Setting;
 use crate::console;
 use crate::environment::Python;
-use crate::error::{Error, Result};
-use crate::measure::{Candidate, Spread, in_turn, resident_bytes};
+use crate::error::Result;
+use crate::measure::Spread;
 use crate::peer::{Peer, WINDOWS};
 use crate::record::Record;
+use crate::rival::{Contest, Rival, Work};
 
 const N_WINDOWS: usize = 1_000_000;
 const WINDOW: WindowSpec = WindowSpec { lookback: 512, horizon: 24, stride: 1 };
-/// The order of the lag matrix, on as many steps as the bundled electricity load has.
+/// Windows that are copied at a time; `peers/windows.py` has the same.
+const BATCH: usize = 1024;
+/// The order of the lag matrix, over as many steps as the bundled electricity load has.
 const LAGS: WindowSpec = WindowSpec { lookback: 168, horizon: 1, stride: 1 };
 const LAG_STEPS: usize = 26_304;
 
+const ITERATION: [Rival; 3] = [
+    Rival {
+        record: "windows_iterate",
+        task: "one_view_a_window",
+        peer: "numpy sliding_window_view, a view of each window in a loop",
+        bar: Some(1.0),
+    },
+    Rival {
+        record: "windows_iterate_vs_copies",
+        task: "copies_in_batches",
+        peer: "numpy sliding_window_view, copied in batches of 1,024",
+        bar: Some(1.0),
+    },
+    // No window is ever made, so this is a floor and not a rival.
+    Rival {
+        record: "windows_iterate_vs_columns",
+        task: "columns_at_once",
+        peer: "numpy sliding_window_view, four columns summed",
+        bar: None,
+    },
+];
+// A draw: both copy the same bytes as fast as memory takes them.
+const BATCHES: [Rival; 1] = [Rival {
+    record: "windows_batches",
+    task: "copies_in_batches",
+    peer: "numpy sliding_window_view, copied in batches of 1,024",
+    bar: None,
+}];
+const LAG_MATRIX: [Rival; 2] = [
+    Rival {
+        record: "windows_lag_matrix_p168_vs_statsmodels",
+        task: "lag_matrix_by_statsmodels",
+        peer: "statsmodels lagmat",
+        bar: Some(1.0),
+    },
+    // numpy asks for huge pages, which is most of the difference.
+    Rival {
+        record: "windows_lag_matrix_p168_vs_numpy",
+        task: "lag_matrix_by_numpy",
+        peer: "numpy sliding_window_view, copied",
+        bar: None,
+    },
+];
+
 #[derive(Debug, Serialize)]
-struct Question {
-    task: &'static str,
+struct Shape {
     n_steps: usize,
     lookback: usize,
     horizon: usize,
 }
-
-#[derive(Debug, Deserialize)]
-struct Work {
-    seconds: f64,
-    checksum: f64,
-    /// Resident memory after less before; `None` where the system does not tell.
-    growth_bytes: Option<f64>,
-}
-
-/// A task of `peers/windows.py`, and how to name its record and itself.
-#[derive(Debug, Clone, Copy)]
-struct Rival {
-    task: &'static str,
-    suffix: &'static str,
-    peer: &'static str,
-    /// Whether it does the same job, so that it has to be beaten.
-    is_like_for_like: bool,
-}
-
-const ITERATION_RIVALS: [Rival; 3] = [
-    Rival {
-        task: "one_view_a_window",
-        suffix: "",
-        peer: "numpy sliding_window_view, a view each in a loop",
-        is_like_for_like: true,
-    },
-    Rival {
-        task: "copies_in_batches",
-        suffix: "_vs_copies",
-        peer: "numpy, batches of 1,024 copied into one buffer",
-        is_like_for_like: true,
-    },
-    Rival {
-        task: "columns_at_once",
-        suffix: "_vs_columns",
-        peer: "numpy, four columns summed, no window made",
-        is_like_for_like: false,
-    },
-];
-const LAG_RIVALS: [Rival; 2] = [
-    Rival {
-        task: "lag_matrix_by_numpy",
-        suffix: "",
-        peer: "numpy sliding_window_view, copied",
-        is_like_for_like: true,
-    },
-    Rival {
-        task: "lag_matrix_by_statsmodels",
-        suffix: "_vs_statsmodels",
-        peer: "statsmodels lagmat",
-        is_like_for_like: true,
-    },
-];
 
 pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     let n_runs = if setting.is_quick { 5 } else { 21 };
@@ -96,38 +88,28 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     console::note(format!("windows: {n_runs} runs of each side, in turn"));
     let panel = counting(WINDOW.lookback + N_WINDOWS + WINDOW.horizon - 1)?;
     let series = &panel.series()[0];
-    let mut records = iteration(n_runs, series, peer.as_ref())?;
-    records.extend(lag_matrix(n_runs, &series.slice(0..LAG_STEPS), peer.as_ref())?);
+    let shape = shape(WINDOW, series);
+    let each_window =
+        Contest { unit: "ns/window", per_second: 1e9 / N_WINDOWS as f64, n_runs, rivals: &ITERATION };
+
+    let iterated = each_window.run(|| sum_of_ends(series), peer.as_ref(), &shape)?;
+    let mut records = each_window.records(&iterated);
+    records.extend(memory_growth(&iterated));
+
+    let batches = Contest { rivals: &BATCHES, ..each_window };
+    let buffer = RefCell::new(Vec::with_capacity(BATCH * (WINDOW.lookback + WINDOW.horizon)));
+    let batched = batches.run(|| sum_of_copies(series, &mut buffer.borrow_mut()), peer.as_ref(), &shape)?;
+    records.extend(batches.records(&batched));
+
+    let lag_matrix = Contest { unit: "ms", per_second: 1e3, n_runs, rivals: &LAG_MATRIX };
+    let series = series.slice(0..LAG_STEPS);
+    let stacked = lag_matrix.run(|| sum_of_corners(&series), peer.as_ref(), &self::shape(LAGS, &series))?;
+    records.extend(lag_matrix.records(&stacked));
     Ok(records)
 }
 
-/// Iterating over a million windows: time, and growth of the process.
-fn iteration(n_runs: usize, series: &Series, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>> {
-    let ours = || work(|| sum_of_ends(series));
-    let measured =
-        beside(n_runs, Box::new(ours), "the iteration", WINDOW, series.n_steps(), peer, &ITERATION_RIVALS)?;
-    let mut records =
-        compare("windows_iterate", "ns/window", 1e9 / N_WINDOWS as f64, &measured, &ITERATION_RIVALS);
-    let growth = |runs: &[Work]| {
-        let mb: Option<Vec<f64>> = runs.iter().map(|run| Some(1e-6 * run.growth_bytes?)).collect();
-        mb.map(Spread::of)
-    };
-    if let Some(ours) = growth(&measured[0]) {
-        let record = Record::new("windows_iterate_memory_growth", "MB", ours);
-        records.push(match measured.get(1).and_then(|runs| growth(runs)) {
-            Some(theirs) => record.beside(ITERATION_RIVALS[0].peer, theirs),
-            None => record,
-        });
-    }
-    Ok(records)
-}
-
-/// Stacking the windows of the order as the rows of a matrix.
-fn lag_matrix(n_runs: usize, series: &Series, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>> {
-    let ours = || work(|| sum_of_corners(series));
-    let measured =
-        beside(n_runs, Box::new(ours), "the lag matrix", LAGS, series.n_steps(), peer, &LAG_RIVALS)?;
-    Ok(compare("windows_lag_matrix_p168", "ms", 1e3, &measured, &LAG_RIVALS))
+fn shape(spec: WindowSpec, series: &Series) -> Shape {
+    Shape { n_steps: series.n_steps(), lookback: spec.lookback, horizon: spec.horizon }
 }
 
 /// A series of whole numbers, 0 to 999 again and again.
@@ -136,22 +118,55 @@ fn counting(n_steps: usize) -> Result<Panel> {
     Ok(Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "counting.csv", &ReadOptions::default())?)
 }
 
+/// By how much an iteration made the process grow, ours beside the first rival's.
+fn memory_growth(iterated: &[Vec<Work>]) -> Option<Record> {
+    let growth = |runs: &Vec<Work>| {
+        let mb: Option<Vec<f64>> = runs.iter().map(|run| Some(1e-6 * run.growth_bytes?)).collect();
+        mb.map(Spread::of)
+    };
+    let record = Record::new("windows_iterate_memory_growth", "MB", growth(&iterated[0])?);
+    Some(match iterated.get(1).and_then(growth) {
+        Some(theirs) => record.beside(ITERATION[0].peer, theirs),
+        None => record,
+    })
+}
+
 /// Sums the first and the last value of input and label of all windows.
 fn sum_of_ends(series: &Series) -> Result<f64> {
     let WindowSpec { lookback, horizon, .. } = WINDOW;
     let mut sum = 0.0;
     for window in WINDOW.windows(series, lookback..series.n_steps())? {
-        // The whole window has to be there, not only the four values that are read.
-        let window = black_box(window);
-        sum += window.input[[0, 0]]
-            + window.input[[lookback - 1, 0]]
-            + window.label[[0, 0]]
-            + window.label[[horizon - 1, 0]];
+        // The whole window has to be there, not only what is read of it.
+        let window = black_box(&window);
+        sum += window.input[[0, 0]] + window.input[[lookback - 1, 0]];
+        sum += window.label[[0, 0]] + window.label[[horizon - 1, 0]];
     }
     Ok(sum)
 }
 
-/// Builds lags and target as an autoregression does, and sums three of their corners.
+/// The same from batches of windows copied into `buffer`, `(window, lookback + horizon)`.
+fn sum_of_copies(series: &Series, buffer: &mut Vec<f64>) -> Result<f64> {
+    let WindowSpec { lookback, horizon, .. } = WINDOW;
+    let mut windows = WINDOW.windows(series, lookback..series.n_steps())?;
+    let mut sum = 0.0;
+    while windows.len() > 0 {
+        buffer.clear();
+        for window in windows.by_ref().take(BATCH) {
+            for part in [&window.input, &window.label] {
+                match part.as_slice() {
+                    Some(values) => buffer.extend_from_slice(values),
+                    None => buffer.extend(part.iter().copied()),
+                }
+            }
+        }
+        for row in black_box(&*buffer).chunks_exact(lookback + horizon) {
+            sum += row[0] + row[lookback - 1] + row[lookback] + row[lookback + horizon - 1];
+        }
+    }
+    Ok(sum)
+}
+
+/// Stacks the windows of an autoregression as the rows of a matrix, and sums three corners of lags and target.
 fn sum_of_corners(series: &Series) -> Result<f64> {
     let order = LAGS.lookback;
     let n_rows = series.n_steps() - order;
@@ -164,72 +179,7 @@ fn sum_of_corners(series: &Series) -> Result<f64> {
         target.push(window.label[[0, 0]]);
     }
     let (lags, target) = black_box((lags, target));
-    let ends = [lags.first(), lags.last(), target.last()];
-    Ok(ends.into_iter().flatten().sum())
-}
-
-/// Does some work once, with the clock and an eye on the memory.
-fn work(job: impl Fn() -> Result<f64>) -> Result<Work> {
-    let before = resident_bytes();
-    let start = Instant::now();
-    let checksum = job()?;
-    let seconds = start.elapsed().as_secs_f64();
-    let growth_bytes = resident_bytes().zip(before).map(|(after, before)| after - before);
-    Ok(Work { seconds, checksum, growth_bytes })
-}
-
-/// Runs ours and, if there is a peer, its rivals in turn; all have to have read the same values.
-///
-/// # Shapes
-/// `(side, run)`, ours first.
-fn beside<'a>(
-    n_runs: usize,
-    ours: Candidate<'a, Work>,
-    what: &'static str,
-    spec: WindowSpec,
-    n_steps: usize,
-    peer: Option<&'a RefCell<Peer>>,
-    rivals: &'a [Rival],
-) -> Result<Vec<Vec<Work>>> {
-    let mut sides = vec![ours];
-    if let Some(peer) = peer {
-        for rival in rivals {
-            let question =
-                Question { task: rival.task, n_steps, lookback: spec.lookback, horizon: spec.horizon };
-            sides.push(Box::new(move || peer.borrow_mut().ask(&question)));
-        }
-    }
-    let measured = in_turn(n_runs, &mut sides)?;
-    let checksum = |runs: &[Work]| runs.first().map_or(f64::NAN, |run| run.checksum);
-    let ours = checksum(&measured[0]);
-    for (rival, runs) in rivals.iter().zip(&measured[1..]) {
-        let theirs = checksum(runs);
-        if ours.to_bits() != theirs.to_bits() {
-            return Err(Error::Differs { what, ours, peer: rival.peer, theirs });
-        }
-    }
-    Ok(measured)
-}
-
-/// The records of our time beside each rival's, or alone if none ran.
-fn compare(
-    name: &str,
-    unit: &'static str,
-    per_second: f64,
-    measured: &[Vec<Work>],
-    rivals: &[Rival],
-) -> Vec<Record> {
-    let time = |runs: &[Work]| Spread::of(runs.iter().map(|run| run.seconds)).times(per_second);
-    let ours = time(&measured[0]);
-    if measured.len() == 1 {
-        return vec![Record::new(name, unit, ours)];
-    }
-    let record = |(rival, runs): (&Rival, &Vec<Work>)| {
-        let record =
-            Record::new(&format!("{name}{}", rival.suffix), unit, ours).beside(rival.peer, time(runs));
-        if rival.is_like_for_like { record.ratio_at_least(1.0) } else { record }
-    };
-    rivals.iter().zip(&measured[1..]).map(record).collect()
+    Ok([lags.first(), lags.last(), target.last()].into_iter().flatten().sum())
 }
 
 #[cfg(test)]
@@ -238,11 +188,14 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_a_plain_loop_over_the_series() {
-        let panel = counting(2_000).unwrap();
+        let panel = counting(2_700).unwrap();
+        let series = &panel.series()[0];
         let at = |step: usize| (step % 1000) as f64;
         let ends = |cutoff: usize| at(cutoff - 512) + at(cutoff - 1) + at(cutoff) + at(cutoff + 23);
-        let expected: f64 = (512..=2_000 - 24).map(ends).sum();
-        assert_eq!(sum_of_ends(&panel.series()[0]).unwrap(), expected);
-        assert_eq!(sum_of_corners(&panel.series()[0]).unwrap(), at(0) + at(1_998) + at(1_999));
+        let expected: f64 = (512..=2_700 - 24).map(ends).sum();
+        let sums = [sum_of_ends(series).unwrap(), sum_of_copies(series, &mut Vec::new()).unwrap()];
+        assert_eq!(sums.map(f64::to_bits), [expected; 2].map(f64::to_bits));
+        let corners = at(0) + at(2_698) + at(2_699);
+        assert_eq!(sum_of_corners(series).unwrap().to_bits(), corners.to_bits());
     }
 }

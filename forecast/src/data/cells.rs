@@ -28,7 +28,9 @@ pub(crate) fn encode_json(columns: &[(String, Cells)]) -> Result<Vec<u8>> {
     let rows: Vec<serde_json::Map<String, serde_json::Value>> = (0..n_rows)
         .map(|row| columns.iter().map(|(name, cells)| (name.clone(), cells.json(row))).collect())
         .collect();
-    serde_json::to_vec_pretty(&rows).map_err(|error| Error::Internal(error.to_string()))
+    let mut bytes = serde_json::to_vec_pretty(&rows).map_err(|error| Error::Internal(error.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 impl Cells {

@@ -64,6 +64,9 @@ impl Frame {
 
     fn read_csv(bytes: &[u8], input: &str, is_key: &dyn Fn(&str) -> bool) -> Result<Self> {
         check_utf8(bytes, input)?;
+        // Blank lines at the end are no rows.
+        let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+        let bytes = &bytes[..end];
         let separator = separator(bytes);
         check_cells(bytes, input, separator)?;
         let options = CsvReadOptions::default()

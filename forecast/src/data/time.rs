@@ -63,7 +63,8 @@ impl Zone {
     }
 
     /// True if days in this zone may have other than 24 hours.
-    pub(crate) fn has_uneven_days(&self) -> bool {
+    #[must_use]
+    pub fn has_uneven_days(&self) -> bool {
         matches!(self, Zone::Named(zone) if zone.to_fixed_offset().is_err())
     }
 }

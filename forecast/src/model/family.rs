@@ -56,8 +56,21 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)>;
 }
 
-/// Feeds a history to a fresh memory: as much of it as a forecast can depend on, the last stretch that begins
-/// with `lookback` complete steps. Returns how many steps were fed.
+/// Where the part of a history begins that a forecast can depend on: the last stretch that begins with
+/// `lookback` complete steps, or all of it if there is none.
+pub(crate) fn feed_start(history: &Series, lookback: usize) -> usize {
+    let values = history.values();
+    let mut complete = 0;
+    let mut start = values.nrows();
+    while start > 0 && complete < lookback {
+        start -= 1;
+        complete = if values.row(start).iter().any(|v| v.is_nan()) { 0 } else { complete + 1 };
+    }
+    start
+}
+
+/// Feeds a fresh memory with the part of a history that a forecast can depend on. Returns how many steps were
+/// fed.
 pub(crate) fn prime(
     family: &dyn Family,
     slot: usize,
@@ -66,12 +79,7 @@ pub(crate) fn prime(
     scalers: &[Scaler],
 ) -> usize {
     let values = history.values();
-    let mut complete = 0;
-    let mut start = values.nrows();
-    while start > 0 && complete < family.lookback() {
-        start -= 1;
-        complete = if values.row(start).iter().any(|v| v.is_nan()) { 0 } else { complete + 1 };
-    }
+    let start = feed_start(history, family.lookback());
     for row in values.slice(s![start.., ..]).rows() {
         let mut scaled = row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
         family.observe(slot, memory, &mut scaled);

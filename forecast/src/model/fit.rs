@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::family::feed_start;
 use super::plan::Plan;
 use super::{Family, Model, ModelConfig, Parts, Training, check_count};
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
@@ -105,6 +106,7 @@ impl Model {
     /// cannot be fitted; each names the series.
     pub fn fit(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Fitted> {
         options.check()?;
+        check_observed(panel)?;
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
         let (family, scalers) = fit_family(&plan.config, panel, &cuts, options.scaling)?;
@@ -120,7 +122,10 @@ impl Model {
             (family, scalers)
         };
         let kept = plan.config.lookback().max(2 * plan.horizon).max(SHORTEST_HISTORY);
-        let tail = |series: &Series| compact(&series.tail(kept), panel.channels());
+        let tail = |series: &Series| {
+            let fed = series.n_steps() - feed_start(series, plan.config.lookback());
+            compact(&series.tail(kept.max(fed)), panel.channels())
+        };
         let history = panel.series().iter().map(tail).collect::<Result<Vec<_>>>()?;
         let header = plan.header(panel, options, &report, &history);
         let parts = Parts::new(header, family, with_mean(scalers), calibration, history);
@@ -145,6 +150,22 @@ fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scal
     }
     let family = config.fit(&Training { series: &scaled, channels: panel.channels() })?;
     Ok((family, scalers))
+}
+
+/// A series without any value cannot be fitted, scored or forecast.
+fn check_observed(panel: &Panel) -> Result<()> {
+    for series in panel.series() {
+        for (channel, name) in panel.channels().iter().enumerate() {
+            if series.n_observed(channel) == 0 {
+                return Err(Error::AllMissing {
+                    series: series.id().to_string(),
+                    place: format!("channel \"{name}\""),
+                    steps: series.n_steps(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Nothing can be fitted where no value differs from another; families that share their coefficients need one

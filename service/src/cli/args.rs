@@ -317,6 +317,19 @@ pub(crate) enum Chart {
     },
 }
 
+impl Chart {
+    /// The file to draw to.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        match self {
+            Chart::Forecast { target, .. }
+            | Chart::Coefficients { target, .. }
+            | Chart::Backtest { target, .. }
+            | Chart::Horizon { target, .. }
+            | Chart::Missing { target, .. } => &target.output,
+        }
+    }
+}
+
 /// Where to draw.
 #[derive(Debug, Args)]
 pub(crate) struct Target {

@@ -6,15 +6,15 @@ use forecast::eval::{BacktestOptions, Scores, backtest};
 use super::args::BacktestArguments;
 use super::console::{Console, columns};
 use super::failure::Failure;
-use super::{charts, input, output};
+use super::output::{self, Outputs};
+use super::{charts, input};
 
 pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<(), Failure> {
-    if let Some(path) = &arguments.output {
-        output::format(Some(path), arguments.format.as_deref())?;
-    }
-    if let Some(path) = &arguments.scores {
-        output::format(Some(path), None)?;
-    }
+    output::check_table(arguments.output.as_deref(), arguments.format.as_deref())?;
+    output::check_table(arguments.scores.as_deref(), None)?;
+    output::check_chart(arguments.plot.as_deref())?;
+    output::check_chart(arguments.plot_horizon.as_deref())?;
+    input::check_levels(&arguments.level)?;
     let models =
         arguments.model.iter().map(|name| ModelConfig::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let configs = input::configs(models, &arguments.fitting)?;
@@ -42,19 +42,20 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
     say(&scores, console)?;
     console.json(&scores)?;
     let rows = result.table();
+    let mut outputs = Outputs::default();
     if let Some(path) = &arguments.output {
-        output::table(&rows, Some(path), arguments.format.as_deref(), console)?;
+        outputs.add_table(path, &rows, arguments.format.as_deref())?;
     }
     if let Some(path) = &arguments.scores {
-        output::table(&scores.table(), Some(path), None, console)?;
+        outputs.add_table(path, &scores.table(), None)?;
     }
     if let Some(path) = &arguments.plot {
-        output::file(path, &charts::backtest(&rows, None)?, console)?;
+        outputs.add(path, charts::backtest(&rows, None)?);
     }
     if let Some(path) = &arguments.plot_horizon {
-        output::file(path, &charts::horizon_error(&rows)?, console)?;
+        outputs.add(path, charts::horizon_error(&rows)?);
     }
-    Ok(())
+    outputs.write(console)
 }
 
 /// The mean of every metric over the series, a row each.

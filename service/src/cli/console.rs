@@ -1,6 +1,7 @@
 //! The only module that prints: results to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -58,6 +59,13 @@ impl Console {
         let _ = writeln!(io::stderr(), "{}", line.as_ref());
     }
 
+    /// Says that a file was written, to people.
+    pub(crate) fn wrote(&self, path: &Path) {
+        if !self.json {
+            self.note(format!("wrote {}", path.display()));
+        }
+    }
+
     /// A spinner with elapsed time, on a terminal only; it goes when it is dropped.
     pub(crate) fn progress(&self, message: impl Into<String>) -> Progress {
         if self.json || !io::stderr().is_terminal() {
@@ -102,7 +110,12 @@ impl Drop for Progress {
 }
 
 /// Help and version go to standard output, a wrong call to standard error with exit code 2.
-pub(crate) fn show_usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn show_usage(error: &clap::Error, json: bool) -> ExitCode {
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let message = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
+        return Console::new(true).fail(&Failure::User(message.to_string()));
+    }
     // A closed stream is no reason to fail.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &DataArguments, console: &Console) -> Result<(), Fa
         DataAction::Export { name, output } => {
             let csv = forecast_datasets::find(name)?.csv()?;
             match output {
-                Some(path) => output::file(path, &csv, console),
+                Some(path) => output::file(path, csv.into_owned(), console),
                 None => console.bytes(&csv),
             }
         }

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use super::args::DemoArguments;
 use super::console::Console;
 use super::failure::Failure;
-use super::{backtest as table_of, charts, client, fit, output, serve};
+use super::output::Outputs;
+use super::{backtest as table_of, charts, client, fit, serve};
 
 /// A week of hours.
 const HORIZON: usize = 168;
@@ -69,10 +70,12 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
         "4. forecast the week from {}, with 80 and 95 % intervals",
         forecasts[0].index.format(forecasts[0].index.start)
     ))?;
-    output::table(&columns, Some(&folder.join("forecast.csv")), None, console)?;
-    let chart = charts::fan(&model, &panel.series()[0], &forecasts[0])?;
-    output::file(&folder.join("forecast.png"), &chart, console)?;
-    console.note(format!("wrote {}", model_file.display()));
+    let (csv, png) = (folder.join("forecast.csv"), folder.join("forecast.png"));
+    let mut outputs = Outputs::default();
+    outputs.add_table(&csv, &columns, None)?;
+    outputs.add(&png, charts::fan(&model, &panel.series()[0], &forecasts[0])?);
+    outputs.write(console)?;
+    console.wrote(&model_file);
 
     let answer = ask_a_server(&model_file, &panel, &spec)?;
     check_equal(&answer.forecast, &forecasts[0])?;

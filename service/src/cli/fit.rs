@@ -6,9 +6,10 @@ use serde_json::json;
 use super::args::FitArguments;
 use super::console::Console;
 use super::failure::Failure;
-use super::input;
+use super::{input, output};
 
 pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Failure> {
+    output::check(Some(&arguments.output))?;
     let base = match &arguments.config {
         Some(path) => input::config_file(path)?,
         None => ModelConfig::parse(&arguments.model)?,
@@ -20,11 +21,8 @@ pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Fai
         let _progress = console.progress(format!("fitting {}", config.name()));
         Model::fit(&config, &panel, &options)?
     };
-    fitted.model.save(&arguments.output)?;
+    output::file(&arguments.output, fitted.model.to_bytes()?, console)?;
     say(&fitted.model, &fitted.report, console)?;
-    if !console.is_json() {
-        console.note(format!("wrote {}", arguments.output.display()));
-    }
     console.json(&json!({ "output": arguments.output, "header": fitted.model.header() }))
 }
 

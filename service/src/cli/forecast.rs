@@ -1,11 +1,13 @@
 //! `longcast forecast`: what follows.
 
+use forecast::data::encode;
 use forecast::{Forecast, Model, Panel, Series, table};
 
 use super::args::ForecastArguments;
 use super::console::Console;
 use super::failure::Failure;
-use super::{charts, input, output};
+use super::output::{self, Outputs};
+use super::{charts, input};
 
 pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<(), Failure> {
     let format = if console.is_json() && arguments.output.is_none() && arguments.format.is_none() {
@@ -13,9 +15,10 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
     } else {
         arguments.format.as_deref()
     };
-    output::format(arguments.output.as_deref(), format)?;
+    output::check_table(arguments.output.as_deref(), format)?;
+    output::check_chart(arguments.plot.as_deref())?;
     let model = Model::load(&arguments.model)?;
-    let options = input::forecast_options(&arguments.spec, &model);
+    let options = input::forecast_options(&arguments.spec, &model)?;
     options.check(&model)?;
     let panel = match &arguments.data {
         Some(path) => Some(input::read(path, &arguments.input, console)?),
@@ -30,20 +33,22 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
             console.note(format!("warning: series \"{}\": {}", forecast.series, warning.message));
         }
     }
-    // The chart is made before anything is written, so that a failure leaves nothing behind.
-    let chart = match &arguments.plot {
-        Some(path) => {
-            let at = position(&forecasts, arguments.plot_series.as_deref())?;
-            let history = history(&model, panel.as_ref(), at)?;
-            Some((path, charts::fan(&model, &history, &forecasts[at])?))
-        }
-        None => None,
-    };
     let columns = table(&forecasts, model.header().config.name());
-    output::table(&columns, arguments.output.as_deref(), format, console)?;
-    match chart {
-        Some((path, png)) => output::file(path, &png, console),
-        None => Ok(()),
+    let mut outputs = Outputs::default();
+    if let Some(path) = &arguments.plot {
+        let at = position(&forecasts, arguments.plot_series.as_deref())?;
+        outputs.add(path, charts::fan(&model, &history(&model, panel.as_ref(), at)?, &forecasts[at])?);
+    }
+    match &arguments.output {
+        Some(path) => {
+            outputs.add_table(path, &columns, format)?;
+            outputs.write(console)
+        }
+        None => {
+            let bytes = encode(&columns, output::format(None, format)?)?;
+            outputs.write(console)?;
+            console.bytes(&bytes)
+        }
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn configs(
                 "it must be name=value, for example pooled=true",
             )
         })?;
-        configs = set_where_known(configs, key, value, "--set")?;
+        configs = set_where_known(configs, key, value, &format!("--set {key}"))?;
     }
     Ok(configs)
 }
@@ -116,15 +116,18 @@ fn set_where_known(
 
 /// A model configuration from a TOML file.
 pub(crate) fn config_file(path: &Path) -> Result<ModelConfig, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::User(format!("cannot read \"{}\": {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::User(format!("cannot read \"{}\": {error}; check the path", path.display()))
+    })?;
     let bad = |error: &dyn std::fmt::Display| {
         Failure::User(format!("cannot use \"{}\": {}", path.display(), error.to_string().trim_end()))
     };
     let table: toml::Table = toml::from_str(&text).map_err(|error| bad(&error))?;
     // The name first, so that a wrong one gets the list of names.
-    let name = table.get("model").and_then(toml::Value::as_str);
-    ModelConfig::parse(name.unwrap_or_default()).map_err(|error| bad(&error))?;
+    let Some(name) = table.get("model").and_then(toml::Value::as_str) else {
+        return Err(bad(&"it has no line such as model = \"ar\""));
+    };
+    ModelConfig::parse(name).map_err(|error| bad(&error))?;
     table.try_into().map_err(|error: toml::de::Error| bad(&error))
 }
 
@@ -146,10 +149,29 @@ pub(crate) fn fit_options(
 }
 
 /// What to forecast with a model.
-pub(crate) fn forecast_options(spec: &SpecArguments, model: &Model) -> ForecastOptions {
-    ForecastOptions {
+pub(crate) fn forecast_options(spec: &SpecArguments, model: &Model) -> Result<ForecastOptions, Failure> {
+    check_levels(&spec.level)?;
+    check_distinct("--quantiles", &spec.quantiles)?;
+    Ok(ForecastOptions {
         horizon: spec.horizon.unwrap_or(model.header().horizon),
         levels: spec.level.clone(),
         quantiles: spec.quantiles.clone(),
+    })
+}
+
+/// Refuses levels that no interval has, before any work is done.
+pub(crate) fn check_levels(levels: &[f64]) -> Result<(), Failure> {
+    if let Some(level) = levels.iter().find(|level| !(**level > 0.0 && **level < 100.0)) {
+        return Err(Failure::option("level", level, "it must lie between 0 and 100 percent, both excluded"));
+    }
+    check_distinct("--level", levels)
+}
+
+/// Each becomes columns of its own, so none may be asked for twice.
+fn check_distinct(flag: &str, values: &[f64]) -> Result<(), Failure> {
+    let repeated = values.iter().enumerate().find(|(at, value)| values[..*at].contains(value));
+    match repeated {
+        Some((_, value)) => Err(Failure::option(flag, value, "each may be asked for once")),
+        None => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use super::{charts, input, output};
 const MOST_SERIES: usize = 20;
 
 pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(), Failure> {
+    output::check_chart(arguments.plot.as_deref())?;
     let panel = input::read(&arguments.data, &arguments.input, console)?;
     let quality = Quality::of(&panel);
     for series in quality.series.iter().take(MOST_SERIES) {
@@ -22,7 +23,7 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(),
     }
     console.json(&quality)?;
     match &arguments.plot {
-        Some(path) => output::file(path, &charts::missing_map(&panel)?, console),
+        Some(path) => output::file(path, charts::missing_map(&panel)?, console),
         None => Ok(()),
     }
 }

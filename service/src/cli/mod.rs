@@ -28,7 +28,8 @@ use failure::Failure;
 pub(crate) fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return console::show_usage(&error),
+        // The call did not parse, so whether JSON was asked for has to be read from it directly.
+        Err(error) => return console::show_usage(&error, std::env::args().any(|word| word == "--json")),
     };
     let console = Console::new(arguments.json);
     match execute(&arguments.command, &console) {

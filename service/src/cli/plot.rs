@@ -11,28 +11,25 @@ use super::failure::Failure;
 use super::{charts, input, output};
 
 pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Failure> {
-    let (png, target) = match &arguments.chart {
-        Chart::Forecast { model, series, spec, target } => {
+    output::check_chart(Some(arguments.chart.path()))?;
+    let png = match &arguments.chart {
+        Chart::Forecast { model, series, spec, .. } => {
             let model = Model::load(model)?;
-            let options = input::forecast_options(spec, &model);
+            let options = input::forecast_options(spec, &model)?;
             let at = position(&model, series.as_deref())?;
             let history = &model.history()[at];
             let forecast = model.forecast_series(history, &options)?;
-            (charts::fan(&model, history, &forecast)?, target)
+            charts::fan(&model, history, &forecast)?
         }
-        Chart::Coefficients { model, series, target } => {
+        Chart::Coefficients { model, series, .. } => {
             let model = Model::load(model)?;
-            (charts::coefficients(&model, position(&model, series.as_deref())?)?, target)
+            charts::coefficients(&model, position(&model, series.as_deref())?)?
         }
-        Chart::Backtest { table, series, target } => {
-            (charts::backtest(&read_table(table)?, series.as_deref())?, target)
-        }
-        Chart::Horizon { table, target } => (charts::horizon_error(&read_table(table)?)?, target),
-        Chart::Missing { data, input, target } => {
-            (charts::missing_map(&input::read(data, input, console)?)?, target)
-        }
+        Chart::Backtest { table, series, .. } => charts::backtest(&read_table(table)?, series.as_deref())?,
+        Chart::Horizon { table, .. } => charts::horizon_error(&read_table(table)?)?,
+        Chart::Missing { data, input, .. } => charts::missing_map(&input::read(data, input, console)?)?,
     };
-    output::file(&target.output, &png, console)
+    output::file(arguments.chart.path(), png, console)
 }
 
 fn position(model: &Model, series: Option<&str>) -> Result<usize, Failure> {

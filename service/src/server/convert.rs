@@ -138,7 +138,7 @@ fn calendar_step(unit: i32, count: i32, zone: &Zone, model_step: Step) -> Result
     let too_long = || format!("{count} of these units are too long a step");
     let days = |n: i32| match model_step {
         // A day has 24 hours wherever clocks do not change.
-        Step::Nanos(_) if *zone == Zone::Local => {
+        Step::Nanos(_) if !zone.has_uneven_days() => {
             i64::from(n).checked_mul(DAY).map(Step::Nanos).ok_or_else(too_long)
         }
         _ => Ok(Step::Days(n)),
@@ -180,9 +180,14 @@ pub fn to_series_message(series: &Series) -> v1::Series {
     }
 }
 
-/// A forecast as a message.
+/// A forecast as a message; `coverages` are those that were asked for, in the order of its intervals.
 #[must_use]
-pub fn to_message(forecast: &Forecast, revision: &str, elapsed: std::time::Duration) -> v1::Forecast {
+pub fn to_message(
+    forecast: &Forecast,
+    coverages: &[f64],
+    revision: &str,
+    elapsed: std::time::Duration,
+) -> v1::Forecast {
     let flat = |values: &Array2<f64>| values.iter().copied().collect::<Vec<f64>>();
     v1::Forecast {
         series_id: forecast.series.clone(),
@@ -196,8 +201,9 @@ pub fn to_message(forecast: &Forecast, revision: &str, elapsed: std::time::Durat
         intervals: forecast
             .intervals
             .iter()
-            .map(|interval| v1::Interval {
-                coverage: interval.level / 100.0,
+            .zip(coverages)
+            .map(|(interval, coverage)| v1::Interval {
+                coverage: *coverage,
                 lower: flat(&interval.lower),
                 upper: flat(&interval.upper),
             })

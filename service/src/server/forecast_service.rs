@@ -42,11 +42,11 @@ impl ForecastService for Forecasts {
     ) -> Result<Response<v1::ForecastResponse>, Status> {
         let request = request.into_inner();
         let served = self.models.find(&request.model)?;
-        let options = checked_options(&served, request.spec.as_ref())?;
+        let asked = checked(&served, request.spec)?;
         let Some(series) = request.series else {
             return Err(Reason::FieldInvalid.at("series", "it is required"));
         };
-        let forecast = compute(served, series, "series".to_string(), options).await?;
+        let forecast = compute(served, series, "series".to_string(), asked).await?;
         Ok(Response::new(v1::ForecastResponse { forecast: Some(forecast) }))
     }
 
@@ -58,15 +58,15 @@ impl ForecastService for Forecasts {
     ) -> Result<Response<Self::BatchForecastStream>, Status> {
         let request = request.into_inner();
         let served = self.models.find(&request.model)?;
-        let options = checked_options(&served, request.spec.as_ref())?;
+        let asked = checked(&served, request.spec)?;
         if request.series.is_empty() {
             return Err(Reason::FieldInvalid.at("series", "there must be at least one"));
         }
         let jobs = stream::iter(request.series.into_iter().enumerate()).map(move |(i, series)| {
-            let (served, options) = (Arc::clone(&served), options.clone());
+            let (served, asked) = (Arc::clone(&served), asked.clone());
             async move {
                 let series_id = series.series_id.clone();
-                let forecast = compute(served, series, format!("series[{i}]"), options).await;
+                let forecast = compute(served, series, format!("series[{i}]"), asked).await;
                 let outcome = match forecast {
                     Ok(forecast) => Outcome::Forecast(forecast),
                     Err(status) => Outcome::Error(to_rpc_status(&status)),
@@ -85,10 +85,18 @@ impl ForecastService for Forecasts {
     }
 }
 
-fn checked_options(served: &Served, spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions, Status> {
-    let options = options(spec)?;
+/// What a request asks for, checked against the model.
+#[derive(Debug, Clone)]
+struct Asked {
+    options: ForecastOptions,
+    /// Interval coverages as they were sent.
+    coverages: Vec<f64>,
+}
+
+fn checked(served: &Served, spec: Option<v1::ForecastSpec>) -> Result<Asked, Status> {
+    let options = options(spec.as_ref())?;
     options.check(&served.model).map_err(|error| from_error(&error, "series"))?;
-    Ok(options)
+    Ok(Asked { options, coverages: spec.unwrap_or_default().interval_coverages })
 }
 
 /// Forecasts one series on the compute pool, never on the threads that serve connections.
@@ -96,7 +104,7 @@ async fn compute(
     served: Arc<Served>,
     series: v1::Series,
     path: String,
-    options: ForecastOptions,
+    asked: Asked,
 ) -> Result<v1::Forecast, Status> {
     let (send, receive) = oneshot::channel();
     rayon::spawn(move || {
@@ -104,7 +112,7 @@ async fn compute(
         if send.is_closed() {
             return;
         }
-        let forecast = catch_unwind(AssertUnwindSafe(|| answer(&served, &series, &path, &options)));
+        let forecast = catch_unwind(AssertUnwindSafe(|| answer(&served, &series, &path, &asked)));
         let forecast = forecast.unwrap_or_else(|_| Err(internal("the model panicked; please report it")));
         // Nobody to tell if the caller has gone meanwhile.
         let _ = send.send(forecast);
@@ -112,18 +120,13 @@ async fn compute(
     receive.await.unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
 }
 
-fn answer(
-    served: &Served,
-    series: &v1::Series,
-    path: &str,
-    options: &ForecastOptions,
-) -> Result<v1::Forecast, Status> {
+fn answer(served: &Served, series: &v1::Series, path: &str, asked: &Asked) -> Result<v1::Forecast, Status> {
     let start = Instant::now();
     let header = served.model.header();
     let series = from_message(series, path, &header.channels, header.step)?;
     let forecast =
-        served.model.forecast_series(&series, options).map_err(|error| from_error(&error, path))?;
-    Ok(to_message(&forecast, &served.revision, start.elapsed()))
+        served.model.forecast_series(&series, &asked.options).map_err(|error| from_error(&error, path))?;
+    Ok(to_message(&forecast, &asked.coverages, &served.revision, start.elapsed()))
 }
 
 fn to_rpc_status(status: &Status) -> tonic_types::Status {

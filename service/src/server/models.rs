@@ -71,10 +71,9 @@ impl Models {
             return Err(Reason::FieldInvalid
                 .at("model", &format!("it is empty, but the server holds several models: {known}")));
         }
-        let by_stem = name.strip_prefix("models/").and_then(|rest| {
-            let (stem, revision) = rest.split_once("/revisions/").unwrap_or((rest, ""));
-            let served = self.by_name.get(stem)?;
-            (revision.is_empty() || served.revision == name).then_some(served)
+        let by_stem = name.strip_prefix("models/").and_then(|rest| match rest.split_once("/revisions/") {
+            Some((stem, _)) => self.by_name.get(stem).filter(|served| served.revision == name),
+            None => self.by_name.get(rest),
         });
         by_stem.cloned().ok_or_else(|| model_not_found(name, &self.names()))
     }

@@ -8,6 +8,9 @@ use forecast_proto::v1::forecast_service_server::ForecastServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::server::NamedService;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use super::forecast_service::Forecasts;
 use super::models::Models;
@@ -84,6 +87,8 @@ impl Server {
         let stop = async move {
             stop.await;
             health.set_not_serving::<ForecastServiceServer<Forecasts>>().await;
+            health.set_service_status("", ServingStatus::NotServing).await;
+            tokio::spawn(end_watches(health));
             // Nobody listens if the server has ended by itself.
             let _ = stopped.send(());
         };
@@ -99,6 +104,14 @@ impl Server {
             served = serve => served.map_err(ServerError::from),
             () = hard_stop(draining) => Ok(()),
         }
+    }
+}
+
+/// Whoever watches the health has been told; after a second the watches end, so that they do not hold the drain.
+async fn end_watches(mut health: HealthReporter) {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for service in ["", <ForecastServiceServer<Forecasts> as NamedService>::NAME] {
+        health.clear_service_status(service).await;
     }
 }
 

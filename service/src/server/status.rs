@@ -132,8 +132,9 @@ pub(super) fn from_error(error: &Error, path: &str) -> Status {
         Error::UnknownSeries { series, .. } => {
             (Reason::SeriesUnknown, field("series_id"), vec![("series_id", series.clone())])
         }
-        Error::NotCalibrated { .. } => {
-            (Reason::NotCalibrated, "spec.interval_coverages".to_string(), Vec::new())
+        Error::NotCalibrated { asked, .. } => {
+            let option = asked.split(' ').next().unwrap_or_default();
+            (Reason::NotCalibrated, spec_field(option), Vec::new())
         }
         Error::BadOption { field, .. } => (Reason::FieldInvalid, spec_field(field), Vec::new()),
         _ => {

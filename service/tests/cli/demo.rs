@@ -60,7 +60,8 @@ fn the_demo_beats_seasonal_naive_and_its_intervals_cover() {
     assert!((0.92..=0.98).contains(&of_95), "95 % intervals cover {of_95}");
     assert!(report["seconds"].as_f64().unwrap() < 60.0);
     assert_eq!(report["folder"], "results/of/today");
-    let files = ["demo.longcast", "forecast.csv", "forecast.png"].map(|name| format!("results/of/today/{name}"));
+    let files =
+        ["demo.longcast", "forecast.csv", "forecast.png"].map(|name| format!("results/of/today/{name}"));
     let expected = ["results", "results/of", "results/of/today"].map(String::from).into_iter().chain(files);
     assert_eq!(folder.names(), expected.collect::<Vec<_>>());
 }

@@ -73,10 +73,13 @@ fn a_wide_file_gives_one_block_a_channel_equal_to_the_series_fitted_alone() {
     assert_eq!(bits(&Table::csv(alone.text()).numbers("ar")), bits(&table.numbers("ar")[12..24]));
 
     // Channels are matched by name, whatever their order in the file.
-    let turned: String = wide().lines().map(|line| {
-        let cells: Vec<&str> = line.split(',').collect();
-        format!("{},{},{},{}\n", cells[3], cells[0], cells[2], cells[1])
-    }).collect();
+    let turned: String = wide()
+        .lines()
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            format!("{},{},{},{}\n", cells[3], cells[0], cells[2], cells[1])
+        })
+        .collect();
     folder.write("turned.csv", turned);
     let from_turned = folder.run("forecast wide.longcast turned.csv --level 80").succeeded();
     assert_eq!(from_turned.text(), run.text());
@@ -92,9 +95,10 @@ fn months_and_integer_indexes_continue_their_own_grid() {
     };
     folder.write("month.csv", format!("ds,y\n{}", rows(&month)));
     folder.write("index.csv", format!("ds,y\n{}", rows(&|i| (1000 + 5 * i).to_string())));
-    for (name, first, step) in
-        [("month", ["2020-01-01 00:00:00", "2020-02-01 00:00:00", "2020-03-01 00:00:00"], "1mo"), ("index", ["2200", "2205", "2210"], "5")]
-    {
+    for (name, first, step) in [
+        ("month", ["2020-01-01 00:00:00", "2020-02-01 00:00:00", "2020-03-01 00:00:00"], "1mo"),
+        ("index", ["2200", "2205", "2210"], "5"),
+    ] {
         let fitted = folder.run(&format!("fit --order 24 {name}.csv -o {name}.longcast")).succeeded();
         assert!(fitted.stderr.contains(&format!("240 steps of {step} (inferred)")), "{}", fitted.stderr);
         let run = folder.run(&format!("forecast {name}.longcast --horizon 3")).succeeded();
@@ -125,10 +129,29 @@ fn the_stored_history_serves_as_well_as_the_file_where_values_are_missing() {
     let mut values = wave(1000, 11);
     values.iter_mut().skip(7).step_by(100).for_each(|value| *value = f64::NAN);
     folder.write("gaps.csv", hourly(&values).replace("NaN", ""));
-    for model in ["ar --order 48", "window-mean --lookback 48", "window-mean --lookback 200", "drift --lookback 200"] {
+    for model in
+        ["ar --order 48", "window-mean --lookback 48", "window-mean --lookback 200", "drift --lookback 200"]
+    {
         folder.run(&format!("fit --model {model} --horizon 24 gaps.csv -o gaps.longcast")).succeeded();
         let stored = folder.run("forecast gaps.longcast").succeeded();
         let read = folder.run("forecast gaps.longcast gaps.csv").succeeded();
         assert_eq!(stored.text(), read.text(), "{model}");
+    }
+}
+
+#[test]
+fn ids_come_out_as_they_went_in() {
+    let folder = Folder::new("ids");
+    // Leading zeros, trailing zeros, more digits than a number holds, text, and spaces.
+    for ids in
+        [["007", "7"], ["1.10", "1.1"], ["99999999999999999991", "99999999999999999992"], ["a b", "Łódź"]]
+    {
+        let rows = ids.map(|id| -> String {
+            hourly(&wave(100, 1)).lines().skip(1).map(|line| format!("{id},{line}\n")).collect()
+        });
+        folder.write("ids.csv", format!("unique_id,ds,y\n{}", rows.concat()));
+        folder.run("fit --model naive ids.csv -o ids.longcast").succeeded();
+        let run = folder.run("forecast ids.longcast --horizon 1").succeeded();
+        assert_eq!(Table::csv(run.text()).text("unique_id"), ids);
     }
 }

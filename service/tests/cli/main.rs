@@ -1,5 +1,8 @@
 //! The program `longcast` as a user runs it: what every command prints and leaves behind.
 
+// Helpers outside of `#[test]` functions fail a test by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../run/mod.rs"]
 mod run;
 

@@ -27,15 +27,29 @@ fn the_evaluation_frame_has_one_row_a_series_and_metric_and_one_column_a_model()
     assert!(run.text().starts_with("5 windows x 2 series, horizon 6, season 24\n"), "{}", run.text());
 
     let scores = Table::csv(&String::from_utf8(folder.read("scores.csv")).unwrap());
-    assert_eq!(scores.header.iter().map(String::as_str).collect::<BTreeSet<_>>(), [
-        "unique_id", "metric", "seasonal-naive", "ar", "drift"
-    ].into());
+    assert_eq!(
+        scores.header.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        ["unique_id", "metric", "seasonal-naive", "ar", "drift"].into()
+    );
     assert_eq!(scores.header[..2], ["unique_id", "metric"]);
     let keys: BTreeSet<_> = scores.rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     assert_eq!(keys.len(), scores.rows.len(), "a series and a metric come twice");
     let metrics: BTreeSet<&str> = scores.text("metric").into_iter().collect();
     assert_eq!(scores.rows.len(), 2 * metrics.len());
-    for metric in ["mae", "mse", "rmse", "bias", "mape", "smape", "mase", "rmsse", "wape", "wql", "coverage-80", "winkler-95"] {
+    for metric in [
+        "mae",
+        "mse",
+        "rmse",
+        "bias",
+        "mape",
+        "smape",
+        "mase",
+        "rmsse",
+        "wape",
+        "wql",
+        "coverage-80",
+        "winkler-95",
+    ] {
         assert!(metrics.contains(metric), "{metric} is not among {metrics:?}");
     }
 
@@ -46,9 +60,16 @@ fn the_evaluation_frame_has_one_row_a_series_and_metric_and_one_column_a_model()
     }
     assert_eq!(folds.rows.len(), 2 * 5 * 6);
     let cutoffs: BTreeSet<&str> = folds.text("cutoff").into_iter().collect();
-    assert_eq!(cutoffs.into_iter().collect::<Vec<_>>(), [
-        "2024-01-24 17:00:00", "2024-01-24 23:00:00", "2024-01-25 05:00:00", "2024-01-25 11:00:00", "2024-01-25 17:00:00"
-    ]);
+    assert_eq!(
+        cutoffs.into_iter().collect::<Vec<_>>(),
+        [
+            "2024-01-24 17:00:00",
+            "2024-01-24 23:00:00",
+            "2024-01-25 05:00:00",
+            "2024-01-25 11:00:00",
+            "2024-01-25 17:00:00"
+        ]
+    );
     assert!(folds.text("ds").iter().zip(folds.text("cutoff")).all(|(ds, cutoff)| *ds > cutoff));
 }
 
@@ -74,7 +95,10 @@ fn the_scores_are_those_of_the_forecasts_that_were_written() {
             for (metric, expected) in expected {
                 let at = scores.rows.iter().position(|row| row[0] == id && row[1] == metric).unwrap();
                 let got = scores.numbers(model)[at];
-                assert!((got - expected).abs() <= 1e-10 * expected.abs(), "{id} {metric} {model}: {got} {expected}");
+                assert!(
+                    (got - expected).abs() <= 1e-10 * expected.abs(),
+                    "{id} {metric} {model}: {got} {expected}"
+                );
             }
         }
     }
@@ -85,9 +109,12 @@ fn seasonal_naive_stands_beside_every_score_once() {
     let folder = Folder::new("beside");
     folder.write("y.csv", hourly(&wave(500, 3)));
     for (models, expected) in [("ar", 2), ("seasonal-naive", 1), ("naive,seasonal-naive", 2)] {
-        let report =
-            folder.run(&format!("--json backtest y.csv --model {models} --horizon 6 --n-windows 2")).succeeded().json();
-        let columns: Vec<&str> = report["models"].as_array().unwrap().iter().filter_map(|m| m.as_str()).collect();
+        let report = folder
+            .run(&format!("--json backtest y.csv --model {models} --horizon 6 --n-windows 2"))
+            .succeeded()
+            .json();
+        let columns: Vec<&str> =
+            report["models"].as_array().unwrap().iter().filter_map(|m| m.as_str()).collect();
         assert_eq!(columns.len(), expected, "{columns:?}");
         assert_eq!(columns.iter().filter(|name| **name == "seasonal-naive").count(), 1);
         for row in report["rows"].as_array().unwrap() {

@@ -39,7 +39,12 @@ fn remarks_go_to_standard_error_and_nothing_is_coloured_or_animated() {
         assert!(!run.text().contains("wrote "), "{arguments}: {}", run.text());
         assert!(!run.text().contains("(inferred)"), "{arguments}: {}", run.text());
         let reads_data = arguments.contains("load.csv");
-        assert_eq!(run.stderr.contains("600 steps of 1h (inferred)"), reads_data, "{arguments}: {}", run.stderr);
+        assert_eq!(
+            run.stderr.contains("600 steps of 1h (inferred)"),
+            reads_data,
+            "{arguments}: {}",
+            run.stderr
+        );
         assert_eq!(run.stderr.contains("wrote "), arguments.contains(" -o "), "{arguments}: {}", run.stderr);
     }
 }
@@ -47,7 +52,9 @@ fn remarks_go_to_standard_error_and_nothing_is_coloured_or_animated() {
 #[test]
 fn json_gives_one_document_on_standard_output_and_no_remarks() {
     let folder = fitted("json");
-    for arguments in COMMANDS.iter().filter(|command| !command.starts_with("plot") && !command.starts_with("completions")) {
+    for arguments in
+        COMMANDS.iter().filter(|command| !command.starts_with("plot") && !command.starts_with("completions"))
+    {
         for line in [format!("--json {arguments}"), format!("{arguments} --json")] {
             let run = folder.run(&line).succeeded();
             let document = run.json();

@@ -1,7 +1,7 @@
 //! Runs the program `longcast` in folders of its own and reads what it leaves behind.
 
-// Each test crate uses a part of this, and helpers fail a test by panicking.
-#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::panic)]
+// Each test crate uses a part of this.
+#![allow(dead_code, unused_imports)]
 
 mod folder;
 mod picture;
@@ -12,7 +12,7 @@ mod table;
 
 pub(crate) use folder::Folder;
 pub(crate) use picture::check_picture;
-pub(crate) use program::{LIMIT, Run, command, finish};
+pub(crate) use program::{LIMIT, Run, command, finish, try_finish};
 pub(crate) use samples::{hourly, stamps, wave};
 pub(crate) use served::Served;
 pub(crate) use table::Table;

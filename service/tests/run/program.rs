@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Folder;
 
 /// No run of a test takes longer; a program that hangs is ended.
-pub(crate) const LIMIT: Duration = Duration::from_secs(100);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 
 /// What a run printed, and how it ended.
 #[derive(Debug)]
@@ -53,12 +53,17 @@ pub(crate) fn command(folder: &Folder, arguments: &str) -> Command {
     command
 }
 
-/// Waits for a command within [`LIMIT`].
+/// Runs a command to its end, within [`LIMIT`].
 pub(crate) fn finish(command: &mut Command) -> Run {
+    try_finish(command).unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()))
+}
+
+/// The same; an error if there is no such program.
+pub(crate) fn try_finish(command: &mut Command) -> std::io::Result<Run> {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
     let line = format!("{} {}", command.get_program().to_string_lossy(), arguments.join(" "));
     let start = Instant::now();
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
+    let mut child = command.spawn()?;
     let stdout = child.stdout.take().map(|stream| thread::spawn(move || read_all(stream)));
     let stderr = child.stderr.take().map(|stream| thread::spawn(move || read_all(stream)));
     let status = loop {
@@ -72,13 +77,10 @@ pub(crate) fn finish(command: &mut Command) -> Run {
         }
         thread::sleep(Duration::from_millis(2));
     };
-    let text = |stream: Option<thread::JoinHandle<Vec<u8>>>| stream.map_or_else(Vec::new, |s| s.join().unwrap());
-    Run {
-        line,
-        code: status.code(),
-        stdout: text(stdout),
-        stderr: String::from_utf8(text(stderr)).unwrap(),
-    }
+    let text =
+        |stream: Option<thread::JoinHandle<Vec<u8>>>| stream.map_or_else(Vec::new, |s| s.join().unwrap());
+    let (stdout, stderr) = (text(stdout), String::from_utf8(text(stderr)).unwrap());
+    Ok(Run { line, code: status.code(), stdout, stderr })
 }
 
 fn read_all(mut stream: impl Read) -> Vec<u8> {

@@ -46,9 +46,14 @@ impl Served {
     }
 
     /// Sends a termination signal and waits for the end.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(self) -> ExitStatus {
         let sent = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
         assert!(sent.success());
+        self.ended()
+    }
+
+    /// Waits for the end, which something has asked for.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
