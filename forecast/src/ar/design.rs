@@ -36,7 +36,10 @@ impl Design {
                 if label.is_nan() || input.iter().any(|v| v.is_nan()) {
                     continue;
                 }
-                lags.extend(input.iter().copied());
+                match input.to_slice() {
+                    Some(steps) => lags.extend_from_slice(steps),
+                    None => lags.extend(input.iter().copied()),
+                }
                 target.push(label);
             }
         }

@@ -88,6 +88,7 @@ impl WindowSpec {
 }
 
 impl<'a> Windows<'a> {
+    #[inline]
     fn at(&self, cutoff: usize) -> Window<'a> {
         let WindowSpec { lookback, horizon, .. } = self.spec;
         // `split_at` on a copied view borrows from the series, not from this iterator.
@@ -101,6 +102,7 @@ impl<'a> Windows<'a> {
 impl<'a> Iterator for Windows<'a> {
     type Item = Window<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.cutoffs.next().map(|cutoff| self.at(cutoff))
     }

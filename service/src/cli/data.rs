@@ -13,6 +13,7 @@ pub(crate) fn run(arguments: &DataArguments, console: &Console) -> Result<(), Fa
         DataAction::List => list(console),
         DataAction::Show { name } => show(forecast_datasets::find(name)?, console),
         DataAction::Export { name, output } => {
+            output::check(output.as_deref())?;
             let csv = forecast_datasets::find(name)?.csv()?;
             match output {
                 Some(path) => output::file(path, csv.into_owned(), console),
