@@ -7,18 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use polars::prelude::{
-    Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, IntoColumn, IpcReader, IpcWriter,
-    NamedFrom, ParquetReader, ParquetWriter, PlSmallStr, PolarsError, PolarsResult, Schema, SerReader,
-    SerWriter, Series, TimeUnit,
+    Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IpcReader,
+    IpcWriter, NamedFrom, NewChunkedArray, ParquetReader, ParquetWriter, PlSmallStr, PolarsError,
+    PolarsResult, Schema, SerReader, SerWriter, Series, TimeUnit,
 };
 
 use super::cells::{Cells, encode_json};
 use super::format::Format;
+use super::text::{check_cells, check_utf8, present, separator, without_blank_end};
 use super::time::{Zone, format_stamp};
 use crate::{Error, Result};
 
-/// Cells that mean "missing" in text files.
-const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"];
 /// Rows that decide the type of a text column.
 const HEAD: usize = 1_000;
 
@@ -64,9 +63,7 @@ impl Frame {
 
     fn read_csv(bytes: &[u8], input: &str, is_key: &dyn Fn(&str) -> bool) -> Result<Self> {
         check_utf8(bytes, input)?;
-        // Blank lines at the end are no rows.
-        let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
-        let bytes = &bytes[..end];
+        let bytes = without_blank_end(bytes);
         let separator = separator(bytes);
         check_cells(bytes, input, separator)?;
         let options = CsvReadOptions::default()
@@ -215,40 +212,6 @@ fn typed_field(column: &Column, is_key: &dyn Fn(&str) -> bool) -> Field {
     Field::new(column.name().clone(), kind)
 }
 
-/// The text of a cell, unless it means "missing".
-fn present(cell: Option<&str>) -> Option<&str> {
-    cell.map(str::trim).filter(|cell| !MISSING.contains(cell))
-}
-
-/// The separator that the header uses most.
-fn separator(bytes: &[u8]) -> u8 {
-    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |separator: &u8| header.iter().filter(|byte| *byte == separator).count();
-    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
-}
-
-/// Every line has to have as many cells as the header. Files with quotes are left to the reader.
-fn check_cells(bytes: &[u8], input: &str, separator: u8) -> Result<()> {
-    if bytes.contains(&b'"') {
-        return Ok(());
-    }
-    let count = |line: &[u8]| 1 + line.iter().filter(|byte| **byte == separator).count();
-    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let expected = count(header);
-    let ragged = bytes
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .enumerate()
-        .skip(1)
-        .find(|(_, line)| !line.is_empty() && count(line) != expected);
-    match ragged {
-        Some((row, line)) => {
-            Err(Error::RaggedRow { input: input.to_string(), row, found: count(line), expected })
-        }
-        None => Ok(()),
-    }
-}
-
 fn parquet(bytes: &[u8]) -> PolarsResult<DataFrame> {
     ParquetReader::new(Cursor::new(bytes)).set_rechunk(true).finish()
 }
@@ -261,18 +224,6 @@ fn arrow(bytes: &[u8]) -> PolarsResult<DataFrame> {
 fn guarded(read: impl FnOnce() -> PolarsResult<DataFrame>) -> PolarsResult<DataFrame> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("the file is damaged".into())))
-}
-
-fn check_utf8(bytes: &[u8], input: &str) -> Result<()> {
-    let Err(error) = std::str::from_utf8(bytes) else {
-        return Ok(());
-    };
-    let at = error.valid_up_to();
-    Err(Error::NotUtf8 {
-        input: input.to_string(),
-        line: 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count(),
-        byte: bytes[at],
-    })
 }
 
 /// The bytes of a table in a format. Numbers keep every bit: the text form is the shortest that reads back equal.
@@ -344,8 +295,9 @@ fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> 
                 Zone::Local => None,
                 Zone::Named(_) => Some(polars::prelude::TimeZone::UTC),
             };
-            let kind = DataType::Datetime(TimeUnit::Nanoseconds, zone);
-            Series::new(name, stamps).cast(&kind).map_err(internal)?.into_column()
+            // A cast would drop the zone.
+            let stamps = Int64Chunked::from_slice(name, stamps);
+            stamps.into_datetime(TimeUnit::Nanoseconds, zone).into_column()
         }
     })
 }
@@ -380,6 +332,19 @@ mod tests {
             assert_eq!(ids, ["a", "b,\"c\""]);
             let kind = frame.kind("ds").unwrap();
             assert_eq!(kind, if format == Format::Csv { Kind::Text } else { Kind::Stamp });
+        }
+    }
+
+    #[test]
+    fn binary_formats_keep_instants_apart_from_local_stamps() {
+        for (zone, kept) in [(Zone::Local, None), (Zone::named("-07:00").unwrap(), Some("UTC".to_string()))] {
+            for format in [Format::Parquet, Format::Arrow] {
+                let column = ("ds".to_string(), Cells::Stamps(vec![0, 3_600_000_000_000], zone.clone()));
+                let bytes = encode(&[column], format).unwrap();
+                let frame = Frame::read(&bytes, "t", format, &|_| false).unwrap();
+                let expected = (vec![Some(0), Some(3_600_000_000_000)], kept.clone());
+                assert_eq!(frame.stamps("ds").unwrap(), expected, "{format:?}");
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod series;
 mod split;
 mod stamp;
 mod step;
+mod text;
 mod time;
 mod window;
 

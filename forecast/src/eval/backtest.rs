@@ -6,7 +6,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::scores::Scores;
-use crate::data::{self, Cells, Panel, Series};
+use crate::data::{self, Panel, Series};
 use crate::model::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Shape, check_count};
 use crate::{Error, Result};
 
@@ -262,57 +262,5 @@ impl Backtest {
         models
             .map(|(model, name)| (name.clone(), (0..self.horizon).map(|step| by_step(model, step)).collect()))
             .collect()
-    }
-
-    /// The conventional long table: `unique_id, ds, cutoff, y, <model>, <model>-lo-80, <model>-hi-80, ...`.
-    #[must_use]
-    pub fn table(&self) -> Vec<(String, Cells)> {
-        let n_channels = self.panel.channels().len();
-        let rows: Vec<(&Fold, usize)> =
-            (0..n_channels).flat_map(|c| self.folds.iter().map(move |fold| (fold, c))).collect();
-        let mut order = rows;
-        order.sort_by_key(|(fold, channel)| (fold.series, *channel));
-
-        let zone = self.panel.series()[0].index().zone.clone();
-        let stamps = |values: Vec<i64>| match self.panel.step() {
-            data::Step::Index(_) => Cells::Integers(values),
-            _ => Cells::Stamps(values, zone.clone()),
-        };
-        let horizon = self.horizon;
-        let repeat = |of: &dyn Fn(&Fold, usize) -> i64| -> Vec<i64> {
-            order
-                .iter()
-                .flat_map(|(fold, _)| (0..horizon).map(move |h| (fold, h)))
-                .map(|(f, h)| of(f, h))
-                .collect()
-        };
-        let numbers = |of: &dyn Fn(&Fold, usize, usize) -> f64| -> Cells {
-            let cells =
-                order.iter().flat_map(|(fold, channel)| (0..horizon).map(move |h| (*fold, *channel, h)));
-            Cells::Numbers(cells.map(|(fold, channel, h)| of(fold, channel, h)).collect())
-        };
-        let ids = order
-            .iter()
-            .flat_map(|(fold, channel)| {
-                let series = self.panel.series()[fold.series].id();
-                std::iter::repeat_n(self.panel.label(series, *channel), horizon)
-            })
-            .collect();
-        let mut table = vec![
-            ("unique_id".to_string(), Cells::Text(ids)),
-            ("ds".to_string(), stamps(repeat(&|fold, h| fold.forecasts[0].index.stamp(h)))),
-            ("cutoff".to_string(), stamps(repeat(&|fold, _| fold.cutoff))),
-            ("y".to_string(), numbers(&|fold, channel, h| fold.actual[[h, channel]])),
-        ];
-        for (model, name) in self.models.iter().enumerate() {
-            table.push((name.clone(), numbers(&|fold, c, h| fold.forecasts[model].mean[[h, c]])));
-            for (i, level) in self.levels.iter().enumerate() {
-                let lower = numbers(&|fold, c, h| fold.forecasts[model].intervals[i].lower[[h, c]]);
-                let upper = numbers(&|fold, c, h| fold.forecasts[model].intervals[i].upper[[h, c]]);
-                table.push((format!("{name}-lo-{level}"), lower));
-                table.push((format!("{name}-hi-{level}"), upper));
-            }
-        }
-        table
     }
 }

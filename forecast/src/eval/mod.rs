@@ -4,6 +4,7 @@ mod backtest;
 pub(crate) mod conformal;
 pub mod metrics;
 mod scores;
+mod table;
 
 pub use backtest::{Backtest, BacktestOptions, Fold, Refit, backtest};
 pub use scores::Scores;

@@ -21,7 +21,7 @@ const SHORTEST_HISTORY: usize = 336;
 /// | `scaling` | standard | how series are scaled | |
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
 /// | `refit` | yes | fit the final coefficients on all steps, the validation range included | |
-/// | `seed` | 1 | seed of every random choice | |
+/// | `seed` | 1 | seed of every random choice, stored with the model; the families so far make none | |
 /// | `unit` | none | unit of the values, for charts | |
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitOptions {
@@ -37,7 +37,7 @@ pub struct FitOptions {
     /// True if the final coefficients are fitted on all steps. The intervals then belong to a model that saw
     /// less, which errs on the wide side.
     pub refit: bool,
-    /// Seed of every random choice.
+    /// Seed of every random choice, stored with the model; the families so far make none.
     pub seed: u64,
     /// Unit of the values, for charts; empty if not known.
     pub unit: String,

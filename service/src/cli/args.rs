@@ -141,9 +141,6 @@ pub(crate) struct FittingArguments {
     /// Keep the coefficients that were fitted without the validation range.
     #[arg(long)]
     pub(crate) no_refit: bool,
-    /// Seed of every random choice.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]

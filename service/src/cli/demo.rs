@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
     let set = forecast_datasets::default_dataset()?;
     let unit = set.columns.iter().find(|column| column.name == set.target).map(|column| column.unit.clone());
     let panel = Panel::read_csv(&set.csv()?, &set.file, &ReadOptions::default())?;
-    console.say(format!("1. data     {} ({}, {})", set.title, set.creator, set.license))?;
+    console.say(format!("1. data     {} ({}; longcast data show {})", set.title, set.license, set.name))?;
     console.say(format!("            {}", quality_line(&panel)))?;
 
     let config = ModelConfig::parse("ar")?;

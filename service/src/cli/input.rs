@@ -143,8 +143,8 @@ pub(crate) fn fit_options(
         scaling: fitting.scaling.parse::<Scaling>()?,
         season_length: fitting.season_length,
         refit: !fitting.no_refit,
-        seed: fitting.seed,
         unit: unit.to_string(),
+        ..FitOptions::default()
     })
 }
 
