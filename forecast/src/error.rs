@@ -281,7 +281,7 @@ pub enum Error {
         needed: usize,
     },
     /// Too few complete rows for the coefficients of an autoregression.
-    #[error("series \"{series}\" gives {rows} complete rows for the {} coefficients of order {order}; {}", order + 1, too_few_rows_fix(*rows, *order))]
+    #[error("series \"{series}\" gives {rows} complete rows for the {} coefficients of order {order}; {}", order + 1, too_few_rows_fix(*longest))]
     TooFewRows {
         /// The series.
         series: String,
@@ -289,6 +289,8 @@ pub enum Error {
         rows: usize,
         /// The order.
         order: usize,
+        /// The longest order that has as many rows as coefficients; 0 if none has.
+        longest: usize,
     },
     /// The least-squares problem has no unique solution.
     #[error(
@@ -444,12 +446,9 @@ fn too_short_fix(steps: usize, horizon: usize) -> String {
     }
 }
 
-/// A lower order has fewer coefficients and loses fewer steps to the first window.
-fn too_few_rows_fix(rows: usize, order: usize) -> String {
-    // Without any row the first window reached into the validation range, and a shorter one leaves it more.
-    let fits = if rows == 0 { order / 3 } else { (rows + order - 1) / 2 };
-    match fits {
+fn too_few_rows_fix(longest: usize) -> String {
+    match longest {
         0 => "use a longer series, or --model naive".to_string(),
-        fits => format!("use an order of at most {fits}"),
+        longest => format!("use an order of at most {longest}"),
     }
 }

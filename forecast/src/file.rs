@@ -33,7 +33,7 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     write_all_atomically(&[(path.as_ref(), bytes)])
 }
 
-/// Writes several files, all of them or none: nothing is renamed before everything is written and synced.
+/// Writes several files: none is put in place before all are written and synced under temporary names.
 ///
 /// # Errors
 /// As [`write_atomically`], with the first path that cannot be written.

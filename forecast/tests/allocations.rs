@@ -64,7 +64,7 @@ fn allocations_of<T>(run: impl FnOnce() -> T) -> (u64, T) {
 }
 
 fn panel(n_steps: usize, n_channels: usize) -> forecast::Result<Panel> {
-    let index = TimeIndex { start: 0, step: Step::Index(1), zone: Default::default(), len: n_steps };
+    let index = TimeIndex::new(0, Step::Index(1), Default::default(), n_steps);
     let channels: Vec<String> = (0..n_channels).map(|channel| format!("c{channel}")).collect();
     // Whole numbers below 2^53 and without a period that the lags could repeat.
     let value = |(step, channel): (usize, usize)| ((step * step + channel) % 10_007) as f64;

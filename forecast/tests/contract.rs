@@ -17,7 +17,7 @@ fn options() -> ForecastOptions {
 }
 
 fn index(len: usize) -> TimeIndex {
-    TimeIndex { start: 0, step: "1h".parse().unwrap(), zone: Default::default(), len }
+    TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), len)
 }
 
 /// Two channels of trend, two seasons and noise.

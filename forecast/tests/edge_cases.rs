@@ -32,8 +32,7 @@ fn ids(panel: &Panel) -> Vec<&str> {
 }
 
 fn hourly(values: &[f64]) -> Panel {
-    let index =
-        TimeIndex { start: 0, step: "1h".parse().unwrap(), zone: Default::default(), len: values.len() };
+    let index = TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), values.len());
     let channels = ["kW".to_string()];
     let values = Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap();
     Panel::new(channels.to_vec(), vec![Series::new("load", index, values, &channels).unwrap()]).unwrap()

@@ -223,7 +223,7 @@ fn read(tensors: &SafeTensors<'_>, name: &str) -> Vec<f64> {
 }
 
 fn panel(values: &[f64]) -> Panel {
-    let index = TimeIndex { start: 0, step: Step::Index(1), zone: Default::default(), len: values.len() };
+    let index = TimeIndex::new(0, Step::Index(1), Default::default(), values.len());
     let channels = ["y".to_string()];
     let values = Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap();
     let series = Series::new("series", index, values, &channels).unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// File names and what the files hold.
 type Files = BTreeMap<String, Vec<u8>>;
 
-const REGENERATE: &str = "LONGCAST_REGENERATE=1 cargo test --release -p forecast-proto";
+const REGENERATE: &str = "LONGCAST_REGENERATE=1 cargo test --release --workspace --test generated_code";
 
 #[test]
 fn generated_code_is_current() -> Result<(), Box<dyn Error>> {

@@ -45,10 +45,29 @@ impl Design {
         }
         let rows = target.len();
         if rows < order + 1 {
-            return Err(Error::TooFewRows { series: label, rows, order });
+            let longest = longest_order(series, channel);
+            return Err(Error::TooFewRows { series: label, rows, order, longest });
         }
         let lags = Array2::from_shape_vec((rows, order), lags)
             .map_err(|error| Error::Internal(error.to_string()))?;
         Ok(Design { name: label, lags, target: Array1::from_vec(target) })
     }
+}
+
+/// The longest order that has a complete row for each of its coefficients; 0 if none has.
+fn longest_order(series: &[Series], channel: usize) -> usize {
+    let mut runs = Vec::new();
+    for one in series {
+        let values = one.values().column(channel).to_vec();
+        let complete = values.split(|v| v.is_nan()).map(<[f64]>::len);
+        runs.extend(complete.filter(|len| *len > 0));
+    }
+    // A run of `len` values has `len - order` complete rows, so longer orders have ever fewer.
+    let fits = |order: usize| runs.iter().map(|len| len.saturating_sub(order)).sum::<usize>() > order;
+    let (mut low, mut high) = (0, runs.iter().copied().max().unwrap_or(0));
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if fits(middle) { low = middle } else { high = middle - 1 }
+    }
+    low
 }

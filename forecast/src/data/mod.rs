@@ -38,5 +38,5 @@ pub use series::Series;
 pub use split::{Split, SplitRule};
 pub use stamp::parse_stamps;
 pub use step::Step;
-pub use time::{TimeIndex, Zone};
+pub use time::{Origin, TimeIndex, Zone};
 pub use window::{Window, WindowSpec, Windows};

@@ -85,11 +85,21 @@ pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
         rows.iter().all(|rows| {
             let mut all = rows.stamps(&stamps.values);
             let Some(start) = all.next() else { return true };
-            let index = TimeIndex { start, step: *step, zone: stamps.zone.clone(), len: 0 };
+            let index = grid(rows, stamps, start, *step);
             all.all(|stamp| index.position(stamp).is_some())
         })
     };
     Ok(candidates(*distance, stamps).into_iter().find(fits).unwrap_or(Step::Nanos(*distance)))
+}
+
+/// The grid of a step that begins at `start`; of month ends, if only those hold all stamps.
+fn grid(rows: &Rows, stamps: &Stamps, start: i64, step: Step) -> TimeIndex {
+    let plain = TimeIndex::new(start, step, stamps.zone.clone(), 0);
+    let holds_all = |index: &TimeIndex| rows.stamps(&stamps.values).all(|s| index.position(s).is_some());
+    match plain.on_month_ends() {
+        Some(ends) if !holds_all(&plain) && holds_all(&ends) => ends,
+        _ => plain,
+    }
 }
 
 /// The index of a set of stamps in any order, repeated or not, with the step told from them.
@@ -103,7 +113,7 @@ pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIn
     let step = infer_step(std::slice::from_ref(&rows), &stamps)?;
     let start = rows.stamps(&stamps.values).next().unwrap_or(0);
     let end = rows.stamps(&stamps.values).last().unwrap_or(0);
-    let index = TimeIndex { start, step, zone: stamps.zone.clone(), len: 0 };
+    let index = grid(&rows, &stamps, start, step);
     Ok(TimeIndex { len: index.position(end).unwrap_or(0) + 1, ..index })
 }
 
@@ -146,7 +156,7 @@ pub(crate) fn regularise(
     options: &ReadOptions,
 ) -> Result<Regular> {
     let start = rows.rows.first().map_or(0, |row| stamps.values[*row]);
-    let mut index = TimeIndex { start, step, zone: stamps.zone.clone(), len: 0 };
+    let mut index = grid(rows, stamps, start, step);
     let tell = |stamp: i64| stamps.tell(stamp);
     let irregular = |stamp: i64| Error::Irregular {
         series: rows.id.clone(),

@@ -109,7 +109,7 @@ mod tests {
     use ndarray::array;
 
     fn index(len: usize) -> TimeIndex {
-        TimeIndex { start: 0, step: "1h".parse().unwrap(), zone: Default::default(), len }
+        TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), len)
     }
 
     #[test]

@@ -123,7 +123,7 @@ mod tests {
     use ndarray::Array2;
 
     fn series(step: &str, n: usize) -> Series {
-        let index = TimeIndex { start: 0, step: step.parse().unwrap(), zone: Default::default(), len: n };
+        let index = TimeIndex::new(0, step.parse().unwrap(), Default::default(), n);
         Series::new("s", index, Array2::zeros((n, 1)), &["y".into()]).unwrap()
     }
 

@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn the_separator_is_the_one_that_the_header_uses_most() {
         assert_eq!(separator(b"ds,y\n1;2,3"), b',');
-        assert_eq!(separator(b"ds;y (kW, mean)\n"), b';');
+        assert_eq!(separator(b"ds;a;y (kW, mean)\n"), b';');
         assert_eq!(separator(b"ds\ty\n"), b'\t');
     }
 

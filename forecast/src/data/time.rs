@@ -110,35 +110,69 @@ pub struct TimeIndex {
     pub zone: Zone,
     /// How many stamps there are.
     pub len: usize,
+    /// Where a calendar grid was begun, if that cannot be told from `start`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// The first stamp of the grid that an index is a part of. A month-end series may start on 29 February, which
+/// does not say that March goes to the 31st; its origin, 31 January, does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The stamp that the grid was begun at.
+    pub stamp: i64,
+    /// Steps from there to the start of the index.
+    pub steps: usize,
 }
 
 impl TimeIndex {
+    /// The grid of `len` stamps that begins at `start`.
+    #[must_use]
+    pub fn new(start: i64, step: Step, zone: Zone, len: usize) -> Self {
+        TimeIndex { start, step, zone, len, origin: None }
+    }
+
+    /// The same start and step on a grid of month ends, if the start is one; `None` otherwise.
+    pub(crate) fn on_month_ends(&self) -> Option<Self> {
+        const LONGEST_SEARCH: usize = 12;
+        let Step::Months(months) = self.step else { return None };
+        let start = self.zone.civil(self.start);
+        let with_origin = |steps: usize| {
+            let back =
+                Span::new().try_months(i64::from(months).checked_mul(i64::try_from(steps).ok()?)?).ok()?;
+            let origin = start.checked_sub(back).ok()?.last_of_month();
+            let stamp = self.zone.nanos(origin).filter(|_| origin.day() == 31)?;
+            Some(TimeIndex { origin: Some(Origin { stamp, steps }), ..self.clone() })
+        };
+        (1..=LONGEST_SEARCH).filter_map(with_origin).find(|index| index.stamp(0) == self.start)
+    }
+
     /// The stamp at position `i`, which may lie beyond the end: the future continues the grid.
     ///
     /// Saturates at the ends of the representable range (the years 1677 and 2262).
     #[must_use]
     pub fn stamp(&self, i: usize) -> i64 {
-        let i = i64::try_from(i).unwrap_or(i64::MAX);
         match self.step {
-            Step::Nanos(step) | Step::Index(step) => self.start.saturating_add(step.saturating_mul(i)),
+            Step::Nanos(step) | Step::Index(step) => {
+                self.start.saturating_add(step.saturating_mul(i64::try_from(i).unwrap_or(i64::MAX)))
+            }
             Step::Days(days) => {
-                let span = i64::from(days).checked_mul(i).and_then(|days| Span::new().try_days(days).ok());
-                self.calendar(span)
+                self.calendar(i, |steps| Span::new().try_days(steps.checked_mul(days.into())?).ok())
             }
             Step::Months(months) => {
-                let span = i64::from(months).checked_mul(i).and_then(|m| Span::new().try_months(m).ok());
-                self.calendar(span)
+                self.calendar(i, |steps| Span::new().try_months(steps.checked_mul(months.into())?).ok())
             }
         }
     }
 
-    /// The start moved by a calendar span. Months that start on the last day of a month stay on last days,
-    /// so that any part of a month-end index is the same grid.
-    fn calendar(&self, span: Option<Span>) -> i64 {
-        let start = self.zone.civil(self.start);
-        let is_month_end = matches!(self.step, Step::Months(_)) && start.day() == start.days_in_month();
-        span.and_then(|span| start.checked_add(span).ok())
-            .map(|moved| if is_month_end { moved.last_of_month() } else { moved })
+    /// The stamp `i` calendar steps after the start, counted from the origin: days that a month does not have
+    /// are its last, hours that a day does not have are moved, and neither moves what follows.
+    fn calendar(&self, i: usize, span: impl Fn(i64) -> Option<Span>) -> i64 {
+        let origin = self.origin.unwrap_or(Origin { stamp: self.start, steps: 0 });
+        let steps = origin.steps.checked_add(i).and_then(|steps| i64::try_from(steps).ok());
+        steps
+            .and_then(span)
+            .and_then(|span| self.zone.civil(origin.stamp).checked_add(span).ok())
             .and_then(|civil| self.zone.nanos(civil))
             .unwrap_or(i64::MAX)
     }
@@ -181,7 +215,16 @@ impl TimeIndex {
     /// The part at `range` of positions, which may reach beyond the end.
     #[must_use]
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
-        TimeIndex { start: self.stamp(range.start), len: range.len(), ..self.clone() }
+        let start = self.stamp(range.start);
+        let before = self.origin.unwrap_or(Origin { stamp: self.start, steps: 0 });
+        let origin = Origin { stamp: before.stamp, steps: before.steps + range.start };
+        let (began, begins) = (self.zone.civil(origin.stamp), self.zone.civil(start));
+        let is_needed = match self.step {
+            Step::Nanos(_) | Step::Index(_) => false,
+            Step::Days(_) => began.time() != begins.time(),
+            Step::Months(_) => began.day() != begins.day() || began.time() != begins.time(),
+        };
+        TimeIndex { start, len: range.len(), origin: is_needed.then_some(origin), ..self.clone() }
     }
 
     /// The `horizon` stamps that follow the end.
@@ -201,7 +244,7 @@ impl TimeIndex {
     /// # Example
     /// ```
     /// use forecast::{TimeIndex, data::Zone};
-    /// let index = TimeIndex { start: 0, step: "1h".parse()?, zone: Zone::default(), len: 3 };
+    /// let index = TimeIndex::new(0, "1h".parse()?, Zone::default(), 3);
     /// assert_eq!(index.format(index.end()), "1970-01-01 02:00:00");
     /// # Ok::<(), forecast::Error>(())
     /// ```
@@ -246,7 +289,7 @@ mod tests {
     fn index(step: Step, zone: &str, start: &str, len: usize) -> TimeIndex {
         let zone = Zone::try_from(zone.to_string()).unwrap();
         let start = zone.nanos(start.parse().unwrap()).unwrap();
-        TimeIndex { start, step, zone, len }
+        TimeIndex::new(start, step, zone, len)
     }
 
     #[test]
@@ -275,11 +318,32 @@ mod tests {
     }
 
     #[test]
-    fn month_ends_stay_month_ends() {
+    fn month_ends_stay_month_ends_also_in_parts() {
         let index = index(Step::Months(1), "", "2024-01-31T00:00:00", 3);
         let ends: Vec<_> = index.stamps().map(|s| index.format(s)).collect();
         assert_eq!(ends, ["2024-01-31 00:00:00", "2024-02-29 00:00:00", "2024-03-31 00:00:00"]);
-        assert_eq!(index.slice(1..3).end(), index.end());
+        let part = index.slice(1..3);
+        assert_eq!((part.end(), part.slice(1..2).stamp(1)), (index.end(), index.stamp(3)));
+        assert_eq!(index.position(part.end()), Some(2));
+    }
+
+    #[test]
+    fn a_month_end_that_is_no_31st_gets_an_origin() {
+        let february = index(Step::Months(1), "", "2023-02-28T00:00:00", 3);
+        assert_eq!(february.format(february.end()), "2023-04-28 00:00:00");
+        let ends = february.on_month_ends().unwrap();
+        assert_eq!(ends.format(ends.end()), "2023-04-30 00:00:00");
+        assert_eq!(ends.format(ends.stamp(3)), "2023-05-31 00:00:00");
+        assert!(index(Step::Months(1), "", "2023-02-27T00:00:00", 3).on_month_ends().is_none());
+        assert!(index(Step::Nanos(1), "", "2023-02-28T00:00:00", 3).on_month_ends().is_none());
+    }
+
+    #[test]
+    fn a_skipped_hour_does_not_move_the_days_that_follow() {
+        let index = index(Step::Days(1), "Europe/Rome", "2024-03-30T02:30:00", 4);
+        assert_eq!(index.format(index.stamp(1)), "2024-03-31T03:30:00+02:00");
+        assert_eq!(index.slice(1..4).stamp(1), index.stamp(2));
+        assert_eq!(index.slice(2..4).origin, None);
     }
 
     #[test]

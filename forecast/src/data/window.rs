@@ -123,7 +123,7 @@ mod tests {
     use ndarray::Array2;
 
     fn series(n: usize) -> Series {
-        let index = TimeIndex { start: 0, step: "1h".parse().unwrap(), zone: Default::default(), len: n };
+        let index = TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), n);
         let values = Array2::from_shape_fn((n, 2), |(step, channel)| (10 * step + channel) as f64);
         Series::new("s", index, values, &["a".into(), "b".into()]).unwrap()
     }

@@ -243,24 +243,4 @@ impl Backtest {
     pub fn panel(&self) -> &Panel {
         &self.panel
     }
-
-    /// Mean absolute error by horizon step, for every model, over all series, channels and cutoffs.
-    #[must_use]
-    pub fn error_by_horizon(&self) -> Vec<(String, Vec<f64>)> {
-        let by_step = |model: usize, step: usize| {
-            let errors: Vec<f64> = self
-                .folds
-                .iter()
-                .flat_map(|fold| {
-                    let forecast = fold.forecasts[model].mean.row(step);
-                    fold.actual.row(step).iter().zip(forecast).map(|(y, f)| (y - f).abs()).collect::<Vec<_>>()
-                })
-                .collect();
-            super::metrics::mean(&errors)
-        };
-        let models = self.models.iter().enumerate();
-        models
-            .map(|(model, name)| (name.clone(), (0..self.horizon).map(|step| by_step(model, step)).collect()))
-            .collect()
-    }
 }

@@ -95,7 +95,7 @@ impl Calibration {
     /// The score of rank `floor` or `ceil` of `q (n + 1)`.
     fn score(&self, channel: usize, step: usize, q: f64, side: Side, asked: &str) -> Result<f64> {
         let scores = self.scores.slice(ndarray::s![channel, step, ..]);
-        let n = scores.iter().take_while(|score| !score.is_nan()).count();
+        let n = scores.as_slice().map_or(0, |scores| scores.partition_point(|score| !score.is_nan()));
         let rank = q * (n + 1) as f64;
         // Rounding must not turn an exact rank into its neighbour.
         let slack = 1e-9 * rank.max(1.0);

@@ -109,10 +109,9 @@ impl Pooled {
             bounds: (0..backtest.levels.len())
                 .map(|i| {
                     let bound = |m: usize| {
-                        let interval = |fold: &Fold| fold.forecasts[m].intervals[i].clone();
                         (
-                            gather(&|fold| interval(fold).lower.column(channel).to_vec()),
-                            gather(&|fold| interval(fold).upper.column(channel).to_vec()),
+                            gather(&|f| f.forecasts[m].intervals[i].lower.column(channel).to_vec()),
+                            gather(&|f| f.forecasts[m].intervals[i].upper.column(channel).to_vec()),
                         )
                     };
                     models.clone().map(bound).collect()

@@ -263,10 +263,11 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     }
     let mut at = 0;
     let mut history = Vec::with_capacity(n_series);
-    for (id, Stretch { start, len }) in header.series.iter().zip(&header.history) {
+    for (id, Stretch { start, len, origin }) in header.series.iter().zip(&header.history) {
         let part = values.values[at * n_channels..(at + len) * n_channels].to_vec();
         at += len;
-        let index = TimeIndex { start: *start, step: header.step, zone: header.zone.clone(), len: *len };
+        let index = TimeIndex::new(*start, header.step, header.zone.clone(), *len);
+        let index = TimeIndex { origin: *origin, ..index };
         let part = Array2::from_shape_vec((*len, n_channels), part).map_err(shape)?;
         history.push(Series::new(id.clone(), index, part, &header.channels)?);
     }

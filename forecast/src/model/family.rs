@@ -56,13 +56,17 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)>;
 }
 
-/// Where the part of a history begins that a forecast can depend on: the last stretch that begins with
-/// `lookback` complete steps, or all of it if there is none.
+/// A history without any complete lookback is fed from this many lookbacks before its end.
+const MOST_LOOKBACKS: usize = 100;
+
+/// Where the part of a history begins that a forecast depends on: the last stretch that begins with `lookback`
+/// complete steps, or the last [`MOST_LOOKBACKS`] lookbacks if there is none in them.
 pub(crate) fn feed_start(history: &Series, lookback: usize) -> usize {
     let values = history.values();
     let mut complete = 0;
     let mut start = values.nrows();
-    while start > 0 && complete < lookback {
+    let first = start.saturating_sub(MOST_LOOKBACKS.saturating_mul(lookback));
+    while start > first && complete < lookback {
         start -= 1;
         complete = if values.row(start).iter().any(|v| v.is_nan()) { 0 } else { complete + 1 };
     }

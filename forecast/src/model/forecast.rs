@@ -185,8 +185,7 @@ impl Model {
                 expected: header.channels.join(", "),
             });
         }
-        // One stamp has no step of its own.
-        if series.index().step != header.step && series.n_steps() > 1 {
+        if series.index().step != header.step {
             return Err(Error::WrongStep {
                 series: series.id().to_string(),
                 found: series.index().step.to_string(),

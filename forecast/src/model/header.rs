@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ModelConfig;
-use crate::data::{Panel, Scaling, Step, Zone};
+use crate::data::{Origin, Panel, Scaling, Step, Zone};
 
 /// The version of the file format that this program writes; it reads this and every earlier one.
 pub const FORMAT_VERSION: u64 = 1;
@@ -50,21 +50,26 @@ pub struct Header {
 pub(super) struct Stretch {
     pub(super) start: i64,
     pub(super) len: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<Origin>,
 }
 
-/// SHA-256 over channels, ids, stamps and the bits of every value.
+/// SHA-256 over channels, step, zones, ids, stamps and the bits of every value; lengths come before what they
+/// measure, so that no two panels read the same.
 pub(super) fn fingerprint(panel: &Panel) -> String {
-    let mut hash = Sha256::new();
-    let mut text = |text: &str| {
+    fn text(hash: &mut Sha256, text: &str) {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
-    };
-    panel.channels().iter().for_each(|channel| text(channel));
-    text(&String::from(panel.step()));
+    }
+    let mut hash = Sha256::new();
+    hash.update((panel.channels().len() as u64).to_le_bytes());
+    panel.channels().iter().for_each(|channel| text(&mut hash, channel));
+    text(&mut hash, &String::from(panel.step()));
     for series in panel.series() {
-        hash.update((series.id().len() as u64).to_le_bytes());
-        hash.update(series.id().as_bytes());
+        text(&mut hash, series.id());
+        text(&mut hash, &String::from(series.index().zone.clone()));
         hash.update(series.index().start.to_le_bytes());
+        hash.update((series.n_steps() as u64).to_le_bytes());
         for value in series.values() {
             hash.update(value.to_bits().to_le_bytes());
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The last steps of every channel in a mirrored ring: each value is written twice, `lookback` apart,
 /// so that the window is one contiguous slice and a step costs two writes a channel.
 ///
-/// A fresh memory holds zeros, the mean of the training range on the scale of the model.
+/// A fresh memory holds zeros: the center of the training range, as the scaling defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Lags {
     lookback: usize,

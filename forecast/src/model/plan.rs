@@ -54,7 +54,7 @@ impl Plan {
                 });
             }
             let validation = validation_steps(n, panel.step(), options).max(self.horizon);
-            Ok(n.saturating_sub(validation).max(lookback))
+            Ok(n.saturating_sub(validation))
         };
         panel.series().iter().map(cut).collect()
     }
@@ -62,6 +62,8 @@ impl Plan {
     /// The cutoffs after `cut` that a series of `n_steps` is calibrated at: all, or about 500 evenly spaced ones.
     pub(super) fn cutoffs(&self, n_steps: usize, cut: usize) -> impl Iterator<Item = usize> + use<> {
         let end = n_steps + 1 - self.horizon;
+        // The first window of a short series reaches into the validation range.
+        let cut = cut.max(self.config.lookback());
         // A stride that shares no factor with the season visits all of its phases.
         let fewest = (end - cut).div_ceil(MOST_WINDOWS).max(1);
         let stride = (fewest..).find(|s| gcd(*s, self.season_length) == 1).unwrap_or(fewest);
@@ -104,7 +106,10 @@ impl Plan {
             seed: options.seed,
             history: history
                 .iter()
-                .map(|series| Stretch { start: series.index().start, len: series.n_steps() })
+                .map(|series| {
+                    let index = series.index();
+                    Stretch { start: index.start, len: index.len, origin: index.origin }
+                })
                 .collect(),
         }
     }

@@ -57,9 +57,12 @@ impl Plan {
                 let (mut ours, mut theirs) = (Vec::new(), Vec::new());
                 let cutoffs = self.cutoffs(series.n_steps(), *cut);
                 for (window, cutoff) in residuals.windows.iter().zip(cutoffs) {
-                    ours.extend(window.column(channel).iter().map(|r| r.abs()));
-                    theirs
-                        .extend((0..self.horizon).map(|h| (values[cutoff + h] - seasonal(cutoff, h)).abs()));
+                    for (h, residual) in window.column(channel).iter().enumerate() {
+                        let error = (values[cutoff + h] - seasonal(cutoff, h)).abs();
+                        theirs.push(error);
+                        // Both are scored on the same steps.
+                        ours.push(if error.is_nan() { error } else { residual.abs() });
+                    }
                 }
                 model.push((metrics::mean(&ours), scale));
                 naive.push((metrics::mean(&theirs), scale));

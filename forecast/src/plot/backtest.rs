@@ -138,7 +138,7 @@ mod tests {
 
     fn chart(n_cutoffs: usize, value: impl Fn(usize) -> f64) -> BacktestChart<'static> {
         let n = 24 * (n_cutoffs + 1);
-        let index = TimeIndex { start: 0, step: Step::Nanos(3_600_000_000_000), zone: Zone::Local, len: n };
+        let index = TimeIndex::new(0, Step::Nanos(3_600_000_000_000), Zone::Local, n);
         let values: Vec<f64> = (0..n).map(value).collect();
         let model = |name: &str, shift: f64| {
             let ranges = (1..=n_cutoffs).map(|i| 24 * i..24 * (i + 1));
@@ -176,7 +176,7 @@ mod tests {
             .map(|i| BacktestModel { name: format!("modèle {i}"), ..many.models[0].clone() })
             .collect();
         decoded(&many.render().unwrap());
-        let empty = TimeIndex { start: 0, step: Step::Index(1), zone: Zone::Local, len: 0 };
+        let empty = TimeIndex::new(0, Step::Index(1), Zone::Local, 0);
         let empty = BacktestChart { actual: Line::new(empty, vec![]), models: vec![], ..chart(1, |_| 0.0) };
         assert!(empty.render().unwrap_err().is_user_error());
     }

@@ -132,7 +132,7 @@ mod tests {
 
     fn chart(step: &str, history: Vec<f64>, forecast: Vec<f64>) -> FanChart<'static> {
         let step = Step::try_from(step.to_string()).unwrap();
-        let index = TimeIndex { start: 0, step, zone: Zone::Local, len: history.len() };
+        let index = TimeIndex::new(0, step, Zone::Local, history.len());
         let future = index.future(forecast.len());
         let band = |level: f64, half: f64| Band {
             level,

@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn wrong_lengths_and_levels_are_told_with_their_numbers() {
-        let index = TimeIndex { start: 0, step: Step::Nanos(1), zone: Zone::Local, len: 3 };
+        let index = TimeIndex::new(0, Step::Nanos(1), Zone::Local, 3);
         let message = Line::new(index, vec![1.0]).check("history").unwrap_err().to_string();
         assert_eq!(message, "history.values is 1 values, but its time index has 3 stamps");
         let band = |level, n| Band { level, lower: vec![0.0; n], upper: vec![1.0; 3] };

@@ -101,7 +101,7 @@ mod tests {
     use crate::plot::canvas::testing::{count, decoded};
 
     fn map(step: Step, rows: Vec<Vec<Option<bool>>>) -> MissingMap {
-        let index = TimeIndex { start: 0, step, zone: Zone::Local, len: rows.first().map_or(0, Vec::len) };
+        let index = TimeIndex::new(0, step, Zone::Local, rows.first().map_or(0, Vec::len));
         let name = |i: usize| format!("Zähler {i} ") + &"ś".repeat(i);
         let rows = rows.into_iter().enumerate().map(|(i, row)| (name(i), row)).collect();
         MissingMap { title: "Missing".to_string(), index, rows }

@@ -17,7 +17,7 @@
 //! use forecast::{Step, TimeIndex, data::Zone};
 //! use forecast::plot::{Band, FanChart, Line};
 //!
-//! let index = TimeIndex { start: 0, step: "1h".parse::<Step>()?, zone: Zone::default(), len: 3 };
+//! let index = TimeIndex::new(0, "1h".parse::<Step>()?, Zone::default(), 3);
 //! let future = index.future(2);
 //! let chart = FanChart {
 //!     title: "Load of next two hours".to_string(),

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn integers_and_single_stamps() {
-        let index = |len| TimeIndex { start: 1000, step: Step::Index(5), zone: Zone::Local, len };
+        let index = |len| TimeIndex::new(1000, Step::Index(5), Zone::Local, len);
         let axis = TimeAxis::new(&[&index(100)], WholeSteps::No).unwrap();
         assert_eq!(
             axis.axis.ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(),
@@ -117,14 +117,9 @@ mod tests {
 
     #[test]
     fn the_ends_of_representable_time_do_no_harm() {
-        let index = TimeIndex {
-            start: i64::MAX - 10,
-            step: Step::Nanos(86_400_000_000_000),
-            zone: Zone::Local,
-            len: 9,
-        };
+        let index = TimeIndex::new(i64::MAX - 10, Step::Nanos(86_400_000_000_000), Zone::Local, 9);
         assert!(TimeAxis::new(&[&index], WholeSteps::Yes).is_ok());
-        let index = TimeIndex { start: i64::MIN, step: Step::Nanos(i64::MAX), zone: Zone::Local, len: 3 };
+        let index = TimeIndex::new(i64::MIN, Step::Nanos(i64::MAX), Zone::Local, 3);
         assert!(TimeAxis::new(&[&index], WholeSteps::Yes).is_ok());
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn time_ticks(origin: i64, from: f64, to: f64, width: f64, zone: &Zon
         .chain(ROUND_MONTHS.map(Unit::Months));
     let unit = best_unit(units, to - from, width);
     let civil = |stamp: i64| {
-        let index = TimeIndex { start: stamp, step: Step::Nanos(1), zone: zone.clone(), len: 1 };
+        let index = TimeIndex::new(stamp, Step::Nanos(1), zone.clone(), 1);
         index.civil(stamp).unwrap_or_default()
     };
     let start = i64::try_from(i128::from(origin) + from as i128);
@@ -89,7 +89,7 @@ mod tests {
         let zone = Zone::try_from(zone.to_string()).unwrap();
         let start = zone.nanos(start.parse().unwrap()).unwrap();
         let step = Step::try_from(step.to_string()).unwrap();
-        TimeAxis::new(&[&TimeIndex { start, step, zone, len }], WholeSteps::No).unwrap()
+        TimeAxis::new(&[&TimeIndex::new(start, step, zone, len)], WholeSteps::No).unwrap()
     }
 
     /// The stamp at a position, found by the map from stamps to positions.
@@ -135,12 +135,8 @@ mod tests {
             [("Europe/Rome", "2024-03-28T07:00:00"), ("America/New_York", "2024-10-31T05:00:00")]
         {
             let axis = axis("1h", zone, start, 7 * 24);
-            let index = TimeIndex {
-                start: stamp(&axis, 0.0),
-                step: Step::Nanos(1),
-                zone: zone.to_string().try_into().unwrap(),
-                len: 1,
-            };
+            let index =
+                TimeIndex::new(stamp(&axis, 0.0), Step::Nanos(1), zone.to_string().try_into().unwrap(), 1);
             assert_eq!(axis.axis.ticks.len(), 7);
             for tick in &axis.axis.ticks {
                 let civil = index.civil(stamp(&axis, tick.at)).unwrap();

@@ -34,7 +34,7 @@ fn grids() -> Vec<TimeIndex> {
         }
     }
     for (start, step) in [(0, 1), (-7, 3), (1_000_000, 1_000)] {
-        grids.push(TimeIndex { start, step: Step::Index(step), zone: Default::default(), len: 400 });
+        grids.push(TimeIndex::new(start, Step::Index(step), Default::default(), 400));
     }
     grids
 }

@@ -29,7 +29,7 @@ fn grid(step: Step, zone: &str, start: &str, len: usize) -> TimeIndex {
         }
     };
     let start = i64::try_from(start.as_nanosecond()).unwrap();
-    TimeIndex { start, step, zone: Zone::try_from(zone.to_string()).unwrap(), len }
+    TimeIndex::new(start, step, Zone::try_from(zone.to_string()).unwrap(), len)
 }
 
 /// A panel of series with one channel, `y`.

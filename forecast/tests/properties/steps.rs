@@ -69,7 +69,7 @@ fn days_of_a_zone_without_clock_changes_are_fixed() {
 #[test]
 fn an_integer_index_stays_one() {
     for (start, step) in [(0, 1), (-20, 1), (7, 5), (99_999_000, 10)] {
-        let index = TimeIndex { start, step: Step::Index(step), zone: Zone::Local, len: 40 };
+        let index = TimeIndex::new(start, Step::Index(step), Zone::Local, 40);
         let panel = read(&index, Cells::Integers(index.stamps().collect()), None);
         assert_eq!(panel.series()[0].index(), &index);
         assert!(panel.report().notes.is_empty(), "{:?}", panel.report().notes);

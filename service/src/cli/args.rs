@@ -123,7 +123,7 @@ pub(crate) struct FittingArguments {
     /// Number of lags of the model ar [default: the longest of one or two seasons, 24 to 336].
     #[arg(long)]
     pub(crate) order: Option<usize>,
-    /// Steps that drift and window-mean look back.
+    /// Steps that the model looks back: of drift and window-mean; of ar the same as --order.
     #[arg(long, visible_aliases = ["input-size", "context-length", "seq-len"])]
     pub(crate) lookback: Option<usize>,
     /// Steps of one season [default: the one that stands out in the data].
@@ -199,7 +199,7 @@ pub(crate) struct ForecastArguments {
     /// Draw the forecast to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
-    /// The series to draw, where there are several [default: the first].
+    /// The series or channel to draw, where there are several [default: the first].
     #[arg(long, value_name = "ID")]
     pub(crate) plot_series: Option<String>,
     #[command(flatten)]
@@ -264,7 +264,7 @@ pub(crate) enum Chart {
     Forecast {
         /// The model file.
         model: PathBuf,
-        /// The series [default: the first].
+        /// The series or channel [default: the first].
         #[arg(long, value_name = "ID")]
         series: Option<String>,
         #[command(flatten)]
@@ -277,7 +277,7 @@ pub(crate) enum Chart {
     Coefficients {
         /// The model file.
         model: PathBuf,
-        /// The series [default: the first].
+        /// The series or channel [default: the first].
         #[arg(long, value_name = "ID")]
         series: Option<String>,
         #[command(flatten)]
@@ -288,7 +288,7 @@ pub(crate) enum Chart {
     Backtest {
         /// The file that `backtest -o` wrote.
         table: PathBuf,
-        /// The series [default: the first].
+        /// The series or channel [default: the first].
         #[arg(long, value_name = "ID")]
         series: Option<String>,
         #[command(flatten)]

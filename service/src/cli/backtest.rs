@@ -14,6 +14,8 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
     output::check_table(arguments.scores.as_deref(), None)?;
     output::check_chart(arguments.plot.as_deref())?;
     output::check_chart(arguments.plot_horizon.as_deref())?;
+    let written = [&arguments.output, &arguments.scores, &arguments.plot, &arguments.plot_horizon];
+    output::check_apart(&[&arguments.data], &written.map(|path| path.as_deref()))?;
     input::check_levels(&arguments.level)?;
     let models =
         arguments.model.iter().map(|name| ModelConfig::parse(name)).collect::<Result<Vec<_>, _>>()?;
@@ -40,7 +42,6 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
         result.season_length
     ))?;
     say(&scores, console)?;
-    console.json(&scores)?;
     let rows = result.table();
     let mut outputs = Outputs::default();
     if let Some(path) = &arguments.output {
@@ -55,7 +56,8 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
     if let Some(path) = &arguments.plot_horizon {
         outputs.add(path, charts::horizon_error(&rows)?);
     }
-    outputs.write(console)
+    outputs.write(console)?;
+    console.json(&scores)
 }
 
 /// The mean of every metric over the series, a row each.

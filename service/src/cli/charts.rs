@@ -14,19 +14,30 @@ const HISTORY_HORIZONS: usize = 2;
 const SHORTEST_HISTORY: usize = 48;
 /// Steps times series of a missing-data map.
 const MOST_CELLS: usize = 500_000_000;
+/// The model that stands beside every other.
+const BASELINE: &str = "seasonal-naive";
 /// Cutoffs in a back-test chart, and steps of them together, about; more would be a solid area.
 const MOST_CUTOFFS: usize = 6;
 const MOST_STEPS: usize = 504;
 
-/// The end of a history and the forecast of its first channel.
-pub(crate) fn fan(model: &Model, history: &Series, forecast: &Forecast) -> Result<Vec<u8>, Failure> {
+/// The end of a history and the forecast of one channel.
+pub(crate) fn fan(
+    model: &Model,
+    history: &Series,
+    forecast: &Forecast,
+    channel: usize,
+) -> Result<Vec<u8>, Failure> {
     let header = model.header();
-    let channel = 0;
     let name = &header.channels[channel];
     let shown = (HISTORY_HORIZONS * forecast.index.len).max(SHORTEST_HISTORY);
     let tail = history.tail(shown);
     let chart = FanChart {
-        title: format!("{}: {} steps ahead by {}", forecast.series, forecast.index.len, header.config.name()),
+        title: format!(
+            "{}: {} steps ahead by {}",
+            name_of(&forecast.series, &header.channels, channel),
+            forecast.index.len,
+            header.config.name()
+        ),
         value_label: value_label(name, &header.unit),
         history: Line::new(tail.index().clone(), tail.values().column(channel).to_vec()),
         forecast: Line::new(forecast.index.clone(), forecast.mean.column(channel).to_vec()),
@@ -44,14 +55,42 @@ pub(crate) fn fan(model: &Model, history: &Series, forecast: &Forecast) -> Resul
     Ok(chart.render()?)
 }
 
+/// A series by its id, or, where it has several channels, with the channel.
+fn name_of(series: &str, channels: &[String], channel: usize) -> String {
+    if channels.len() == 1 { series.to_string() } else { format!("{series}, {}", channels[channel]) }
+}
+
+/// The series and channel that a name stands for: the id of a series, a channel, or `id/channel`; the first
+/// where there is no name.
+pub(crate) fn find<'a>(
+    series: impl Iterator<Item = &'a str> + Clone,
+    channels: &[String],
+    wanted: Option<&str>,
+    flag: &str,
+) -> Result<(usize, usize), Failure> {
+    let Some(wanted) = wanted else { return Ok((0, 0)) };
+    let channel = |name: &str| channels.iter().position(|channel| channel == name);
+    let by_id = series.clone().position(|id| id == wanted).map(|at| (at, 0));
+    let by_channel = || channel(wanted).map(|channel| (0, channel));
+    let by_both = || {
+        let (at, id) = series.clone().enumerate().find(|(_, id)| wanted.starts_with(&format!("{id}/")))?;
+        Some((at, channel(&wanted[id.len() + 1..])?))
+    };
+    by_id.or_else(by_channel).or_else(by_both).ok_or_else(|| {
+        let known: Vec<&str> = series.clone().take(10).collect();
+        let rule = format!("the series are {}, their channels {}", known.join(", "), channels.join(", "));
+        Failure::option(flag, wanted, &rule)
+    })
+}
+
 fn value_label(name: &str, unit: &str) -> String {
     if unit.is_empty() { name.to_string() } else { format!("{name} ({unit})") }
 }
 
-/// The coefficients of one series of a model.
-pub(crate) fn coefficients(model: &Model, series: usize) -> Result<Vec<u8>, Failure> {
+/// The coefficients of one series and channel of a model.
+pub(crate) fn coefficients(model: &Model, series: usize, channel: usize) -> Result<Vec<u8>, Failure> {
     let header = model.header();
-    let Some((_, coefficients)) = model.coefficients(series, 0) else {
+    let Some((_, coefficients)) = model.coefficients(series, channel) else {
         return Err(Failure::User(format!(
             "the model is {}, which has no coefficients",
             header.config.name()
@@ -60,7 +99,7 @@ pub(crate) fn coefficients(model: &Model, series: usize) -> Result<Vec<u8>, Fail
     let chart = CoefficientChart {
         title: format!(
             "{}: coefficients of {}({})",
-            header.series[series],
+            name_of(&header.series[series], &header.channels, channel),
             header.config.name(),
             coefficients.len()
         ),
@@ -163,12 +202,7 @@ impl<'a> Rows<'a> {
     }
 
     fn line(&self, values: &[f64], path: &std::ops::Range<usize>) -> Line<'static> {
-        let index = TimeIndex {
-            start: self.stamps[path.start],
-            step: self.step,
-            zone: self.zone.clone(),
-            len: path.len(),
-        };
+        let index = TimeIndex::new(self.stamps[path.start], self.step, self.zone.clone(), path.len());
         Line::new(index, values[path.clone()].to_vec())
     }
 }
@@ -195,7 +229,7 @@ pub(crate) fn backtest(table: &[(String, Cells)], series: Option<&str>) -> Resul
     paths.drain(..paths.len().saturating_sub(shown));
     // Actuals of overlapping windows are the same numbers; the first window has no gap before it.
     let start = rows.stamps[paths[0].start];
-    let index = TimeIndex { start, step: rows.step, zone: rows.zone.clone(), len: 0 };
+    let index = TimeIndex::new(start, rows.step, rows.zone.clone(), 0);
     let mut actual: Vec<f64> = Vec::new();
     for row in paths.iter().cloned().flatten() {
         if let Some(position) = index.position(rows.stamps[row]) {
@@ -205,10 +239,12 @@ pub(crate) fn backtest(table: &[(String, Cells)], series: Option<&str>) -> Resul
             actual[position] = rows.y[row];
         }
     }
+    // Bands of several models would hide each other, so only one that stands alone beside its baseline has them.
+    let alone = rows.models.iter().filter(|(name, _)| *name != BASELINE).count() == 1;
     let models = rows.models.iter().map(|(name, values)| BacktestModel {
         name: (*name).to_string(),
         forecasts: paths.iter().map(|path| rows.line(values, path)).collect(),
-        bands: Vec::new(),
+        bands: if alone && *name != BASELINE { bands(table, name, &paths) } else { Vec::new() },
     });
     let chart = BacktestChart {
         title: format!("{wanted}: forecasts from the last {} cutoffs", paths.len()),
@@ -217,6 +253,34 @@ pub(crate) fn backtest(table: &[(String, Cells)], series: Option<&str>) -> Resul
         models: models.collect(),
     };
     Ok(chart.render()?)
+}
+
+/// The intervals of a model on each path, from the columns beside it; empty if the table has none.
+fn bands(table: &[(String, Cells)], model: &str, paths: &[std::ops::Range<usize>]) -> Vec<Vec<Band>> {
+    let column = |name: &str| match table.iter().find(|(column, _)| column == name) {
+        Some((_, Cells::Numbers(values))) => Some(values),
+        _ => None,
+    };
+    let lower = format!("{model}-lo-");
+    let levels = table.iter().filter_map(|(name, _)| name.strip_prefix(&lower));
+    let bounds: Vec<(f64, &Vec<f64>, &Vec<f64>)> = levels
+        .filter_map(|level| {
+            let upper = column(&format!("{model}-hi-{level}"))?;
+            Some((level.parse().ok()?, column(&format!("{lower}{level}"))?, upper))
+        })
+        .collect();
+    if bounds.is_empty() {
+        return Vec::new();
+    }
+    let on = |path: &std::ops::Range<usize>| {
+        let band = |(level, lower, upper): &(f64, &Vec<f64>, &Vec<f64>)| Band {
+            level: *level,
+            lower: lower[path.clone()].to_vec(),
+            upper: upper[path.clone()].to_vec(),
+        };
+        bounds.iter().map(band).collect()
+    };
+    paths.iter().map(on).collect()
 }
 
 /// Mean absolute error by step ahead, over all series and cutoffs.

@@ -26,10 +26,12 @@ const LEVELS: [f64; 2] = [80.0, 95.0];
 pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Failure> {
     let start = Instant::now();
     let folder = &arguments.output;
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Failure::User(format!("cannot make the folder \"{}\": {error}", folder.display()))
-    })?;
-
+    if folder.exists() && !folder.is_dir() {
+        return Err(Failure::User(format!(
+            "cannot make the folder \"{}\": a file has that name",
+            folder.display()
+        )));
+    }
     let set = forecast_datasets::default_dataset()?;
     let unit = set.columns.iter().find(|column| column.name == set.target).map(|column| column.unit.clone());
     let panel = Panel::read_csv(&set.csv()?, &set.file, &ReadOptions::default())?;
@@ -60,10 +62,10 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
     };
     fit::say(&fitted.model, &fitted.report, console)?;
     let model_file = folder.join("demo.longcast");
-    fitted.model.save(&model_file)?;
 
     let spec = ForecastOptions { horizon: HORIZON, levels: LEVELS.to_vec(), quantiles: Vec::new() };
-    let model = Model::load(&model_file)?;
+    let bytes = fitted.model.to_bytes()?;
+    let model = Model::from_bytes(&bytes, &model_file)?;
     let forecasts = model.forecast(&panel, &spec)?;
     let columns = table(&forecasts, config.name());
     console.say(format!(
@@ -71,11 +73,15 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
         forecasts[0].index.format(forecasts[0].index.start)
     ))?;
     let (csv, png) = (folder.join("forecast.csv"), folder.join("forecast.png"));
+    // The folder comes last, so that an interrupted run leaves nothing.
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Failure::User(format!("cannot make the folder \"{}\": {error}", folder.display()))
+    })?;
     let mut outputs = Outputs::default();
     outputs.add_table(&csv, &columns, None)?;
-    outputs.add(&png, charts::fan(&model, &panel.series()[0], &forecasts[0])?);
+    outputs.add(&png, charts::fan(&model, &panel.series()[0], &forecasts[0], 0)?);
+    outputs.add(&model_file, bytes);
     outputs.write(console)?;
-    console.wrote(&model_file);
 
     let answer = ask_a_server(&model_file, &panel, &spec)?;
     check_equal(&answer.forecast, &forecasts[0])?;

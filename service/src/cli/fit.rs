@@ -10,6 +10,7 @@ use super::{input, output};
 
 pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Failure> {
     output::check(Some(&arguments.output))?;
+    output::check_apart(&[&arguments.data], &[Some(&arguments.output)])?;
     let base = match &arguments.config {
         Some(path) => input::config_file(path)?,
         None => ModelConfig::parse(&arguments.model)?,

@@ -1,7 +1,9 @@
 //! `longcast forecast`: what follows.
 
+use std::path::{Path, PathBuf};
+
 use forecast::data::encode;
-use forecast::{Forecast, Model, Panel, Series, table};
+use forecast::{Model, Panel, Series, table};
 
 use super::args::ForecastArguments;
 use super::console::Console;
@@ -17,6 +19,9 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
     };
     output::check_table(arguments.output.as_deref(), format)?;
     output::check_chart(arguments.plot.as_deref())?;
+    let inputs: Vec<&Path> =
+        std::iter::once(&arguments.model).chain(&arguments.data).map(PathBuf::as_path).collect();
+    output::check_apart(&inputs, &[arguments.output.as_deref(), arguments.plot.as_deref()])?;
     let model = Model::load(&arguments.model)?;
     let options = input::forecast_options(&arguments.spec, &model)?;
     options.check(&model)?;
@@ -36,8 +41,11 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
     let columns = table(&forecasts, model.header().config.name());
     let mut outputs = Outputs::default();
     if let Some(path) = &arguments.plot {
-        let at = position(&forecasts, arguments.plot_series.as_deref())?;
-        outputs.add(path, charts::fan(&model, &history(&model, panel.as_ref(), at)?, &forecasts[at])?);
+        let ids = forecasts.iter().map(|forecast| forecast.series.as_str());
+        let wanted = arguments.plot_series.as_deref();
+        let (at, channel) = charts::find(ids, &model.header().channels, wanted, "--plot-series")?;
+        let history = history(&model, panel.as_ref(), at)?;
+        outputs.add(path, charts::fan(&model, &history, &forecasts[at], channel)?);
     }
     match &arguments.output {
         Some(path) => {
@@ -50,15 +58,6 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
             console.bytes(&bytes)
         }
     }
-}
-
-/// The forecast of the series that was named, or the first.
-fn position(forecasts: &[Forecast], series: Option<&str>) -> Result<usize, Failure> {
-    let Some(wanted) = series else { return Ok(0) };
-    forecasts.iter().position(|forecast| forecast.series == wanted).ok_or_else(|| {
-        let known: Vec<&str> = forecasts.iter().take(10).map(|f| f.series.as_str()).collect();
-        Failure::option("--plot-series", wanted, &format!("the series are {}", known.join(", ")))
-    })
 }
 
 fn history(model: &Model, panel: Option<&Panel>, at: usize) -> Result<Series, Failure> {

@@ -67,9 +67,12 @@ pub(crate) fn configs(
     fitting: &FittingArguments,
 ) -> Result<Vec<ModelConfig>, Failure> {
     let mut configs = models;
-    for (key, value) in [("order", fitting.order), ("lookback", fitting.lookback)] {
-        let Some(value) = value else { continue };
-        configs = set_where_known(configs, key, &value.to_string(), &format!("--{key}"))?;
+    if let Some(order) = fitting.order {
+        configs = set_where_known(configs, &["order"], &order.to_string(), "--order")?;
+    }
+    if let Some(lookback) = fitting.lookback {
+        // The lookback of an autoregression is its order.
+        configs = set_where_known(configs, &["lookback", "order"], &lookback.to_string(), "--lookback")?;
     }
     for setting in &fitting.set {
         let (key, value) = setting.split_once('=').ok_or_else(|| {
@@ -79,25 +82,27 @@ pub(crate) fn configs(
                 "it must be name=value, for example pooled=true",
             )
         })?;
-        configs = set_where_known(configs, key, value, &format!("--set {key}"))?;
+        configs = set_where_known(configs, &[key], value, &format!("--set {key}"))?;
     }
     Ok(configs)
 }
 
 fn set_where_known(
     configs: Vec<ModelConfig>,
-    key: &str,
+    keys: &[&str],
     value: &str,
     flag: &str,
 ) -> Result<Vec<ModelConfig>, Failure> {
     let mut n_known = 0;
     let mut changed = Vec::with_capacity(configs.len());
     for config in configs {
-        if config.settings().iter().any(|known| known == key) {
-            n_known += 1;
-            changed.push(config.with(key, value)?);
-        } else {
-            changed.push(config);
+        let settings = config.settings();
+        match keys.iter().find(|key| settings.iter().any(|known| known == *key)) {
+            Some(key) => {
+                n_known += 1;
+                changed.push(config.with(key, value)?);
+            }
+            None => changed.push(config),
         }
     }
     if n_known == 0 {
@@ -108,7 +113,7 @@ fn set_where_known(
                 known => format!("{} has {}", config.name(), known.join(", ")),
             })
             .collect();
-        let rule = format!("no model of this call has the setting {key}: {}", lists.join("; "));
+        let rule = format!("no model of this call has the setting {}: {}", keys[0], lists.join("; "));
         return Err(Failure::option(flag, value, &rule));
     }
     Ok(changed)

@@ -12,6 +12,7 @@ const MOST_SERIES: usize = 20;
 
 pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(), Failure> {
     output::check_chart(arguments.plot.as_deref())?;
+    output::check_apart(&[&arguments.data], &[arguments.plot.as_deref()])?;
     let panel = input::read(&arguments.data, &arguments.input, console)?;
     let quality = Quality::of(&panel);
     for series in quality.series.iter().take(MOST_SERIES) {

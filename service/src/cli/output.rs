@@ -1,6 +1,6 @@
 //! Results to files: checked before the work begins, written all or none.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use forecast::data::{Cells, Format, encode};
 
@@ -89,4 +89,29 @@ pub(crate) fn check_chart(path: Option<&Path>) -> Result<(), Failure> {
         )),
         _ => check(path),
     }
+}
+
+/// Refuses to write over a file that is read, or two results to one file.
+pub(crate) fn check_apart(inputs: &[&Path], outputs: &[Option<&Path>]) -> Result<(), Failure> {
+    let mut taken: Vec<PathBuf> = inputs.iter().map(|path| real_path(path)).collect();
+    for path in outputs.iter().flatten() {
+        let real = real_path(path);
+        if taken.contains(&real) {
+            let reason = "it is read or written by this run already; choose another name";
+            return Err(Failure::User(format!("cannot write \"{}\": {reason}", path.display())));
+        }
+        taken.push(real);
+    }
+    Ok(())
+}
+
+/// A path that two names of one file share, also for a file that is not there yet.
+fn real_path(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    path.canonicalize()
+        .or_else(|_| folder.canonicalize().map(|folder| folder.join(path.file_name().unwrap_or_default())))
+        .unwrap_or_else(|_| path.to_path_buf())
 }

@@ -16,14 +16,17 @@ pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Fa
         Chart::Forecast { model, series, spec, .. } => {
             let model = Model::load(model)?;
             let options = input::forecast_options(spec, &model)?;
-            let at = position(&model, series.as_deref())?;
+            let (at, channel) = find(&model, series.as_deref())?;
             let history = &model.history()[at];
             let forecast = model.forecast_series(history, &options)?;
-            charts::fan(&model, history, &forecast)?
+            charts::fan(&model, history, &forecast, channel)?
         }
         Chart::Coefficients { model, series, .. } => {
             let model = Model::load(model)?;
-            charts::coefficients(&model, position(&model, series.as_deref())?)?
+            {
+                let (at, channel) = find(&model, series.as_deref())?;
+                charts::coefficients(&model, at, channel)?
+            }
         }
         Chart::Backtest { table, series, .. } => charts::backtest(&read_table(table)?, series.as_deref())?,
         Chart::Horizon { table, .. } => charts::horizon_error(&read_table(table)?)?,
@@ -32,13 +35,9 @@ pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Fa
     output::file(arguments.chart.path(), png, console)
 }
 
-fn position(model: &Model, series: Option<&str>) -> Result<usize, Failure> {
-    let Some(wanted) = series else { return Ok(0) };
-    let ids = &model.header().series;
-    ids.iter().position(|id| id == wanted).ok_or_else(|| {
-        let known: Vec<&str> = ids.iter().take(10).map(String::as_str).collect();
-        Failure::option("--series", wanted, &format!("the model knows {}", known.join(", ")))
-    })
+fn find(model: &Model, series: Option<&str>) -> Result<(usize, usize), Failure> {
+    let header = model.header();
+    charts::find(header.series.iter().map(String::as_str), &header.channels, series, "--series")
 }
 
 fn read_table(path: &Path) -> Result<Vec<(String, Cells)>, Failure> {

@@ -61,7 +61,7 @@ pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions
 /// # Errors
 /// `INVALID_ARGUMENT` with every field below `path` that breaks a rule.
 pub fn from_message(
-    message: &v1::Series,
+    message: v1::Series,
     path: &str,
     channels: &[String],
     model_step: Step,
@@ -88,9 +88,9 @@ pub fn from_message(
     let (true, Ok(index)) = (violations.is_empty(), index) else {
         return Err(invalid(violations, &message.series_id));
     };
-    let values = Array2::from_shape_vec((n_steps, n_channels), message.values.clone())
+    let values = Array2::from_shape_vec((n_steps, n_channels), message.values)
         .map_err(|error| super::status::internal(&error.to_string()))?;
-    Series::new(message.series_id.clone(), index, values, channels)
+    Series::new(message.series_id, index, values, channels)
         .map_err(|error| super::status::from_error(&error, path))
 }
 
@@ -127,7 +127,7 @@ fn index(
         let rule = format!("the step is {step}, but the model was fitted on steps of {model_step}");
         return Err(bad(".regular.step", rule));
     }
-    Ok(TimeIndex { start: regular.start_unix_nano, step, zone, len })
+    Ok(TimeIndex::new(regular.start_unix_nano, step, zone, len))
 }
 
 fn calendar_step(unit: i32, count: i32, zone: &Zone, model_step: Step) -> Result<Step, String> {

@@ -17,6 +17,8 @@ use super::convert::{from_message, options, to_message};
 use super::models::{Models, Served};
 use super::status::{Reason, from_error, internal};
 
+/// Series that one batch may hold.
+const MOST_SERIES: usize = 10_000;
 /// Series of one batch that are computed ahead of the reader.
 const BATCH_AHEAD: usize = 16;
 
@@ -59,8 +61,9 @@ impl ForecastService for Forecasts {
         let request = request.into_inner();
         let served = self.models.find(&request.model)?;
         let asked = checked(&served, request.spec)?;
-        if request.series.is_empty() {
-            return Err(Reason::FieldInvalid.at("series", "there must be at least one"));
+        if request.series.is_empty() || request.series.len() > MOST_SERIES {
+            let rule = format!("it has {} series, but must have 1 to {MOST_SERIES}", request.series.len());
+            return Err(Reason::FieldInvalid.at("series", &rule));
         }
         let jobs = stream::iter(request.series.into_iter().enumerate()).map(move |(i, series)| {
             let (served, asked) = (Arc::clone(&served), asked.clone());
@@ -112,7 +115,7 @@ async fn compute(
         if send.is_closed() {
             return;
         }
-        let forecast = catch_unwind(AssertUnwindSafe(|| answer(&served, &series, &path, &asked)));
+        let forecast = catch_unwind(AssertUnwindSafe(|| answer(&served, series, &path, &asked)));
         let forecast = forecast.unwrap_or_else(|_| Err(internal("the model panicked; please report it")));
         // Nobody to tell if the caller has gone meanwhile.
         let _ = send.send(forecast);
@@ -120,7 +123,7 @@ async fn compute(
     receive.await.unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
 }
 
-fn answer(served: &Served, series: &v1::Series, path: &str, asked: &Asked) -> Result<v1::Forecast, Status> {
+fn answer(served: &Served, series: v1::Series, path: &str, asked: &Asked) -> Result<v1::Forecast, Status> {
     let start = Instant::now();
     let header = served.model.header();
     let series = from_message(series, path, &header.channels, header.step)?;

@@ -17,6 +17,9 @@ use super::models::Models;
 
 /// A unary request may be this large: about two million values.
 const MAX_REQUEST: usize = 16 << 20;
+/// Streams that one connection may have open, and calls of it that are answered at a time.
+const MAX_STREAMS: u32 = 256;
+const MAX_CALLS: usize = 64;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls under way get this long to finish once the server stops.
@@ -95,6 +98,8 @@ impl Server {
         let serve = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .max_concurrent_streams(Some(MAX_STREAMS))
+            .concurrency_limit_per_connection(MAX_CALLS)
             .add_service(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)

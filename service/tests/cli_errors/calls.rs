@@ -81,7 +81,12 @@ fn settings_that_no_model_has_are_named_with_those_that_it_has() {
     let folder = fitted("settings");
     let ar = ["ar has order, pooled"];
     refused(&folder, "fit --set colour=red load.csv -o m.longcast", &["--set", "colour", ar[0]]);
-    refused(&folder, "fit --lookback 24 load.csv -o m.longcast", &["--lookback", ar[0]]);
+    refused(
+        &folder,
+        "fit --model naive --lookback 24 load.csv -o m.longcast",
+        &["--lookback", "naive has none"],
+    );
+    folder.run("fit --lookback 24 load.csv -o m.longcast").succeeded();
     refused(&folder, "fit --model naive --order 3 load.csv -o m.longcast", &["--order", "naive has none"]);
     refused(&folder, "fit --set pooled load.csv -o m.longcast", &["--set", "name=value"]);
     refused(&folder, "fit --set order=many load.csv -o m.longcast", &["order is \"many\""]);

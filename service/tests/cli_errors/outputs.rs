@@ -82,3 +82,16 @@ fn a_demo_folder_that_is_a_file_is_named() {
     let folder = fitted("demo-file");
     refused(&folder, "demo -o load.csv", &["load.csv"]);
 }
+
+#[test]
+fn a_run_never_writes_over_what_it_reads_or_writes_already() {
+    let folder = fitted("collide");
+    for arguments in [
+        "fit --order 24 load.csv -o load.csv",
+        "forecast load.longcast load.csv -o ./load.csv",
+        "forecast load.longcast -o load.longcast --format csv",
+        "backtest load.csv --horizon 4 --n-windows 2 -o same.csv --scores same.csv",
+    ] {
+        refused(&folder, arguments, &["by this run already"]);
+    }
+}

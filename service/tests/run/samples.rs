@@ -18,7 +18,7 @@ pub(crate) fn wave(n: usize, seed: u64) -> Vec<f64> {
 /// The first `n` hours of 2024, as text.
 pub(crate) fn stamps(n: usize) -> Vec<String> {
     let step: Step = "1h".parse().unwrap();
-    let index = TimeIndex { start: 1_704_067_200_000_000_000, step, zone: Zone::Local, len: n };
+    let index = TimeIndex::new(1_704_067_200_000_000_000, step, Zone::Local, n);
     index.stamps().map(|stamp| index.format(stamp)).collect()
 }
 

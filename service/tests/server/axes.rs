@@ -13,7 +13,7 @@ use crate::run::wave;
 /// A model and its history on a grid of 240 steps.
 fn fitted(step: Step, zone: &str, start: i64) -> (forecast::Model, Series) {
     let zone = Zone::try_from(zone.to_string()).unwrap();
-    let index = TimeIndex { start, step, zone, len: 240 };
+    let index = TimeIndex::new(start, step, zone, 240);
     let values = Array2::from_shape_vec((240, 1), wave(240, 1)).unwrap();
     let history = Series::new("load", index, values, &["y".to_string()]).unwrap();
     (fit("ar", &[("order", "24")], &["y"], vec![history.clone()]), history)

@@ -76,7 +76,7 @@ pub(crate) async fn serve(model: &Model) -> (Running, Client) {
 
 /// An index from 2024 on.
 pub(crate) fn index(step: &str, len: usize) -> TimeIndex {
-    TimeIndex { start: 1_704_067_200_000_000_000, step: step.parse().unwrap(), zone: Zone::Local, len }
+    TimeIndex::new(1_704_067_200_000_000_000, step.parse().unwrap(), Zone::Local, len)
 }
 
 /// Hours of one channel.
