@@ -10,6 +10,9 @@ use crate::data::{self, Panel, Series};
 use crate::model::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Shape, check_count};
 use crate::{Error, Result};
 
+/// A back-test holds at most this many forecast numbers: 800 MB.
+const MOST_NUMBERS: usize = 100_000_000;
+
 /// How to back-test.
 ///
 /// | field | default | meaning | range |
@@ -132,6 +135,17 @@ pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions
         .map(|config| config.resolve(&shape))
         .collect::<Result<Vec<_>>>()?;
     check_lengths(&configs, panel, options, step_size, span)?;
+
+    let numbers = [panel.series().len(), panel.channels().len(), options.n_windows, options.horizon]
+        .into_iter()
+        .chain([configs.len(), 1 + 2 * options.levels.len()])
+        .try_fold(1usize, usize::checked_mul);
+    if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
+        let rule = format!(
+            "the forecasts of all windows, series, models and levels are more than the {MOST_NUMBERS} numbers that are held at a time; use fewer"
+        );
+        return Err(Error::option("n_windows", options.n_windows, rule));
+    }
 
     let fit = FitOptions {
         horizon: Some(options.horizon),

@@ -34,14 +34,6 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
         backtest(&configs, &panel, &options)?
     };
     let scores = result.scores();
-    console.say(format!(
-        "{} windows x {} series, horizon {}, season {}",
-        options.n_windows,
-        panel.series().len(),
-        result.horizon,
-        result.season_length
-    ))?;
-    say(&scores, console)?;
     let rows = result.table();
     let mut outputs = Outputs::default();
     if let Some(path) = &arguments.output {
@@ -56,7 +48,16 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
     if let Some(path) = &arguments.plot_horizon {
         outputs.add(path, charts::horizon_error(&rows)?);
     }
+    // Files first: whoever reads our output may stop reading.
     outputs.write(console)?;
+    console.say(format!(
+        "{} windows x {} series, horizon {}, season {}",
+        options.n_windows,
+        panel.series().len(),
+        result.horizon,
+        result.season_length
+    ))?;
+    say(&scores, console)?;
     console.json(&scores)
 }
 

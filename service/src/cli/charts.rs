@@ -34,7 +34,7 @@ pub(crate) fn fan(
     let chart = FanChart {
         title: format!(
             "{}: {} steps ahead by {}",
-            name_of(&forecast.series, &header.channels, channel),
+            name_of(model, &forecast.series, channel),
             forecast.index.len,
             header.config.name()
         ),
@@ -55,9 +55,14 @@ pub(crate) fn fan(
     Ok(chart.render()?)
 }
 
-/// A series by its id, or, where it has several channels, with the channel.
-fn name_of(series: &str, channels: &[String], channel: usize) -> String {
-    if channels.len() == 1 { series.to_string() } else { format!("{series}, {}", channels[channel]) }
+/// What a chart is about: the series, and its channel where there are several; of a wide file only that.
+fn name_of(model: &Model, series: &str, channel: usize) -> String {
+    let header = model.header();
+    match (header.channels.len(), header.series.len()) {
+        (1, _) => series.to_string(),
+        (_, 1) => header.channels[channel].clone(),
+        _ => format!("{series}, {}", header.channels[channel]),
+    }
 }
 
 /// The series and channel that a name stands for: the id of a series, a channel, or `id/channel`; the first
@@ -99,7 +104,7 @@ pub(crate) fn coefficients(model: &Model, series: usize, channel: usize) -> Resu
     let chart = CoefficientChart {
         title: format!(
             "{}: coefficients of {}({})",
-            name_of(&header.series[series], &header.channels, channel),
+            name_of(model, &header.series[series], channel),
             header.config.name(),
             coefficients.len()
         ),

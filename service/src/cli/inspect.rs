@@ -15,6 +15,10 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(),
     output::check_apart(&[&arguments.data], &[arguments.plot.as_deref()])?;
     let panel = input::read(&arguments.data, &arguments.input, console)?;
     let quality = Quality::of(&panel);
+    // The file first: whoever reads our output may stop reading.
+    if let Some(path) = &arguments.plot {
+        output::file(path, charts::missing_map(&panel)?, console)?;
+    }
     for series in quality.series.iter().take(MOST_SERIES) {
         show(series, &quality, console)?;
     }
@@ -22,11 +26,7 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(),
         let rest = quality.series.len() - MOST_SERIES;
         console.say(format!("... and {rest} more series; --json tells all of them"))?;
     }
-    console.json(&quality)?;
-    match &arguments.plot {
-        Some(path) => output::file(path, charts::missing_map(&panel)?, console),
-        None => Ok(()),
-    }
+    console.json(&quality)
 }
 
 fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<(), Failure> {

@@ -31,6 +31,7 @@ pub(crate) fn run() -> ExitCode {
         // The call did not parse, so whether JSON was asked for has to be read from it directly.
         Err(error) => return console::show_usage(&error, std::env::args().any(|word| word == "--json")),
     };
+    quiet_readers();
     let console = Console::new(arguments.json);
     match execute(&arguments.command, &console) {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,6 +58,18 @@ fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
             console.bytes(&script)
         }
     }
+}
+
+/// The readers of Parquet and Arrow panic on some damaged files, on threads of their own; the library makes an
+/// error of it, which is all that a user needs to see.
+fn quiet_readers() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        if !thread.name().is_some_and(|name| name.starts_with("polars")) {
+            default(panic);
+        }
+    }));
 }
 
 /// An interrupted run takes its half-written files with it and exits as shells expect.

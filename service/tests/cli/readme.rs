@@ -108,7 +108,7 @@ fn number_columns(name: &str, bytes: &[u8]) -> Vec<(String, Vec<f64>)> {
 }
 
 #[test]
-fn every_command_of_the_readme_and_every_example_of_the_help_works_as_it_stands() {
+fn every_command_of_the_readme_and_the_help_works_as_it_stands_but_serving_and_the_demo() {
     let folder = Folder::new("readme");
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
