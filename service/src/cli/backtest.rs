@@ -7,7 +7,7 @@ use super::args::BacktestArguments;
 use super::console::{Console, columns};
 use super::failure::Failure;
 use super::output::{self, Outputs};
-use super::{charts, input};
+use super::{backtest_charts, input};
 
 pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<(), Failure> {
     output::check_table(arguments.output.as_deref(), arguments.format.as_deref())?;
@@ -43,10 +43,10 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
         outputs.add_table(path, &scores.table(), None)?;
     }
     if let Some(path) = &arguments.plot {
-        outputs.add(path, charts::backtest(&rows, None)?);
+        outputs.add(path, backtest_charts::against_actuals(&rows, None)?);
     }
     if let Some(path) = &arguments.plot_horizon {
-        outputs.add(path, charts::horizon_error(&rows)?);
+        outputs.add(path, backtest_charts::error_by_step(&rows)?);
     }
     // Files first: whoever reads our output may stop reading.
     outputs.write(console)?;

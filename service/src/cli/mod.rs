@@ -2,6 +2,7 @@
 
 mod args;
 mod backtest;
+mod backtest_charts;
 mod charts;
 mod client;
 mod console;

@@ -8,7 +8,7 @@ use forecast::data::{Cells, Format, decode};
 use super::args::{Chart, PlotArguments};
 use super::console::Console;
 use super::failure::Failure;
-use super::{charts, input, output};
+use super::{backtest_charts, charts, input, output};
 
 pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Failure> {
     output::check_chart(Some(arguments.chart.path()))?;
@@ -28,8 +28,10 @@ pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Fa
                 charts::coefficients(&model, at, channel)?
             }
         }
-        Chart::Backtest { table, series, .. } => charts::backtest(&read_table(table)?, series.as_deref())?,
-        Chart::Horizon { table, .. } => charts::horizon_error(&read_table(table)?)?,
+        Chart::Backtest { table, series, .. } => {
+            backtest_charts::against_actuals(&read_table(table)?, series.as_deref())?
+        }
+        Chart::Horizon { table, .. } => backtest_charts::error_by_step(&read_table(table)?)?,
         Chart::Missing { data, input, .. } => charts::missing_map(&input::read(data, input, console)?)?,
     };
     output::file(arguments.chart.path(), png, console)
