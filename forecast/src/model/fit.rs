@@ -110,7 +110,7 @@ impl Model {
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
         let (family, scalers) = fit_family(&plan.config, panel, &cuts, options.scaling)?;
-        let residuals = plan.residuals(panel, &cuts, family.as_ref(), &scalers)?;
+        let residuals = plan.residuals(panel, &cuts, family.as_ref(), &scalers);
         let report = plan.report(panel, &cuts, &residuals);
         let calibration = Calibration::new(&residuals, plan.horizon, panel.channels().len());
         drop(residuals);

@@ -7,7 +7,6 @@ use super::Family;
 use super::family::prime;
 use super::fit::FitReport;
 use super::plan::Plan;
-use crate::Result;
 use crate::data::{Panel, Scaler, Series};
 use crate::eval::conformal::Residuals;
 use crate::eval::metrics;
@@ -20,7 +19,7 @@ impl Plan {
         cuts: &[usize],
         family: &dyn Family,
         scalers: &[Vec<Scaler>],
-    ) -> Result<Vec<Residuals>> {
+    ) -> Vec<Residuals> {
         let residuals = |((slot, series), cut): ((usize, &Series), &usize)| {
             let family_slot = if self.config.is_shared() { 0 } else { slot };
             let cutoffs: Vec<usize> = self.cutoffs(series.n_steps(), *cut).collect();
@@ -37,7 +36,7 @@ impl Plan {
             });
             Residuals { windows: windows.collect() }
         };
-        Ok(panel.series().par_iter().enumerate().zip(cuts).map(residuals).collect())
+        panel.series().par_iter().enumerate().zip(cuts).map(residuals).collect()
     }
 
     /// Scores on the validation range beside seasonal naive's on the same windows.

@@ -22,7 +22,7 @@ fn header_length(bytes: &[u8]) -> usize {
 }
 
 /// The same file with one part of its header replaced, and a digest that is right again.
-fn resealed(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+pub(super) fn resealed(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     let end = 8 + header_length(bytes);
     let header = std::str::from_utf8(&bytes[8..end]).unwrap();
     assert_eq!(header.matches(from).count(), 1, "{from} is to stand once in {header}");

@@ -7,6 +7,7 @@
 
 mod altered_models;
 mod columns;
+mod edge_cases;
 mod files;
 mod settings;
 mod stamps;

@@ -1,55 +1,24 @@
 //! Inputs on which earlier versions gave a wrong result, a misleading message, or a panic.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests outside of test functions; what fails in them is a failed test"
-)]
 
 use std::path::Path;
 
-use forecast::data::{Cells, Format, Series, TimeIndex, encode};
+use forecast::data::{Cells, Format, Series, encode};
 use forecast::eval::{BacktestOptions, Refit, backtest};
-use forecast::{FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions, Result, Step};
-use ndarray::Array2;
+use forecast::{ForecastOptions, Model, ModelConfig, Panel, ReadOptions, Result, Step};
+
+use super::altered_models::resealed;
+use super::{fit, hourly, message, noise};
+
+fn config(model: &str, key: &str, value: &str) -> ModelConfig {
+    super::config(model, &[(key, value)])
+}
 
 fn read(csv: &str) -> Result<Panel> {
     Panel::read_csv(csv.as_bytes(), "load.csv", &ReadOptions::default())
 }
 
-/// The message of an error that is the user's to mend.
-fn message<T>(result: Result<T>) -> String {
-    match result {
-        Ok(_) => panic!("this should have been refused"),
-        Err(error) => {
-            assert!(error.is_user_error(), "{error}");
-            error.to_string()
-        }
-    }
-}
-
 fn ids(panel: &Panel) -> Vec<&str> {
     panel.series().iter().map(Series::id).collect()
-}
-
-fn hourly(values: &[f64]) -> Panel {
-    let index = TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), values.len());
-    let channels = ["kW".to_string()];
-    let values = Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap();
-    Panel::new(channels.to_vec(), vec![Series::new("load", index, values, &channels).unwrap()]).unwrap()
-}
-
-fn noise(n: usize) -> Vec<f64> {
-    let draws = std::iter::successors(Some(4321u64), |last| Some(last * 48_271 % 2_147_483_647));
-    draws.take(n).map(|draw| draw as f64 / 2_147_483_647.0).collect()
-}
-
-fn config(model: &str, key: &str, value: &str) -> ModelConfig {
-    ModelConfig::parse(model).unwrap().with(key, value).unwrap()
-}
-
-fn fit(config: &ModelConfig, values: &[f64], horizon: usize) -> Result<Model> {
-    let options = FitOptions { horizon: Some(horizon), ..FitOptions::default() };
-    Ok(Model::fit(config, &hourly(values), &options)?.model)
 }
 
 // ---- CSV: what a column is -----------------------------------------------------------------------------
@@ -287,25 +256,6 @@ fn a_refit_at_every_zeroth_window_is_refused() {
 }
 
 // ---- model files ---------------------------------------------------------------------------------------
-
-/// The same file with one part of its header replaced, and a digest that is right again.
-fn resealed(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
-    use sha2::{Digest, Sha256};
-    let end = 8 + usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
-    let header = std::str::from_utf8(&bytes[8..end]).unwrap();
-    assert_eq!(header.matches(from).count(), 1, "{from} is to stand once in {header}");
-    let mut header = header.replace(from, to);
-    header += &" ".repeat(header.len().next_multiple_of(8) - header.len());
-    let before_digest = "{\\\"sha256\\\":\\\"";
-    let at = header.find(before_digest).unwrap() + before_digest.len();
-    header.replace_range(at..at + 64, &"0".repeat(64));
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header.bytes());
-    file.extend(&bytes[end..]);
-    let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
-    file[8 + at..8 + at + 64].copy_from_slice(digest.as_bytes());
-    file
-}
 
 #[test]
 fn an_absurd_lookback_in_a_file_is_refused_before_anything_is_allocated() {
