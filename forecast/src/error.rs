@@ -20,6 +20,15 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A folder holds nothing that could be read.
+    #[error(
+        "\"{}\" is a folder that holds no file of a known format; name a file or a pattern such as data/*.csv",
+        path.display()
+    )]
+    NoFiles {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The text of a file is not UTF-8.
     #[error(
         "\"{input}\" is not UTF-8: line {line} holds the byte 0x{byte:02x}; convert it first, for example with `iconv -f latin1 -t utf-8`"
@@ -158,9 +167,27 @@ pub enum Error {
         /// How many rows carry it.
         count: usize,
     },
+    /// A series has rows that are older than a row before them, and the policy refuses those.
+    #[error(
+        "series \"{series}\" has {count} rows out of order; sort the file, or have them sorted with --out-of-order sort"
+    )]
+    OutOfOrder {
+        /// The series.
+        series: String,
+        /// How many rows are older than one before them.
+        count: usize,
+    },
+    /// A file is read series by series, but the rows of one do not stand side by side.
+    #[error(
+        "the rows of series \"{series}\" do not stand together, so the file cannot be read series by series; sort it by id, or raise --memory-limit so that it is read whole"
+    )]
+    NotTogether {
+        /// The series.
+        series: String,
+    },
     /// The stamps of a series do not lie on one grid.
     #[error(
-        "series \"{series}\" is irregular: {stamp} is not on the grid of {step} steps that starts at {start}; give its step with --freq, or resample it"
+        "series \"{series}\" is irregular: {stamp} is not on the grid of {step} steps that starts at {start}; give its step with --freq, or resample it with --freq and --aggregate, for example --freq 1h --aggregate mean"
     )]
     Irregular {
         /// The series.

@@ -4,7 +4,7 @@
     reason = "helpers of tests outside of test functions; what fails in them is a failed test"
 )]
 
-use forecast::data::{Duplicates, RowCounts, Zone};
+use forecast::data::{Aggregation, Duplicates, RowCounts, Zone};
 use forecast::{Panel, ReadOptions, Step};
 use forecast_datasets::Dataset;
 
@@ -26,7 +26,8 @@ fn find(name: &str) -> &'static Dataset {
 
 /// The options that the manifest of a set implies; stamps that repeat need a policy.
 fn options(dataset: &Dataset) -> ReadOptions {
-    let duplicates = if dataset.name == "cycling" { Duplicates::First } else { Duplicates::Error };
+    let duplicates =
+        if dataset.name == "cycling" { Duplicates::Merge(Aggregation::First) } else { Duplicates::Error };
     ReadOptions {
         time_column: Some(dataset.time_column.clone()),
         target_columns: vec![dataset.target.clone()],
@@ -50,7 +51,7 @@ fn every_set_has_the_rows_step_and_gaps_that_its_manifest_tells_of() {
         assert_eq!((panel.channels(), series.id()), (&[dataset.target.clone()][..], &dataset.target[..]));
         assert_eq!(panel.step(), dataset.step.parse::<Step>().unwrap(), "{name}");
         assert!(panel.report().step_is_inferred, "{name}");
-        let counts = RowCounts { rows: dataset.rows, out_of_order: 0, duplicates, absent };
+        let counts = RowCounts { rows: dataset.rows, out_of_order: 0, duplicates, absent, resampled: 0 };
         assert_eq!(panel.report().counts, [counts], "{name}");
         assert_eq!(series.n_steps(), dataset.rows - duplicates + absent, "{name}");
         assert_eq!(series.n_observed(0), dataset.rows - duplicates - missing, "{name}");
@@ -60,8 +61,11 @@ fn every_set_has_the_rows_step_and_gaps_that_its_manifest_tells_of() {
 #[test]
 fn every_column_of_numbers_is_a_channel_and_every_column_of_words_is_left_out_and_said() {
     for dataset in forecast_datasets::all().unwrap() {
-        let panel =
-            read(dataset, &ReadOptions { duplicates: Duplicates::First, ..Default::default() }).unwrap();
+        let panel = read(
+            dataset,
+            &ReadOptions { duplicates: Duplicates::Merge(Aggregation::First), ..Default::default() },
+        )
+        .unwrap();
         let is_word = |column: &&forecast_datasets::Column| column.unit == "category";
         let numbers = dataset.columns.iter().filter(|column| !is_word(column));
         let expected: Vec<&str> = numbers.map(|column| column.name.as_str()).collect();

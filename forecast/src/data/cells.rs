@@ -21,16 +21,34 @@ pub enum Cells {
 /// # Errors
 /// [`Error::Internal`] if columns differ in length.
 pub(crate) fn encode_json(columns: &[(String, Cells)]) -> Result<Vec<u8>> {
+    let rows: Vec<Row> = rows(columns)?.collect();
+    let mut bytes = serde_json::to_vec_pretty(&rows).map_err(|error| Error::Internal(error.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// JSON lines: one object a row.
+///
+/// # Errors
+/// [`Error::Internal`] if columns differ in length.
+pub(crate) fn encode_json_lines(columns: &[(String, Cells)]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for row in rows(columns)? {
+        serde_json::to_writer(&mut bytes, &row).map_err(|error| Error::Internal(error.to_string()))?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+type Row = serde_json::Map<String, serde_json::Value>;
+
+fn rows(columns: &[(String, Cells)]) -> Result<impl Iterator<Item = Row>> {
     let n_rows = columns.first().map_or(0, |(_, cells)| cells.len());
     if columns.iter().any(|(_, cells)| cells.len() != n_rows) {
         return Err(Error::Internal("columns differ in length".to_string()));
     }
-    let rows: Vec<serde_json::Map<String, serde_json::Value>> = (0..n_rows)
-        .map(|row| columns.iter().map(|(name, cells)| (name.clone(), cells.json(row))).collect())
-        .collect();
-    let mut bytes = serde_json::to_vec_pretty(&rows).map_err(|error| Error::Internal(error.to_string()))?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let row = |row: usize| columns.iter().map(|(name, cells)| (name.clone(), cells.json(row))).collect();
+    Ok((0..n_rows).map(row))
 }
 
 impl Cells {

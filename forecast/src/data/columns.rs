@@ -18,6 +18,8 @@ pub(super) struct Parts {
     pub(super) id: Option<String>,
     pub(super) time: String,
     pub(super) targets: Vec<String>,
+    /// True if the targets are all columns of numbers: then those without any value are left out.
+    pub(super) targets_are_told: bool,
     pub(super) notes: Vec<String>,
 }
 
@@ -25,7 +27,7 @@ pub(super) struct Parts {
 ///
 /// # Errors
 /// [`Error::NoTimeColumn`], [`Error::NoTarget`], [`Error::AmbiguousTarget`], [`Error::NoSuchColumn`] list the
-/// columns; [`Error::AllMissing`] and [`Error::BadOption`] name one.
+/// columns; [`Error::BadOption`] names one.
 pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
     let names = frame.names();
     let listed = || names.join(", ");
@@ -46,20 +48,28 @@ pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Resul
 
     let mut notes = Vec::new();
     let mut numbers = Vec::new();
+    let mut empty = Vec::new();
     for name in names.iter().filter(|name| **name != time && id.as_deref() != Some(**name)) {
         match contents(frame, name)? {
             Contents::Numbers => numbers.push((*name).to_string()),
-            Contents::Nothing => notes.push(format!("column \"{name}\" is empty and not used")),
+            // There may be numbers further down.
+            Contents::Nothing => {
+                numbers.push((*name).to_string());
+                empty.push((*name).to_string());
+            }
             Contents::Other => notes.push(format!("column \"{name}\" is not numbers and not used")),
         }
     }
     let conventional = by_name(&TARGET_NAMES).filter(|name| *name != time && id.as_deref() != Some(name));
     let targets = match (&options.target_columns[..], conventional) {
         ([], Some(target)) => vec![target],
-        ([], None) if numbers.is_empty() => {
+        ([], None) if numbers.len() == empty.len() => {
             return Err(Error::NoTarget { input: input.to_string(), columns: listed() });
         }
-        ([], None) if id.is_some() && numbers.len() > 1 => {
+        ([], None) if id.is_some() && numbers.len() == empty.len() + 1 => {
+            numbers.iter().filter(|name| !empty.contains(name)).cloned().collect()
+        }
+        ([], None) if id.is_some() => {
             return Err(Error::AmbiguousTarget {
                 input: input.to_string(),
                 id: id.unwrap_or_default(),
@@ -73,19 +83,22 @@ pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Resul
         if targets[..at].contains(target) {
             return Err(Error::option("target-col", target, "each column may be named once"));
         }
-        if matches!(contents(frame, target)?, Contents::Nothing) {
-            return Err(Error::AllMissing {
-                series: input.to_string(),
-                place: format!("column \"{target}\""),
-                steps: frame.n_rows(),
-            });
-        }
+        frame.kind(target)?;
     }
     notes.retain(|note| !targets.iter().any(|target| note.starts_with(&format!("column \"{target}\""))));
     for unused in numbers.iter().filter(|name| !targets.contains(name)) {
-        notes.push(format!("column \"{unused}\" is not a target and not used"));
+        let why = if empty.contains(unused) { "is empty" } else { "is not a target" };
+        notes.push(format!("column \"{unused}\" {why} and not used"));
     }
-    Ok(Parts { id, time, targets, notes })
+    let targets_are_told = options.target_columns.is_empty() && targets == numbers;
+    Ok(Parts { id, time, targets, targets_are_told, notes })
+}
+
+impl Parts {
+    /// The columns that are read.
+    pub(super) fn columns(&self) -> Vec<String> {
+        self.id.iter().chain([&self.time]).chain(&self.targets).cloned().collect()
+    }
 }
 
 /// What a column holds.
@@ -100,6 +113,7 @@ enum Contents {
 
 fn contents(frame: &Frame, name: &str) -> Result<Contents> {
     Ok(match frame.kind(name)? {
+        Kind::Number | Kind::Integer if frame.is_empty(name)? => Contents::Nothing,
         Kind::Number | Kind::Integer => Contents::Numbers,
         Kind::Text => match frame.count_numbers(name)? {
             (0, _) => Contents::Nothing,

@@ -1,25 +1,30 @@
 //! Tables in and out of files; the only file that names polars.
 //!
-//! CSV, Parquet and Arrow IPC are read; those and JSON are written. Nothing here knows what a column means.
+//! CSV, JSON, Parquet and Arrow IPC are read and written. Nothing here knows what a column means.
 
+use std::fs::File;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use polars::io::mmap::MmapBytesReader;
 use polars::prelude::{
     Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IpcReader,
-    IpcWriter, NamedFrom, NewChunkedArray, ParquetReader, ParquetWriter, PlSmallStr, PolarsError,
-    PolarsResult, Schema, SerReader, SerWriter, Series, TimeUnit,
+    IpcStreamReader, IpcStreamWriter, IpcWriter, NamedFrom, NewChunkedArray, NullValues, ParquetReader,
+    ParquetWriter, PlSmallStr, PolarsError, PolarsResult, Schema, SerReader, SerWriter, Series, TimeUnit,
 };
 
-use super::cells::{Cells, encode_json};
+use super::cells::{Cells, encode_json, encode_json_lines};
 use super::format::Format;
-use super::text::{check_cells, check_utf8, present, separator, without_blank_end};
+use super::json::{JsonColumn, JsonTable};
+use super::text::{MISSING, check_cells, check_utf8, first_line_end, present, separator};
 use super::time::{Zone, format_stamp};
 use crate::{Error, Result};
 
 /// Rows that decide the type of a text column.
 const HEAD: usize = 1_000;
+/// Rows of a Parquet file that are read at a time.
+const ROWS: usize = 500_000;
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,71 +36,155 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// A table that was read, with the name of where it came from for messages.
+/// Some rows of a table, with the name of where they came from for messages.
 #[derive(Debug)]
 pub(crate) struct Frame {
     input: String,
+    /// Rows of the file before these.
+    first_row: usize,
     table: DataFrame,
 }
 
-impl Frame {
-    /// Reads the bytes of a file. In text, columns that `is_key` names stay text: ids and stamps keep all
-    /// their digits.
-    pub(crate) fn read(
-        bytes: &[u8],
-        input: &str,
-        format: Format,
-        is_key: &dyn Fn(&str) -> bool,
-    ) -> Result<Self> {
-        let (table, name) = match format {
-            Format::Csv => return Self::read_csv(bytes, input, is_key),
-            Format::Parquet => (guarded(|| parquet(bytes)), "Parquet"),
-            Format::Arrow => (guarded(|| arrow(bytes)), "Arrow IPC"),
-            Format::Json => {
-                return Err(Error::UnknownFormat {
-                    input: input.to_string(),
-                    known: "csv, parquet or arrow",
-                });
-            }
-        };
-        Self::checked(table, input, name)
-    }
+/// The columns of a text file, as its head shows them.
+#[derive(Debug)]
+pub(super) struct TextColumns {
+    separator: u8,
+    /// Name and whether the cells are numbers.
+    columns: Vec<(PlSmallStr, bool)>,
+    attempt: Attempt,
+}
 
-    fn read_csv(bytes: &[u8], input: &str, is_key: &dyn Fn(&str) -> bool) -> Result<Self> {
-        check_utf8(bytes, input)?;
-        let bytes = without_blank_end(bytes);
-        let separator = separator(bytes);
-        check_cells(bytes, input, separator)?;
+/// How the cells of a text file are read; each is slower than the one before and reads more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Attempt {
+    Numbers,
+    NumbersOrMarkers,
+    Text,
+}
+
+impl TextColumns {
+    /// The columns of a text whose first line is the header, and where its first row begins. Columns that
+    /// `is_key` names stay text: ids and stamps keep all their digits.
+    pub(super) fn of_head(bytes: &[u8], input: &str, is_key: &dyn Fn(&str) -> bool) -> Result<(Self, usize)> {
+        check_utf8(bytes, input, 1)?;
+        let start = first_line_end(bytes);
+        let separator = separator(&bytes[..start]);
         let options = CsvReadOptions::default()
             .with_has_header(true)
-            .with_rechunk(true)
-            .map_parse_options(|parse| parse.with_separator(separator));
-        let read =
-            |options: CsvReadOptions| options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
+            .with_n_rows(Some(HEAD))
+            .with_infer_schema_length(Some(HEAD))
+            .with_ignore_errors(true)
+            .map_parse_options(|parse| parse.with_separator(separator).with_truncate_ragged_lines(true));
         // Reading stops some way beyond the head, where a cell may not fit; only the types matter here.
-        let head = options.clone().with_n_rows(Some(HEAD)).with_infer_schema_length(Some(HEAD));
-        let head = Self::checked(read(head.with_ignore_errors(true)), input, "CSV")?;
-        let columns = head.table.columns();
-        let types: Schema = columns.iter().map(|column| typed_field(column, is_key)).collect();
-        let typed = read(options.clone().with_schema_overwrite(Some(Arc::new(types))));
-        // A cell that does not fit may mean "missing", or may have to be named: as text, both can be told.
-        let table = typed.or_else(|_| {
-            let text = columns.iter().map(|column| Field::new(column.name().clone(), DataType::String));
-            read(options.with_schema_overwrite(Some(Arc::new(text.collect()))))
+        let head = options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
+        let head = head.map_err(|error| unreadable(input, "CSV", &error))?;
+        // Whole numbers in the head may become fractions further down, so they are read as numbers.
+        let columns = head.columns().iter().map(|column| {
+            let is_number = column.dtype().is_integer() || column.dtype().is_float();
+            (column.name().clone(), is_number && !is_key(column.name()))
         });
-        Self::checked(table, input, "CSV")
+        Ok((TextColumns { separator, columns: columns.collect(), attempt: Attempt::Numbers }, start))
     }
 
-    fn checked(table: PolarsResult<DataFrame>, input: &str, format: &'static str) -> Result<Self> {
-        let unreadable = |reason: String| Error::Unreadable { input: input.to_string(), format, reason };
-        let table = table.map_err(|error| unreadable(first_line(&error.to_string())))?;
-        if table.height() == 0 {
-            return Err(unreadable("it has no rows".to_string()));
+    fn schema(&self, attempt: Attempt) -> Schema {
+        let field = |(name, is_number): &(PlSmallStr, bool)| {
+            let is_number = *is_number && attempt < Attempt::Text;
+            Field::new(name.clone(), if is_number { DataType::Float64 } else { DataType::String })
+        };
+        self.columns.iter().map(field).collect()
+    }
+
+    fn read(&self, body: &[u8], attempt: Attempt, wanted: Option<&[String]>) -> PolarsResult<DataFrame> {
+        let wanted = wanted.map(|names| names.iter().map(|name| PlSmallStr::from_str(name)).collect());
+        let markers = MISSING.iter().map(|marker| PlSmallStr::from_str(marker)).collect();
+        let markers = (attempt == Attempt::NumbersOrMarkers).then_some(NullValues::AllColumns(markers));
+        let options = CsvReadOptions::default()
+            .with_has_header(false)
+            .with_rechunk(true)
+            .with_schema(Some(Arc::new(self.schema(attempt))))
+            .with_columns(wanted)
+            .map_parse_options(|parse| {
+                parse.with_separator(self.separator).with_null_values(markers.clone())
+            });
+        options.into_reader_with_file_handle(Cursor::new(body)).finish()
+    }
+}
+
+impl Frame {
+    /// Rows of text without their header. Where a cell does not fit the type of its column it may mean
+    /// "missing", or may have to be named: as text, both can be told.
+    pub(super) fn text(
+        body: &[u8],
+        columns: &mut TextColumns,
+        wanted: Option<&[String]>,
+        input: &str,
+        first_row: usize,
+    ) -> Result<Self> {
+        check_utf8(body, input, first_row + 2)?;
+        check_cells(body, input, columns.separator, columns.columns.len(), first_row + 1)?;
+        let attempts = [Attempt::Numbers, Attempt::NumbersOrMarkers, Attempt::Text];
+        let mut table = Err(PolarsError::NoData("nothing was read".into()));
+        for attempt in attempts.into_iter().filter(|attempt| *attempt >= columns.attempt) {
+            table = columns.read(body, attempt, wanted);
+            if table.is_ok() {
+                columns.attempt = attempt;
+                break;
+            }
         }
+        let table = table.map_err(|error| unreadable(input, "CSV", &error))?;
+        Ok(Frame { input: input.to_string(), first_row, table })
+    }
+
+    /// Rows of JSON objects.
+    pub(super) fn json(rows: JsonTable, input: &str, first_row: usize) -> Result<Self> {
+        let columns = rows.columns.into_iter().map(|(name, column)| {
+            let name = PlSmallStr::from_string(name);
+            match column {
+                JsonColumn::Empty(n) => Series::new(name, vec![None::<f64>; n]),
+                JsonColumn::Integers(cells) => Series::new(name, cells),
+                JsonColumn::Numbers(cells) => Series::new(name, cells),
+                JsonColumn::Text(cells) => Series::new(name, cells),
+            }
+            .into_column()
+        });
+        let table = DataFrame::new_infer_height(columns.collect()).map_err(internal)?;
+        Ok(Frame { input: input.to_string(), first_row, table })
+    }
+
+    /// An Arrow IPC file, whole.
+    pub(super) fn arrow(bytes: &[u8], input: &str) -> Result<Self> {
+        let table = guarded(|| IpcReader::new(Cursor::new(bytes)).set_rechunk(true).finish());
+        Self::whole(table, input, "Arrow IPC")
+    }
+
+    /// An Arrow IPC stream, whole.
+    pub(super) fn arrow_stream(bytes: &[u8], input: &str) -> Result<Self> {
+        let table = guarded(|| IpcStreamReader::new(Cursor::new(bytes)).set_rechunk(true).finish());
+        Self::whole(table, input, "Arrow IPC stream")
+    }
+
+    fn whole(table: PolarsResult<DataFrame>, input: &str, format: &'static str) -> Result<Self> {
+        let table = table.map_err(|error| unreadable(input, format, &error))?;
         if table.columns().iter().any(|column| column.len() != table.height()) {
-            return Err(unreadable("its columns differ in length".to_string()));
+            let error = PolarsError::ComputeError("its columns differ in length".into());
+            return Err(unreadable(input, format, &error));
         }
-        Ok(Frame { input: input.to_string(), table })
+        Ok(Frame { input: input.to_string(), first_row: 0, table })
+    }
+
+    /// Adds a column of one text.
+    pub(super) fn add_constant(&mut self, name: &str, value: &str) -> Result<()> {
+        let name = PlSmallStr::from_str(name);
+        let cells = Column::new_scalar(
+            name,
+            polars::prelude::Scalar::from(PlSmallStr::from_str(value)),
+            self.table.height(),
+        );
+        self.table.with_column(cells).map_err(internal).map(|_| ())
+    }
+
+    pub(crate) fn input(&self) -> &str {
+        &self.input
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
@@ -106,9 +195,14 @@ impl Frame {
         self.table.height()
     }
 
+    /// The number of a row in its file, from 1.
+    pub(crate) fn row_number(&self, row: usize) -> usize {
+        self.first_row + row + 1
+    }
+
     pub(crate) fn kind(&self, name: &str) -> Result<Kind> {
         Ok(match self.column(name)?.dtype() {
-            DataType::Float64 | DataType::Float32 => Kind::Number,
+            DataType::Float64 | DataType::Float32 | DataType::Decimal(..) | DataType::Boolean => Kind::Number,
             kind if kind.is_integer() => Kind::Integer,
             DataType::String | DataType::Categorical(..) | DataType::Enum(..) => Kind::Text,
             DataType::Date | DataType::Datetime(..) => Kind::Stamp,
@@ -129,6 +223,11 @@ impl Frame {
         Ok((n_cells, n_numbers))
     }
 
+    /// True if no cell of a column is there.
+    pub(crate) fn is_empty(&self, name: &str) -> Result<bool> {
+        Ok(self.column(name)?.null_count() == self.n_rows())
+    }
+
     fn column(&self, name: &str) -> Result<&Column> {
         self.table.column(name).map_err(|_| Error::NoSuchColumn {
             input: self.input.clone(),
@@ -138,34 +237,48 @@ impl Frame {
     }
 
     fn cast(&self, name: &str, kind: &DataType) -> Result<Series> {
-        let cast = self.column(name)?.as_materialized_series().strict_cast(kind);
+        let series = self.column(name)?.as_materialized_series();
+        if series.dtype() == kind {
+            return Ok(series.clone());
+        }
+        let cast = series.strict_cast(kind);
         cast.map_err(|error| Error::Internal(format!("column \"{name}\": {error}")))
     }
 
-    /// A column as numbers, NaN where a cell is empty; text is parsed.
-    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>> {
+    /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
+    pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
         if self.kind(name)? == Kind::Text {
-            return self.parse_numbers(name);
+            return self.parse_numbers(name, numbers);
         }
         let series = self.cast(name, &DataType::Float64)?;
-        let numbers = series.f64().map_err(internal)?;
-        Ok(numbers.iter().map(|cell| cell.unwrap_or(f64::NAN)).collect())
+        for part in series.f64().map_err(internal)?.downcast_iter() {
+            match part.validity() {
+                Some(_) => numbers.extend(part.iter().map(|cell| cell.copied().unwrap_or(f64::NAN))),
+                None => numbers.extend_from_slice(part.values()),
+            }
+        }
+        Ok(())
     }
 
-    fn parse_numbers(&self, name: &str) -> Result<Vec<f64>> {
+    /// A column as numbers.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>> {
         let mut numbers = Vec::with_capacity(self.n_rows());
+        self.append_numbers(name, &mut numbers)?;
+        Ok(numbers)
+    }
+
+    fn parse_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
         self.each_text(name, |row, cell| {
             let cell = present(cell);
             let value = cell.map_or(Ok(f64::NAN), str::parse);
             numbers.push(value.map_err(|_| Error::NotANumber {
                 input: self.input.clone(),
-                row: row + 1,
+                row: self.row_number(row),
                 column: name.to_string(),
                 value: cell.unwrap_or_default().to_string(),
             })?);
             Ok(())
-        })?;
-        Ok(numbers)
+        })
     }
 
     /// A column of integers; empty cells are `None`.
@@ -185,6 +298,13 @@ impl Frame {
         text.iter().enumerate().try_for_each(|(row, cell)| each(row, cell))
     }
 
+    /// The first cell of a column of text; empty if it is missing.
+    pub(crate) fn first_text(&self, name: &str) -> Result<String> {
+        let first = self.column(name)?.as_materialized_series().head(Some(1));
+        let first = first.strict_cast(&DataType::String).map_err(internal)?;
+        Ok(first.str().map_err(internal)?.get(0).unwrap_or_default().to_string())
+    }
+
     /// A column of dates or date-times as nanoseconds, and its zone where it has one.
     pub(crate) fn stamps(&self, name: &str) -> Result<(Vec<Option<i64>>, Option<String>)> {
         let zone = match self.column(name)?.dtype() {
@@ -197,6 +317,69 @@ impl Frame {
     }
 }
 
+/// A Parquet file that is read some rows at a time.
+pub(super) struct ParquetFile<'a> {
+    reader: Box<dyn MmapBytesReader + 'a>,
+    input: String,
+    /// Rows that were read.
+    n_read: usize,
+    n_rows: usize,
+}
+
+impl std::fmt::Debug for ParquetFile<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetFile").field("input", &self.input).finish_non_exhaustive()
+    }
+}
+
+impl<'a> ParquetFile<'a> {
+    pub(super) fn of_file(file: File, input: &str) -> Result<Self> {
+        Self::open(Box::new(file), input)
+    }
+
+    pub(super) fn of_bytes(bytes: Vec<u8>, input: &str) -> Result<Self> {
+        Self::open(Box::new(Cursor::new(bytes)), input)
+    }
+
+    fn open(mut reader: Box<dyn MmapBytesReader + 'a>, input: &str) -> Result<Self> {
+        let n_rows = guarded(|| ParquetReader::new(&mut reader).num_rows());
+        let n_rows = n_rows.map_err(|error| unreadable(input, "Parquet", &error))?;
+        Ok(ParquetFile { reader, input: input.to_string(), n_read: 0, n_rows })
+    }
+
+    pub(super) fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The next rows, `None` at the end.
+    pub(super) fn next(&mut self, wanted: Option<&[String]>) -> Result<Option<Frame>> {
+        let n = ROWS.min(self.n_rows - self.n_read);
+        if n == 0 {
+            return Ok(None);
+        }
+        let slice = (self.n_read, n);
+        let table = guarded(|| {
+            ParquetReader::new(&mut self.reader)
+                .with_columns(wanted.map(<[String]>::to_vec))
+                .with_slice(Some(slice))
+                .set_rechunk(true)
+                .finish()
+        });
+        let mut frame = Frame::whole(table, &self.input, "Parquet")?;
+        if frame.n_rows() != n {
+            let error = PolarsError::ComputeError("it has fewer rows than it says".into());
+            return Err(unreadable(&self.input, "Parquet", &error));
+        }
+        frame.first_row = self.n_read;
+        self.n_read += n;
+        Ok(Some(frame))
+    }
+}
+
+fn unreadable(input: &str, format: &'static str, error: &PolarsError) -> Error {
+    Error::Unreadable { input: input.to_string(), format, reason: first_line(&error.to_string()) }
+}
+
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(error.to_string())
 }
@@ -205,23 +388,8 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_string()
 }
 
-/// Whole numbers in the head of a column may become fractions further down, so they are read as numbers.
-fn typed_field(column: &Column, is_key: &dyn Fn(&str) -> bool) -> Field {
-    let is_number = column.dtype().is_integer() || column.dtype().is_float();
-    let kind = if is_number && !is_key(column.name()) { DataType::Float64 } else { DataType::String };
-    Field::new(column.name().clone(), kind)
-}
-
-fn parquet(bytes: &[u8]) -> PolarsResult<DataFrame> {
-    ParquetReader::new(Cursor::new(bytes)).set_rechunk(true).finish()
-}
-
-fn arrow(bytes: &[u8]) -> PolarsResult<DataFrame> {
-    IpcReader::new(Cursor::new(bytes)).set_rechunk(true).finish()
-}
-
 /// The readers of binary formats panic on some damaged files; that is an error like any other.
-fn guarded(read: impl FnOnce() -> PolarsResult<DataFrame>) -> PolarsResult<DataFrame> {
+fn guarded<T>(read: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("the file is damaged".into())))
 }
@@ -231,8 +399,10 @@ fn guarded(read: impl FnOnce() -> PolarsResult<DataFrame>) -> PolarsResult<DataF
 /// # Errors
 /// [`Error::Internal`] if columns differ in length.
 pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
-    if format == Format::Json {
-        return encode_json(columns);
+    match format {
+        Format::Json => return encode_json(columns),
+        Format::NdJson => return encode_json_lines(columns),
+        _ => {}
     }
     let as_text = format == Format::Csv;
     let table: Vec<Column> =
@@ -240,40 +410,13 @@ pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
     let mut table = DataFrame::new_infer_height(table).map_err(internal)?;
     let mut bytes = Vec::new();
     match format {
-        Format::Csv | Format::Json => CsvWriter::new(&mut bytes).finish(&mut table),
+        Format::Csv | Format::Json | Format::NdJson => CsvWriter::new(&mut bytes).finish(&mut table),
         Format::Parquet => ParquetWriter::new(&mut bytes).finish(&mut table).map(|_| ()),
         Format::Arrow => IpcWriter::new(&mut bytes).finish(&mut table),
+        Format::ArrowStream => IpcStreamWriter::new(&mut bytes).finish(&mut table),
     }
     .map_err(internal)?;
     Ok(bytes)
-}
-
-/// The columns of a table as they stand in a file; time stamps in text stay text.
-///
-/// # Errors
-/// As [`Panel::read`](crate::Panel::read).
-pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, Cells)>> {
-    let frame = Frame::read(bytes, input, format, &|_| false)?;
-    let columns = frame.names().into_iter().map(|name| {
-        let cells = match frame.kind(name)? {
-            Kind::Number | Kind::Integer => Cells::Numbers(frame.numbers(name)?),
-            Kind::Stamp => {
-                let (stamps, zone) = frame.stamps(name)?;
-                let zone = zone.map_or(Ok(Zone::Local), |zone| Zone::named(&zone))?;
-                Cells::Stamps(stamps.into_iter().map(Option::unwrap_or_default).collect(), zone)
-            }
-            Kind::Text | Kind::Other => {
-                let mut text = Vec::with_capacity(frame.n_rows());
-                frame.each_text(name, |_, cell| {
-                    text.push(cell.unwrap_or_default().to_string());
-                    Ok(())
-                })?;
-                Cells::Text(text)
-            }
-        };
-        Ok((name.to_string(), cells))
-    });
-    columns.collect()
 }
 
 fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> {
@@ -305,6 +448,13 @@ fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::chunks::Chunks;
+    use crate::data::source::Piece;
+
+    fn read(bytes: &[u8], format: Format) -> Frame {
+        let piece = Piece::of_bytes(bytes, "t.csv", Some(format));
+        Chunks::new(vec![piece], Box::new(|_| false)).next().unwrap().unwrap()
+    }
 
     fn table() -> Vec<(String, Cells)> {
         vec![
@@ -318,7 +468,7 @@ mod tests {
     fn every_binary_and_text_format_reads_back_the_same_bits() {
         for format in [Format::Csv, Format::Parquet, Format::Arrow] {
             let bytes = encode(&table(), format).unwrap();
-            let frame = Frame::read(&bytes, "t", format, &|_| false).unwrap();
+            let frame = read(&bytes, format);
             let numbers = frame.numbers("y").unwrap();
             assert_eq!(numbers[0].to_bits(), (0.1f64 + 0.2).to_bits(), "{format:?}");
             assert!(numbers[1].is_nan());
@@ -341,7 +491,7 @@ mod tests {
             for format in [Format::Parquet, Format::Arrow] {
                 let column = ("ds".to_string(), Cells::Stamps(vec![0, 3_600_000_000_000], zone.clone()));
                 let bytes = encode(&[column], format).unwrap();
-                let frame = Frame::read(&bytes, "t", format, &|_| false).unwrap();
+                let frame = read(&bytes, format);
                 let expected = (vec![Some(0), Some(3_600_000_000_000)], kept.clone());
                 assert_eq!(frame.stamps("ds").unwrap(), expected, "{format:?}");
             }
@@ -363,7 +513,7 @@ mod tests {
             let cell = if row == 2500 { "offline".to_string() } else { row.to_string() };
             csv += &format!("2024-01-01,{cell}\n");
         }
-        let frame = Frame::read(csv.as_bytes(), "t.csv", Format::Csv, &|_| false).unwrap();
+        let frame = read(csv.as_bytes(), Format::Csv);
         let message = frame.numbers("y").unwrap_err().to_string();
         assert!(message.contains("row 2501: \"offline\" in column \"y\""), "{message}");
     }
@@ -372,7 +522,7 @@ mod tests {
     fn separators_are_told_from_the_header() {
         for separator in [",", ";", "\t"] {
             let csv = format!("ds{separator}y\n2024-01-01{separator}1.5\n");
-            let frame = Frame::read(csv.as_bytes(), "t.csv", Format::Csv, &|_| false).unwrap();
+            let frame = read(csv.as_bytes(), Format::Csv);
             assert_eq!(frame.numbers("y").unwrap(), [1.5]);
         }
     }

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::format::Format;
 use super::read::{self, ReadOptions};
 use super::series::Series;
+use super::source::{Piece, pieces};
 use super::step::Step;
-use crate::{Error, Result, file};
+use crate::{Error, Result};
 
 /// Series that share channels and step.
 #[derive(Debug, Clone)]
@@ -29,6 +30,17 @@ pub struct ReadReport {
     pub notes: Vec<String>,
     /// Counts for each series, in the panel's order.
     pub counts: Vec<RowCounts>,
+    /// Series that were left out, and why; empty unless [`ReadOptions::bad_series`] says so.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A series that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LeftOut {
+    /// The series.
+    pub unique_id: String,
+    /// What is wrong with it, and the fix.
+    pub error: String,
 }
 
 /// Rows of one series, counted.
@@ -42,6 +54,8 @@ pub struct RowCounts {
     pub duplicates: usize,
     /// Steps of the grid without a row.
     pub absent: usize,
+    /// Rows beyond the first for one step of the grid that they were resampled to.
+    pub resampled: usize,
 }
 
 impl Default for ReadReport {
@@ -52,18 +66,14 @@ impl Default for ReadReport {
             step_is_inferred: false,
             notes: Vec::new(),
             counts: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 }
 
-impl ReadReport {
-    pub(crate) fn add(&mut self, counts: RowCounts) {
-        self.counts.push(counts);
-    }
-}
-
 impl Panel {
-    /// Reads a CSV, Parquet or Arrow IPC file in long or wide form.
+    /// Reads a file, the files that match a pattern such as `data/*.parquet`, or a folder of (Hive-partitioned)
+    /// files: CSV, Parquet, Arrow IPC or JSON, text gzipped or not, in long or wide form.
     ///
     /// # Errors
     /// Each names the file, the series, the row or the column, and the fix; see [`Error`].
@@ -76,13 +86,16 @@ impl Panel {
     /// ```
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
         let path = path.as_ref();
-        let format = Format::of_path(path);
-        // A file that is not there is the more useful thing to say.
-        let bytes = match &format {
-            Err(_) if path.exists() => Vec::new(),
-            _ => file::read(path)?,
-        };
-        read::panel(&bytes, &path.display().to_string(), format?, options)
+        read::panel(pieces(path, options.format)?, &path.display().to_string(), options)
+    }
+
+    /// Reads bytes, gzipped or not; `input` names them in messages. Their format is told from the first of them
+    /// unless the options name it.
+    ///
+    /// # Errors
+    /// As [`Panel::read`].
+    pub fn read_bytes(bytes: &[u8], input: &str, options: &ReadOptions) -> Result<Self> {
+        read::panel(vec![Piece::of_bytes(bytes, input, options.format)], input, options)
     }
 
     /// Reads CSV text; `input` names it in messages.
@@ -90,7 +103,7 @@ impl Panel {
     /// # Errors
     /// As [`Panel::read`].
     pub fn read_csv(bytes: &[u8], input: &str, options: &ReadOptions) -> Result<Self> {
-        read::panel(bytes, input, Format::Csv, options)
+        read::panel(vec![Piece::of_bytes(bytes, input, Some(Format::Csv))], input, options)
     }
 
     /// A panel of series that are already regular.

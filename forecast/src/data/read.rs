@@ -1,21 +1,23 @@
 //! From a table to a panel: which column is what, and rows sorted into regular series.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+use rayon::prelude::*;
 
+use super::aggregate::{Aggregation, Duplicates, OutOfOrder};
+use super::cells::Cells;
+use super::chunks::Chunks;
+use super::collect::Collector;
 use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
-use super::duplicates::Duplicates;
 use super::format::Format;
-use super::frame::{Frame, Kind};
-use super::panel::{Panel, ReadReport};
-use super::regular::{Regular, Rows, infer_step, regularise};
-use super::stamp::{self, Stamps, TextStamps};
+use super::frame::Kind;
+use super::infer::infer_step;
+use super::panel::{LeftOut, Panel, ReadReport};
+use super::regular::{Regular, regularise};
+use super::rows::Rows;
+use super::source::Piece;
+use super::stamp::Axis;
 use super::step::Step;
 use super::time::Zone;
 use crate::{Error, Result};
-
-/// Steps of a series from which its own step can be told.
-const FEWEST_TO_TELL: usize = 4;
 
 /// How to read a file into a [`Panel`].
 ///
@@ -27,6 +29,11 @@ const FEWEST_TO_TELL: usize = 4;
 /// | `freq` | inferred | the step |
 /// | `zone` | none, or the offset of the stamps | zone of local stamps and of calendar steps |
 /// | `duplicates` | error | several rows for one stamp |
+/// | `out_of_order` | sort | rows older than a row before them |
+/// | `aggregate` | none | how rows are resampled to the steps of `freq`, which then has to be given |
+/// | `time_format` | told from the stamps | form of the stamps in text, as of strftime: `%d.%m.%Y %H:%M` |
+/// | `format` | told from the name or the first bytes | format of the files |
+/// | `bad_series` | stop | a series that cannot be used ends the reading, or is left out and reported |
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
     /// The column with the series id of a long frame.
@@ -41,11 +48,43 @@ pub struct ReadOptions {
     pub zone: Option<Zone>,
     /// What to do with several rows for one stamp.
     pub duplicates: Duplicates,
+    /// What to do with rows that are older than a row before them.
+    pub out_of_order: OutOfOrder,
+    /// How rows become steps of `freq`; rows have to lie on its grid if `None`.
+    pub aggregate: Option<Aggregation>,
+    /// The form of stamps in text, as of strftime.
+    pub time_format: Option<String>,
+    /// The format of the files.
+    pub format: Option<Format>,
+    /// What to do with a series that cannot be used.
+    pub bad_series: BadSeries,
+}
+
+/// What to do with a series that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BadSeries {
+    /// End with its error.
+    #[default]
+    Stop,
+    /// Leave it out, and report it.
+    LeaveOut,
 }
 
 impl ReadOptions {
+    /// Checks what can be checked without data.
+    pub(super) fn check(&self) -> Result<()> {
+        match (self.freq, self.aggregate) {
+            (Some(step), _) if !step.is_positive() => Err(Error::option("freq", step, "it must be positive")),
+            (None, Some(aggregation)) => {
+                let rule = "the step to resample to has to be given with --freq";
+                Err(Error::option("aggregate", aggregation, rule))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// True for columns that hold ids or stamps, whose digits have to be kept.
-    fn is_key(&self, name: &str) -> bool {
+    pub(super) fn is_key(&self, name: &str) -> bool {
         let lower = name.to_lowercase();
         let given = [&self.id_column, &self.time_column];
         given.into_iter().flatten().any(|column| column == name)
@@ -54,163 +93,159 @@ impl ReadOptions {
     }
 }
 
-/// Reads the bytes of a file into a checked, regular panel.
-pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOptions) -> Result<Panel> {
-    let frame = Frame::read(bytes, input, format, &|name| options.is_key(name))?;
-    let mut parts = assign(&frame, input, options)?;
-    let stamps = stamps(&frame, &parts.time, input, options)?;
-    parts.notes.extend(stamps.note.clone());
-
-    let (ids, groups) = group(&frame, &parts)?;
-    let values: Vec<Vec<f64>> =
-        parts.targets.iter().map(|name| frame.numbers(name)).collect::<Result<_>>()?;
-    drop(frame);
-
-    let mut rows: Vec<Rows> = ids.into_iter().zip(groups).map(|(id, rows)| Rows::new(id, rows)).collect();
-    rows.iter_mut().for_each(|rows| rows.sort(&stamps.values));
-    if options.duplicates == Duplicates::Error {
-        rows.iter().try_for_each(|rows| rows.check_distinct(&stamps))?;
+/// Reads files into a checked, regular panel; `input` names them all in messages.
+pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) -> Result<Panel> {
+    options.check()?;
+    let mut chunks = Chunks::new(pieces, Box::new(|name| options.is_key(name)));
+    let mut collector = start(&mut chunks, input, options)?;
+    while let Some(frame) = chunks.next()? {
+        collector.push(&frame)?;
     }
+    let mut rows = collector.take_all()?.sorted();
+    let mut parts = collector.parts;
+    rows.drop_empty(&mut parts, input)?;
     let step = match options.freq {
-        Some(step) if !step.is_positive() => {
-            return Err(Error::option("freq", step, "it must be positive"));
-        }
-        Some(step) => on_calendar(step, &stamps),
-        None => infer_step(&rows, &stamps)?,
+        Some(step) => on_calendar(step, &rows.stamps.axis),
+        // Rows that all share a stamp have no step, but that is not what is wrong with them.
+        None => infer_step(rows.all(), &rows.stamps.axis)
+            .or_else(|error| rows.check_distinct(options).and(Err(error)))?,
     };
-    let n_rows = stamps.values.len();
-    let mut report = ReadReport { n_rows, notes: parts.notes, ..ReadReport::default() };
-    let series = rows
-        .iter()
-        .map(|rows| {
-            let regular = regularise(rows, &stamps, &values, step, &parts.targets, options)?;
-            if options.freq.is_none() {
-                check_step(&regular, step)?;
+    let mut report = ReadReport {
+        n_rows: rows.n_rows(),
+        step,
+        step_is_inferred: options.freq.is_none(),
+        notes: parts.notes,
+        ..ReadReport::default()
+    };
+    report.notes.extend(rows.stamps.axis.notes.clone());
+    if let Some(aggregation) = options.aggregate {
+        report.notes.push(format!("rows are resampled to steps of {step} by their {aggregation}"));
+    }
+    let regular = all_regular(&rows, 0..rows.n_series(), step, &parts.targets, options);
+    let mut series = Vec::with_capacity(regular.len());
+    for (rows, regular) in rows.all().zip(regular) {
+        match regular {
+            Ok(Regular { series: one, counts }) => {
+                series.push(one);
+                report.counts.push(counts);
             }
-            report.add(regular.counts);
-            Ok(regular.series)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    report.step = step;
-    report.step_is_inferred = options.freq.is_none();
+            Err(error) if options.bad_series == BadSeries::Stop => return Err(error),
+            Err(error) => {
+                report.left_out.push(LeftOut { unique_id: rows.id.to_string(), error: error.to_string() });
+            }
+        }
+    }
+    if let (true, Some(first)) = (series.is_empty(), report.left_out.first()) {
+        let rule =
+            format!("none of {} series can be used; the first: {}", report.left_out.len(), first.error);
+        return Err(Error::option("the input", input, rule));
+    }
     Panel::from_parts(parts.targets, series, report)
 }
 
-/// A series that never has two neighbouring steps is not on the panel's step but on one of its own.
-fn check_step(regular: &Regular, step: Step) -> Result<()> {
-    let filled = regular.series.n_steps() - regular.counts.absent;
-    if filled < FEWEST_TO_TELL || regular.closest <= 1 {
-        return Ok(());
-    }
-    Err(Error::MixedSteps {
-        series: regular.series.id().to_string(),
-        found: step.times(regular.closest).unwrap_or(step).to_string(),
-        expected: step.to_string(),
-    })
+/// A collector that holds the first rows, once it is known which column is what.
+pub(super) fn start(chunks: &mut Chunks<'_>, input: &str, options: &ReadOptions) -> Result<Collector> {
+    let Some(first) = chunks.next()? else {
+        return Err(chunks.no_rows(input));
+    };
+    let parts = assign(&first, input, options)?;
+    chunks.want(parts.columns());
+    let mut collector = Collector::new(&first, parts, options)?;
+    collector.push(&first)?;
+    Ok(collector)
+}
+
+/// Some series on their grids, in parallel, in order.
+pub(super) fn all_regular(
+    rows: &Rows,
+    series: std::ops::Range<usize>,
+    step: Step,
+    channels: &[String],
+    options: &ReadOptions,
+) -> Vec<Result<Regular>> {
+    let axis = &rows.stamps.axis;
+    let one = |at: usize| regularise(&rows.series(at), axis, step, channels, options);
+    series.into_par_iter().map(one).collect()
 }
 
 /// A day in a zone with daylight saving is a calendar day; an index counts in integers.
-fn on_calendar(step: Step, stamps: &Stamps) -> Step {
+pub(super) fn on_calendar(step: Step, axis: &Axis) -> Step {
     const DAY: i64 = 86_400_000_000_000;
     match step {
-        Step::Nanos(nanos) if nanos % DAY == 0 && stamps.zone.has_uneven_days() => {
+        Step::Nanos(nanos) if nanos % DAY == 0 && axis.zone.has_uneven_days() => {
             i32::try_from(nanos / DAY).map_or(step, Step::Days)
         }
         other => other,
     }
 }
 
-fn stamps(frame: &Frame, time: &str, input: &str, options: &ReadOptions) -> Result<Stamps> {
-    let bad_stamp = |row: usize, value: String, expected| Error::BadStamp {
-        input: input.to_string(),
-        row: row + 1,
-        column: time.to_string(),
-        value,
-        expected,
-    };
-    let whole = |cells: Vec<Option<i64>>, expected| {
-        let missing = cells.iter().position(Option::is_none);
-        match missing {
-            Some(row) => Err(bad_stamp(row, String::new(), expected)),
-            None => Ok(cells.into_iter().flatten().collect::<Vec<i64>>()),
+impl Rows {
+    fn check_distinct(&self, options: &ReadOptions) -> Result<()> {
+        for rows in self.all().filter(|_| options.duplicates == Duplicates::Error) {
+            if let Some((stamp, same)) = rows.by_stamp().find(|(_, same)| same.len() > 1) {
+                let stamp = self.stamps.axis.tell(stamp);
+                return Err(Error::DuplicateStamp { series: rows.id.to_string(), stamp, count: same.len() });
+            }
         }
-    };
-    match frame.kind(time)? {
-        Kind::Text if first_is_integer(frame, time)? => {
-            let mut values = Vec::with_capacity(frame.n_rows());
-            frame.each_text(time, |row, cell| {
-                let cell = cell.unwrap_or_default().trim();
-                let bad = |_| bad_stamp(row, cell.to_string(), "an integer, as in the rows above");
-                values.push(cell.parse().map_err(bad)?);
-                Ok(())
-            })?;
-            let force_index = matches!(options.freq, Some(Step::Index(_)));
-            Ok(stamp::from_integers(values, options.zone.clone(), force_index))
+        Ok(())
+    }
+
+    /// Leaves out told targets without any value; one that was asked for is an error.
+    fn drop_empty(&mut self, parts: &mut Parts, input: &str) -> Result<()> {
+        let is_empty: Vec<bool> = (0..parts.targets.len()).map(|column| self.is_missing(column)).collect();
+        let all_are = is_empty.iter().all(|empty| *empty);
+        for (target, _) in parts.targets.iter().zip(&is_empty).filter(|(_, empty)| **empty) {
+            if !parts.targets_are_told || all_are {
+                let place = format!("column \"{target}\"");
+                return Err(Error::AllMissing { series: input.to_string(), place, steps: self.n_rows() });
+            }
+            parts.notes.push(format!("column \"{target}\" is empty and not used"));
         }
-        Kind::Text => {
-            let mut stamps = TextStamps::new(options.zone.clone(), frame.n_rows());
-            frame.each_text(time, |_, cell| {
-                stamps.push(cell).map_err(|bad| bad_stamp(bad.row, bad.value, bad.expected))
-            })?;
-            Ok(stamps.finish())
-        }
-        Kind::Integer => {
-            let values = whole(frame.integers(time)?, "an integer, as in the rows above")?;
-            let force_index = matches!(options.freq, Some(Step::Index(_)));
-            Ok(stamp::from_integers(values, options.zone.clone(), force_index))
-        }
-        Kind::Stamp => {
-            let (cells, zone) = frame.stamps(time)?;
-            let values = whole(cells, "a time stamp, as in the rows above")?;
-            let zone = match (&options.zone, zone) {
-                (Some(zone), _) => zone.clone(),
-                (None, Some(name)) => Zone::named(&name)?,
-                (None, None) => Zone::Local,
-            };
-            Ok(Stamps { values, zone, is_index: false, note: None })
-        }
-        Kind::Number | Kind::Other => {
-            let value = frame.numbers(time).ok().and_then(|numbers| numbers.first().copied());
-            let value = value.map_or_else(String::new, |value| value.to_string());
-            Err(bad_stamp(0, value, "a time stamp or an integer"))
-        }
+        self.keep_columns(&is_empty.iter().map(|empty| !empty).collect::<Vec<_>>());
+        let mut is_empty = is_empty.into_iter();
+        parts.targets.retain(|_| !is_empty.next().unwrap_or(false));
+        Ok(())
     }
 }
 
-/// Integers in a text file are told by the first cell.
-fn first_is_integer(frame: &Frame, time: &str) -> Result<bool> {
-    let mut first = None;
-    frame.each_text(time, |row, cell| {
-        if row == 0 {
-            first = cell.map(|cell| cell.trim().parse::<i64>().is_ok());
+/// The columns of a table as they stand in a file; time stamps in text stay text.
+///
+/// # Errors
+/// As [`Panel::read`].
+pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, Cells)>> {
+    let mut chunks = Chunks::new(vec![Piece::of_bytes(bytes, input, Some(format))], Box::new(|_| false));
+    let mut columns: Vec<(String, Cells)> = Vec::new();
+    while let Some(frame) = chunks.next()? {
+        if columns.is_empty() {
+            for name in frame.names() {
+                let cells = match frame.kind(name)? {
+                    Kind::Number | Kind::Integer => Cells::Numbers(Vec::new()),
+                    Kind::Stamp => {
+                        let zone =
+                            frame.stamps(name)?.1.map_or(Ok(Zone::Local), |zone| Zone::named(&zone))?;
+                        Cells::Stamps(Vec::new(), zone)
+                    }
+                    Kind::Text | Kind::Other => Cells::Text(Vec::new()),
+                };
+                columns.push((name.to_string(), cells));
+            }
         }
-        Ok(())
-    })?;
-    Ok(first.unwrap_or(false))
-}
-
-/// The ids in order of appearance, and the rows of each.
-fn group(frame: &Frame, parts: &Parts) -> Result<(Vec<String>, Vec<Vec<usize>>)> {
-    let Some(id) = &parts.id else {
-        // A wide file is one series; with one channel it carries the channel's name.
-        let name = if let [only] = &parts.targets[..] { only.clone() } else { "series".to_string() };
-        return Ok((vec![name], vec![(0..frame.n_rows()).collect()]));
-    };
-    let mut known: HashMap<String, usize> = HashMap::new();
-    let mut ids: Vec<String> = Vec::new();
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut last = 0;
-    frame.each_text(id, |row, cell| {
-        let cell: Cow<'_, str> = cell.unwrap_or("").into();
-        if ids.get(last).is_none_or(|id| *id != cell) {
-            last = *known.entry(cell.clone().into_owned()).or_insert_with(|| {
-                ids.push(cell.into_owned());
-                groups.push(Vec::new());
-                ids.len() - 1
-            });
+        for (name, cells) in &mut columns {
+            match cells {
+                Cells::Numbers(numbers) => frame.append_numbers(name, numbers)?,
+                Cells::Stamps(stamps, _) => {
+                    stamps.extend(frame.stamps(name)?.0.into_iter().map(Option::unwrap_or_default));
+                }
+                Cells::Integers(_) => {}
+                Cells::Text(text) => frame.each_text(name, |_, cell| {
+                    text.push(cell.unwrap_or_default().to_string());
+                    Ok(())
+                })?,
+            }
         }
-        groups[last].push(row);
-        Ok(())
-    })?;
-    Ok((ids, groups))
+    }
+    if columns.is_empty() {
+        return Err(chunks.no_rows(input));
+    }
+    Ok(columns)
 }

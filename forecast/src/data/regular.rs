@@ -1,218 +1,128 @@
 //! Rows of one series onto a regular grid; absent stamps become missing steps.
 
-use std::collections::HashMap;
-
 use ndarray::Array2;
 
+use super::aggregate::Duplicates;
+use super::infer::grid;
 use super::panel::RowCounts;
 use super::read::ReadOptions;
+use super::resample::resample;
+use super::rows::SeriesRows;
 use super::series::Series;
-use super::stamp::Stamps;
+use super::stamp::Axis;
 use super::step::Step;
-use super::time::{TimeIndex, Zone};
+use super::time::TimeIndex;
 use crate::{Error, Result};
 
 /// A grid may have this many steps a row, and [`FREE_STEPS`] more: beyond that a stamp must be wrong.
 const STEPS_PER_ROW: usize = 100;
 const FREE_STEPS: usize = 100_000;
-
-/// The rows of one series.
-#[derive(Debug)]
-pub(crate) struct Rows {
-    id: String,
-    rows: Vec<usize>,
-    out_of_order: usize,
-}
-
-impl Rows {
-    pub(crate) fn new(id: String, rows: Vec<usize>) -> Self {
-        Rows { id, rows, out_of_order: 0 }
-    }
-
-    /// Sorts by stamp, equal stamps in file order, and counts rows that came too late.
-    pub(crate) fn sort(&mut self, stamps: &[i64]) {
-        let mut newest = i64::MIN;
-        for row in &self.rows {
-            self.out_of_order += usize::from(stamps[*row] < newest);
-            newest = newest.max(stamps[*row]);
-        }
-        if self.out_of_order > 0 {
-            self.rows.sort_by_key(|row| (stamps[*row], *row));
-        }
-    }
-
-    /// Refuses several rows for one stamp.
-    pub(crate) fn check_distinct(&self, stamps: &Stamps) -> Result<()> {
-        let same = |a: &usize, b: &usize| stamps.values[*a] == stamps.values[*b];
-        match self.rows.chunk_by(same).find(|rows| rows.len() > 1) {
-            Some(rows) => Err(Error::DuplicateStamp {
-                series: self.id.clone(),
-                stamp: stamps.tell(stamps.values[rows[0]]),
-                count: rows.len(),
-            }),
-            None => Ok(()),
-        }
-    }
-
-    fn stamps<'a>(&'a self, stamps: &'a [i64]) -> impl Iterator<Item = i64> + 'a {
-        self.rows.iter().map(|row| stamps[*row])
-    }
-}
-
-/// The most frequent distance between neighbouring stamps, as a fixed or calendar step.
-pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
-    let mut counts: HashMap<i64, usize> = HashMap::new();
-    for series in rows {
-        for (a, b) in series.stamps(&stamps.values).zip(series.stamps(&stamps.values).skip(1)) {
-            // Stamps too far apart for their distance to be a number are found off the grid later.
-            if let Some(distance) = b.checked_sub(a).filter(|distance| *distance > 0) {
-                *counts.entry(distance).or_default() += 1;
-            }
-        }
-    }
-    // The shorter of two equally frequent distances, so that the answer does not depend on a hash.
-    let Some((distance, _)) = counts.iter().max_by_key(|(distance, n)| (**n, -**distance)) else {
-        let longest = rows.iter().max_by_key(|rows| rows.rows.len());
-        return Err(Error::UnknownStep {
-            series: longest.map_or_else(String::new, |rows| rows.id.clone()),
-            steps: longest.map_or(0, |rows| rows.rows.len()),
-        });
-    };
-    if stamps.is_index {
-        return Ok(Step::Index(*distance));
-    }
-    let fits = |step: &Step| {
-        rows.iter().all(|rows| {
-            let mut all = rows.stamps(&stamps.values);
-            let Some(start) = all.next() else { return true };
-            let index = grid(rows, stamps, start, *step);
-            all.all(|stamp| index.position(stamp).is_some())
-        })
-    };
-    Ok(candidates(*distance, stamps).into_iter().find(fits).unwrap_or(Step::Nanos(*distance)))
-}
-
-/// The grid of a step that begins at `start`; of month ends, if only those hold all stamps.
-fn grid(rows: &Rows, stamps: &Stamps, start: i64, step: Step) -> TimeIndex {
-    let plain = TimeIndex::new(start, step, stamps.zone.clone(), 0);
-    let holds_all = |index: &TimeIndex| rows.stamps(&stamps.values).all(|s| index.position(s).is_some());
-    match plain.on_month_ends() {
-        Some(ends) if !holds_all(&plain) && holds_all(&ends) => ends,
-        _ => plain,
-    }
-}
-
-/// The index of a set of stamps in any order, repeated or not, with the step told from them.
-///
-/// # Errors
-/// [`Error::UnknownStep`] if fewer than two stamps differ.
-pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIndex> {
-    let stamps = Stamps { values: stamps.to_vec(), zone: zone.clone(), is_index, note: None };
-    let mut rows = Rows::new("time stamps".to_string(), (0..stamps.values.len()).collect());
-    rows.sort(&stamps.values);
-    let step = infer_step(std::slice::from_ref(&rows), &stamps)?;
-    let start = rows.stamps(&stamps.values).next().unwrap_or(0);
-    let end = rows.stamps(&stamps.values).last().unwrap_or(0);
-    let index = grid(&rows, &stamps, start, step);
-    Ok(TimeIndex { len: index.position(end).unwrap_or(0) + 1, ..index })
-}
-
-/// Steps that may have produced a distance in nanoseconds, the likeliest first.
-fn candidates(distance: i64, stamps: &Stamps) -> Vec<Step> {
-    const DAY: i64 = 86_400_000_000_000;
-    const HOUR: i64 = DAY / 24;
-    let mut steps = Vec::new();
-    let days = (distance + HOUR) / DAY;
-    let near_days = days >= 1 && (distance - days * DAY).abs() <= HOUR;
-    if near_days && stamps.zone.has_uneven_days() {
-        steps.extend(i32::try_from(days).map(Step::Days));
-    }
-    steps.push(Step::Nanos(distance));
-    for months in [1, 3, 6, 12] {
-        // A month has 28 to 31 days.
-        if (28 * i64::from(months)..=31 * i64::from(months)).contains(&days) {
-            steps.push(Step::Months(months));
-        }
-    }
-    steps
-}
+/// Steps of a series from which its own step can be told.
+const FEWEST_TO_TELL: usize = 4;
 
 /// A series on its grid.
 #[derive(Debug)]
-pub(crate) struct Regular {
-    pub(crate) series: Series,
-    pub(crate) counts: RowCounts,
-    /// Steps between the two closest rows with different stamps; 0 if there are no two.
-    pub(crate) closest: usize,
+pub(super) struct Regular {
+    pub(super) series: Series,
+    pub(super) counts: RowCounts,
 }
 
 /// Puts the rows of a series on the grid of `step`.
-pub(crate) fn regularise(
-    rows: &Rows,
-    stamps: &Stamps,
-    values: &[Vec<f64>],
+///
+/// # Errors
+/// [`Error::DuplicateStamp`] and [`Error::OutOfOrder`] where the policy refuses them, [`Error::Irregular`] for
+/// stamps off the grid, [`Error::MixedSteps`] for a series with a step of its own, [`Error::TooSparse`], and
+/// [`Error::Infinite`].
+pub(super) fn regularise(
+    rows: &SeriesRows<'_>,
+    axis: &Axis,
     step: Step,
     channels: &[String],
     options: &ReadOptions,
 ) -> Result<Regular> {
-    let start = rows.rows.first().map_or(0, |row| stamps.values[*row]);
-    let mut index = grid(rows, stamps, start, step);
-    let tell = |stamp: i64| stamps.tell(stamp);
-    let irregular = |stamp: i64| Error::Irregular {
-        series: rows.id.clone(),
-        stamp: tell(stamp),
-        step: step.to_string(),
-        start: tell(start),
-    };
-    if stamps.is_index != matches!(step, Step::Index(_)) {
-        let kind = if stamps.is_index { "integers" } else { "time stamps" };
+    if rows.out_of_order > 0 && options.out_of_order == super::OutOfOrder::Error {
+        return Err(Error::OutOfOrder { series: rows.id.to_string(), count: rows.out_of_order });
+    }
+    if axis.is_index != matches!(step, Step::Index(_)) {
+        let kind = if axis.is_index { "integers" } else { "time stamps" };
         return Err(Error::option("freq", step, format!("the time column holds {kind}")));
     }
-    let end = rows.rows.last().map_or(start, |row| stamps.values[*row]);
-    index.len = match index.position(end) {
-        Some(position) => position + 1,
-        // The last stamp is off the grid; the first that is off it tells more.
-        None => {
-            let off = rows.stamps(&stamps.values).find(|stamp| index.position(*stamp).is_none());
-            return Err(irregular(off.unwrap_or(end)));
-        }
-    };
-    if index.len > rows.rows.len() * STEPS_PER_ROW + FREE_STEPS {
-        return Err(Error::TooSparse {
-            series: rows.id.clone(),
-            steps: index.len,
-            step: step.to_string(),
-            start: tell(start),
-            end: tell(end),
-            rows: rows.rows.len(),
-        });
+    if let Some(aggregation) = options.aggregate {
+        return resample(rows, axis, step, channels, aggregation);
     }
-
-    let mut grid = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
-    let mut counts =
-        RowCounts { rows: rows.rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
-    let (mut n_filled, mut last, mut closest) = (0, 0, 0);
-    let mut at = 0;
-    while at < rows.rows.len() {
-        let stamp = stamps.values[rows.rows[at]];
-        let same = rows.rows[at..].iter().take_while(|row| stamps.values[**row] == stamp).count();
-        let position = index.position(stamp).ok_or_else(|| irregular(stamp))?;
-        if n_filled > 0 {
-            let distance = position - last;
-            closest = if closest == 0 { distance } else { closest.min(distance) };
+    let index = spanning(grid(rows.stamps, axis, step), rows, axis)?;
+    let mut values = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
+    let mut counts = RowCounts { rows: rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
+    let fixed = match step {
+        Step::Nanos(step) | Step::Index(step) => Some(step),
+        Step::Days(_) | Step::Months(_) => None,
+    };
+    let (mut n_filled, mut closest) = (0, usize::MAX);
+    let mut last: Option<(i64, usize)> = None;
+    for (stamp, group) in rows.by_stamp() {
+        if group.len() > 1 && options.duplicates == Duplicates::Error {
+            let stamp = axis.tell(stamp);
+            return Err(Error::DuplicateStamp { series: rows.id.to_string(), stamp, count: group.len() });
         }
-        last = position;
-        for (channel, column) in values.iter().enumerate() {
-            let group = &rows.rows[at..at + same];
-            grid[[position, channel]] = match group {
-                [only] => column[*only],
-                group => options.duplicates.merge(group.iter().map(|row| column[*row])),
+        let position = match (last, fixed) {
+            // Neighbours are told without a division.
+            (Some((before, at)), Some(step)) if before.checked_add(step) == Some(stamp) => at + 1,
+            _ => index.position(stamp).ok_or_else(|| irregular(rows, axis, &index, stamp))?,
+        };
+        if let Some((_, at)) = last {
+            closest = closest.min(position - at);
+        }
+        last = Some((stamp, position));
+        for channel in 0..channels.len() {
+            let cells = &rows.column(channel)[group.clone()];
+            values[[position, channel]] = match (cells, options.duplicates) {
+                ([only], _) => *only,
+                (several, Duplicates::Merge(aggregation)) => aggregation.merge(several),
+                (several, Duplicates::Error) => several[0],
             };
         }
-        counts.duplicates += same - 1;
+        counts.duplicates += group.len() - 1;
         n_filled += 1;
-        at += same;
     }
     counts.absent = index.len - n_filled;
-    Ok(Regular { series: Series::new(rows.id.clone(), index, grid, channels)?, counts, closest })
+    if options.freq.is_none() && n_filled >= FEWEST_TO_TELL && closest > 1 {
+        // It never has two neighbouring steps: it is not on the panel's step but on one of its own.
+        return Err(Error::MixedSteps {
+            series: rows.id.to_string(),
+            found: step.times(closest).unwrap_or(step).to_string(),
+            expected: step.to_string(),
+        });
+    }
+    Ok(Regular { series: Series::new(rows.id, index, values, channels)?, counts })
+}
+
+/// The grid up to the last row.
+pub(super) fn spanning(index: TimeIndex, rows: &SeriesRows<'_>, axis: &Axis) -> Result<TimeIndex> {
+    let end = rows.stamps.last().copied().unwrap_or(index.start);
+    let Some(position) = index.position(end) else {
+        // The last stamp is off the grid; the first that is off it tells more.
+        let off = rows.stamps.iter().find(|stamp| index.position(**stamp).is_none());
+        return Err(irregular(rows, axis, &index, off.copied().unwrap_or(end)));
+    };
+    let len = position.saturating_add(1);
+    if len > rows.len().saturating_mul(STEPS_PER_ROW).saturating_add(FREE_STEPS) {
+        return Err(Error::TooSparse {
+            series: rows.id.to_string(),
+            steps: len,
+            step: index.step.to_string(),
+            start: axis.tell(index.start),
+            end: axis.tell(end),
+            rows: rows.len(),
+        });
+    }
+    Ok(TimeIndex { len, ..index })
+}
+
+fn irregular(rows: &SeriesRows<'_>, axis: &Axis, index: &TimeIndex, stamp: i64) -> Error {
+    Error::Irregular {
+        series: rows.id.to_string(),
+        stamp: axis.tell(stamp),
+        step: index.step.to_string(),
+        start: axis.tell(index.start),
+    }
 }

@@ -1,61 +1,195 @@
-//! Text files before they are parsed: encoding, separator, and lines that have too few or too many cells.
+//! Text files before they are parsed: pieces of whole lines, encoding, separator, ragged rows.
+
+use std::io::{self, Read};
+
+use rayon::prelude::*;
 
 use crate::{Error, Result};
 
 /// Cells that mean "missing" in text files.
-const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"];
+pub(super) const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"];
+/// Bytes that are parsed at a time.
+const CHUNK: usize = 8 << 20;
+/// No line is longer.
+const LONGEST_LINE: usize = 64 << 20;
+/// Bytes that one thread checks at a time.
+const SHARE: usize = 1 << 20;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The text of a cell, unless it means "missing".
 pub(super) fn present(cell: Option<&str>) -> Option<&str> {
     cell.map(str::trim).filter(|cell| !MISSING.contains(cell))
 }
 
-/// A file without the blank lines at its end, which are no rows.
-pub(super) fn without_blank_end(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
-    &bytes[..end]
+/// Cuts what a reader gives into pieces of whole lines, in memory that does not grow with the file.
+pub(super) struct LineChunks<'a> {
+    reader: Box<dyn Read + Send + 'a>,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were handed out.
+    used: usize,
+    is_first: bool,
+    is_over: bool,
+    quotes: Quotes,
+}
+
+/// Whether a line end may stand inside quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quotes {
+    Csv,
+    None,
+}
+
+impl std::fmt::Debug for LineChunks<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LineChunks").field("used", &self.used).finish_non_exhaustive()
+    }
+}
+
+impl<'a> LineChunks<'a> {
+    pub(super) fn new(reader: Box<dyn Read + Send + 'a>, quotes: Quotes) -> Self {
+        LineChunks { reader, buffer: Vec::new(), used: 0, is_first: true, is_over: false, quotes }
+    }
+
+    /// The next lines, `None` at the end; blank lines at the end of the file are no lines.
+    ///
+    /// # Errors
+    /// What the reader says, and invalid data for a line of over 64 MiB.
+    pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        self.buffer.drain(..self.used);
+        self.used = 0;
+        let mut wanted = CHUNK;
+        loop {
+            let missing = wanted.saturating_sub(self.buffer.len());
+            if !self.is_over {
+                let n = self.reader.by_ref().take(missing as u64).read_to_end(&mut self.buffer)?;
+                self.is_over = n < missing;
+            }
+            if self.is_first {
+                let mark = usize::from(self.buffer.starts_with(BYTE_ORDER_MARK)) * BYTE_ORDER_MARK.len();
+                let blank = self.buffer[mark..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+                let skipped = mark + blank.count();
+                self.buffer.drain(..skipped);
+                self.is_first = false;
+                if skipped > 0 {
+                    continue;
+                }
+            }
+            if self.is_over {
+                let end = self.buffer.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
+                self.used = end.map_or(0, |at| at + 1);
+                return Ok((self.used > 0).then(|| &self.buffer[..self.used]));
+            }
+            if let Some(end) = last_line_end(&self.buffer, self.quotes) {
+                self.used = end;
+                return Ok(Some(&self.buffer[..end]));
+            }
+            if self.buffer.len() >= LONGEST_LINE {
+                let reason = "a line is longer than 64 MiB, or a quote is opened and never closed";
+                return Err(io::Error::other(reason));
+            }
+            wanted = 2 * self.buffer.len();
+        }
+    }
+}
+
+/// Where the last whole line ends, its line feed included.
+fn last_line_end(bytes: &[u8], quotes: Quotes) -> Option<usize> {
+    if quotes == Quotes::None || memchr::memchr(b'"', bytes).is_none() {
+        return memchr::memrchr(b'\n', bytes).map(|at| at + 1);
+    }
+    line_ends_outside_quotes(bytes).last()
+}
+
+/// Where the first line ends, its line feed included; the whole if it has none.
+pub(super) fn first_line_end(bytes: &[u8]) -> usize {
+    line_ends_outside_quotes(bytes).next().unwrap_or(bytes.len())
+}
+
+fn line_ends_outside_quotes(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let mut is_quoted = false;
+    memchr::memchr2_iter(b'"', b'\n', bytes).filter_map(move |at| {
+        if bytes[at] == b'"' {
+            is_quoted = !is_quoted;
+            return None;
+        }
+        (!is_quoted).then_some(at + 1)
+    })
 }
 
 /// The separator that the header uses most.
-pub(super) fn separator(bytes: &[u8]) -> u8 {
-    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+pub(super) fn separator(header: &[u8]) -> u8 {
     let count = |separator: &u8| header.iter().filter(|byte| *byte == separator).count();
     [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
-/// Refuses bytes that are not UTF-8, with their line.
-pub(super) fn check_utf8(bytes: &[u8], input: &str) -> Result<()> {
+/// Refuses bytes that are not UTF-8, with their line; `first_line` is the number of the first one.
+pub(super) fn check_utf8(bytes: &[u8], input: &str, first_line: usize) -> Result<()> {
     let Err(error) = std::str::from_utf8(bytes) else {
         return Ok(());
     };
     let at = error.valid_up_to();
     Err(Error::NotUtf8 {
         input: input.to_string(),
-        line: 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count(),
+        line: first_line + memchr::memchr_iter(b'\n', &bytes[..at]).count(),
         byte: bytes[at],
     })
 }
 
-/// Every line has to have as many cells as the header. Files with quotes are left to the reader.
-pub(super) fn check_cells(bytes: &[u8], input: &str, separator: u8) -> Result<()> {
-    if bytes.contains(&b'"') {
+/// Every line has to have as many cells as the header; `first_row` is the number of the first line. Pieces
+/// with quotes are left to the reader.
+pub(super) fn check_cells(
+    bytes: &[u8],
+    input: &str,
+    separator: u8,
+    expected: usize,
+    first_row: usize,
+) -> Result<()> {
+    if memchr::memchr(b'"', bytes).is_some() {
         return Ok(());
     }
-    let count = |line: &[u8]| 1 + line.iter().filter(|byte| **byte == separator).count();
-    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let expected = count(header);
-    let ragged = bytes
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .enumerate()
-        .skip(1)
-        .find(|(_, line)| !line.is_empty() && count(line) != expected);
-    match ragged {
-        Some((row, line)) => {
-            Err(Error::RaggedRow { input: input.to_string(), row, found: count(line), expected })
-        }
-        None => Ok(()),
+    let shares = shares(bytes);
+    if !shares.par_iter().any(|share| lines(share).any(|line| is_ragged(line, separator, expected))) {
+        return Ok(());
     }
+    let ragged = lines(bytes).enumerate().find(|(_, line)| is_ragged(line, separator, expected));
+    ragged.map_or(Ok(()), |(row, line)| {
+        let found = count_cells(line, separator);
+        Err(Error::RaggedRow { input: input.to_string(), row: first_row + row, found, expected })
+    })
+}
+
+fn is_ragged(line: &[u8], separator: u8, expected: usize) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    !line.is_empty() && count_cells(line, separator) != expected
+}
+
+fn count_cells(line: &[u8], separator: u8) -> usize {
+    1 + line.iter().map(|byte| usize::from(*byte == separator)).sum::<usize>()
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', bytes).chain((!bytes.ends_with(b"\n")).then_some(bytes.len()));
+    ends.map(move |end| {
+        let line = &bytes[start..end];
+        start = end + 1;
+        line
+    })
+}
+
+/// Pieces of whole lines, about a megabyte each.
+fn shares(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut shares = Vec::new();
+    while bytes.len() > SHARE {
+        let end = memchr::memchr(b'\n', &bytes[SHARE..]).map_or(bytes.len(), |at| SHARE + at + 1);
+        let (share, rest) = bytes.split_at(end);
+        shares.push(share);
+        bytes = rest;
+    }
+    if !bytes.is_empty() {
+        shares.push(bytes);
+    }
+    shares
 }
 
 #[cfg(test)]
@@ -64,17 +198,17 @@ mod tests {
 
     #[test]
     fn the_separator_is_the_one_that_the_header_uses_most() {
-        assert_eq!(separator(b"ds,y\n1;2,3"), b',');
-        assert_eq!(separator(b"ds;a;y (kW, mean)\n"), b';');
-        assert_eq!(separator(b"ds\ty\n"), b'\t');
+        assert_eq!(separator(b"ds,y"), b',');
+        assert_eq!(separator(b"ds;a;y (kW, mean)"), b';');
+        assert_eq!(separator(b"ds\ty"), b'\t');
     }
 
     #[test]
     fn lines_are_counted_from_the_first_row_of_data() {
-        let message = check_cells(b"ds,y\r\n1,2\r\n3\r\n", "t.csv", b',').unwrap_err().to_string();
+        let message = check_cells(b"1,2\r\n3\r\n", "t.csv", b',', 2, 1).unwrap_err().to_string();
         assert!(message.starts_with("\"t.csv\", row 2 has 1 cells, but the header has 2"), "{message}");
-        assert!(check_cells(b"ds,y\n1,\n\n2,3", "t.csv", b',').is_ok());
-        assert!(check_cells(b"ds,y\n1,\"a,b\"", "t.csv", b',').is_ok());
+        assert!(check_cells(b"1,\n\n2,3", "t.csv", b',', 2, 1).is_ok());
+        assert!(check_cells(b"1,\"a,b\"", "t.csv", b',', 2, 1).is_ok());
     }
 
     #[test]
@@ -83,5 +217,28 @@ mod tests {
         for cell in [None, Some(""), Some(" NA "), Some("null"), Some("?")] {
             assert_eq!(present(cell), None);
         }
+    }
+
+    #[test]
+    fn chunks_end_at_line_ends_outside_quotes_and_lose_nothing() {
+        let line = "2024-01-01,\"two\nlines\",1.5\n";
+        let text = format!("\u{feff}\n{}\n\n", line.repeat(2 * CHUNK / line.len() + 10));
+        let mut chunks = LineChunks::new(Box::new(text.as_bytes()), Quotes::Csv);
+        let mut joined = Vec::new();
+        let mut n_chunks = 0;
+        while let Some(chunk) = chunks.next().unwrap() {
+            assert!(chunk.starts_with(b"2024"));
+            joined.extend_from_slice(chunk);
+            n_chunks += 1;
+        }
+        assert!(n_chunks >= 2);
+        assert_eq!(joined, text.trim_start_matches('\u{feff}').trim_matches('\n').as_bytes());
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_told_before_memory_runs_out() {
+        let text = "a\"b\n".to_string() + &"1,2\n".repeat(LONGEST_LINE / 2);
+        let mut chunks = LineChunks::new(Box::new(text.as_bytes()), Quotes::Csv);
+        assert!(chunks.next().unwrap_err().to_string().contains("never closed"));
     }
 }

@@ -44,7 +44,7 @@ impl Zone {
     }
 
     /// The civil time of an instant in this zone.
-    fn civil(&self, nanos: i64) -> DateTime {
+    pub(super) fn civil(&self, nanos: i64) -> DateTime {
         // Every i64 of nanoseconds lies inside the range of a time stamp.
         let stamp = Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::UNIX_EPOCH);
         match self {

@@ -1,6 +1,6 @@
 //! Time stamps that cannot be read, do not fit together, or lie absurdly far apart.
 
-use forecast::data::Duplicates;
+use forecast::data::{Aggregation, Duplicates};
 use forecast::{Panel, ReadOptions};
 
 use crate::{refused, refused_with};
@@ -64,12 +64,16 @@ fn duplicate_stamps_name_series_stamp_and_the_policies() {
 
 #[test]
 fn every_policy_for_duplicates_keeps_what_its_name_says() {
-    for (duplicates, expected) in [(Duplicates::First, 10), (Duplicates::Last, 30), (Duplicates::Mean, 20)] {
+    for (duplicates, expected) in [
+        (Duplicates::Merge(Aggregation::First), 10),
+        (Duplicates::Merge(Aggregation::Last), 30),
+        (Duplicates::Merge(Aggregation::Mean), 20),
+    ] {
         let options = ReadOptions { duplicates, ..ReadOptions::default() };
         let panel = Panel::read_csv(DUPLICATES.as_bytes(), "load.csv", &options).unwrap();
         let values: Vec<i32> = panel.series()[0].values().iter().map(|v| *v as i32).collect();
-        assert_eq!(values, [1, expected, 2, 3], "{duplicates}");
-        assert_eq!(panel.report().counts[0].duplicates, 1, "{duplicates}");
+        assert_eq!(values, [1, expected, 2, 3], "{duplicates:?}");
+        assert_eq!(panel.report().counts[0].duplicates, 1, "{duplicates:?}");
     }
 }
 
@@ -80,7 +84,7 @@ fn an_irregular_stamp_is_named_with_grid_and_start() {
             "ds,y\n2024-01-01 00:00,1\n2024-01-01 01:00,2\n2024-01-01 02:07,3\n2024-01-01 03:00,4\n2024-01-01 04:00,5\n"
         ),
         "series \"y\" is irregular: 2024-01-01 02:07:00 is not on the grid of 1h steps that starts at \
-         2024-01-01 00:00:00; give its step with --freq, or resample it"
+         2024-01-01 00:00:00; give its step with --freq, or resample it with --freq and --aggregate, for example --freq 1h --aggregate mean"
     );
 }
 

@@ -101,14 +101,26 @@ pub(crate) struct InputArguments {
     /// The zone of stamps without an offset, such as Europe/Rome or UTC.
     #[arg(long, value_name = "ZONE")]
     pub(crate) tz: Option<String>,
-    /// Several rows for one stamp: error, first, last or mean.
+    /// Several rows for one stamp: error, mean, sum, first, last, min, max or count.
     #[arg(long, value_name = "POLICY", default_value = "error")]
     pub(crate) duplicates: String,
+    /// Rows older than a row before them: sort or error.
+    #[arg(long, value_name = "POLICY", default_value = "sort")]
+    pub(crate) out_of_order: String,
+    /// Resample rows to the step of --freq by their mean, sum, first, last, min, max or count.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) aggregate: Option<String>,
+    /// The form of time stamps in text, such as "%d.%m.%Y %H:%M" [default: told from the stamps].
+    #[arg(long, value_name = "FORM")]
+    pub(crate) time_format: Option<String>,
+    /// The format of the data [default: told from the name or the first bytes].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// The data: CSV, Parquet or Arrow IPC, long or wide.
+    /// The data: CSV, Parquet, Arrow or JSON, long or wide; a file, a quoted pattern, a folder, or - for standard input.
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArguments,
@@ -145,7 +157,7 @@ pub(crate) struct FittingArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct FitArguments {
-    /// The data: CSV, Parquet or Arrow IPC, long or wide.
+    /// The data: CSV, Parquet, Arrow or JSON, long or wide; a file, a quoted pattern, a folder, or - for standard input.
     pub(crate) data: PathBuf,
     /// The model: naive, seasonal-naive, drift, window-mean or ar.
     #[arg(long, default_value = "ar", conflicts_with = "config")]
@@ -208,7 +220,7 @@ pub(crate) struct ForecastArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BacktestArguments {
-    /// The data: CSV, Parquet or Arrow IPC, long or wide.
+    /// The data: CSV, Parquet, Arrow or JSON, long or wide; a file, a quoted pattern, a folder, or - for standard input.
     pub(crate) data: PathBuf,
     /// The models; seasonal-naive always stands beside them.
     #[arg(long, value_name = "MODEL,...", value_delimiter = ',', default_value = "ar")]

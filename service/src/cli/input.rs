@@ -1,5 +1,6 @@
 //! From arguments to what the library takes.
 
+use std::io::Read;
 use std::path::Path;
 
 use forecast::data::{Scaling, Zone};
@@ -13,7 +14,11 @@ use super::failure::Failure;
 pub(crate) fn read(path: &Path, input: &InputArguments, console: &Console) -> Result<Panel, Failure> {
     let panel = {
         let _progress = console.progress(format!("reading {}", path.display()));
-        Panel::read(path, &read_options(input)?)?
+        let options = read_options(input)?;
+        match path.as_os_str() == "-" {
+            true => Panel::read_bytes(&standard_input()?, "standard input", &options)?,
+            false => Panel::read(path, &options)?,
+        }
     };
     describe(&panel, &path.display().to_string(), console);
     Ok(panel)
@@ -55,7 +60,20 @@ fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
         freq: input.freq.as_deref().map(str::parse).transpose()?,
         zone: input.tz.as_deref().map(Zone::named).transpose()?,
         duplicates: input.duplicates.parse()?,
+        out_of_order: input.out_of_order.parse()?,
+        aggregate: input.aggregate.as_deref().map(str::parse).transpose()?,
+        time_format: input.time_format.clone(),
+        format: input.input_format.as_deref().map(str::parse).transpose()?,
+        ..ReadOptions::default()
     })
+}
+
+fn standard_input() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::User(format!("cannot read standard input: {error}")))?;
+    Ok(bytes)
 }
 
 /// The configuration of a model with the settings that were typed.

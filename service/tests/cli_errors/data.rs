@@ -75,7 +75,11 @@ fn duplicate_stamps_are_named_and_the_flag_that_the_message_offers_works() {
     for command in ["fit -o m.longcast", "inspect", "backtest"] {
         refused(&folder, &format!("{command} data.csv"), &parts);
     }
-    refused(&folder, "inspect data.csv --duplicates all", &["\"all\"", "error, first, last or mean"]);
+    refused(
+        &folder,
+        "inspect data.csv --duplicates all",
+        &["\"all\"", "error, mean, sum, first, last, min, max or count"],
+    );
     for policy in ["first", "last", "mean"] {
         let run = folder.run(&format!("inspect data.csv --duplicates {policy}")).succeeded();
         assert!(run.stderr.contains("1 duplicate"), "{}", run.stderr);

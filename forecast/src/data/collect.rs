@@ -1,0 +1,267 @@
+//! Frames into compact rows: a code for the id, a stamp, a number for each target.
+
+use std::collections::HashMap;
+
+use super::civil::{Hint, order_hint};
+use super::columns::Parts;
+use super::frame::{Frame, Kind};
+use super::read::ReadOptions;
+use super::rows::Unsorted;
+use super::stamp::{self, Axis, Stamps, TextStamps};
+use super::step::Step;
+use super::time::Zone;
+use crate::{Error, Result};
+
+/// Collects the rows of frames that have the same columns.
+#[derive(Debug)]
+pub(super) struct Collector {
+    pub(super) parts: Parts,
+    reader: StampReader,
+    zone: Option<Zone>,
+    force_index: bool,
+    known: HashMap<String, u32>,
+    /// Ids of the rows that are held, by code less [`Collector::first`].
+    ids: Vec<String>,
+    first: u32,
+    codes: Vec<u32>,
+    stamps: Vec<i64>,
+    values: Vec<Vec<f64>>,
+}
+
+/// How the time column is read; the first frame decides.
+#[derive(Debug)]
+enum StampReader {
+    Text(TextStamps),
+    /// Integers in text.
+    Digits,
+    Integers,
+    /// Dates or date-times, and their zone.
+    Stamps(Option<String>),
+}
+
+const EXPECTED_INTEGER: &str = "an integer, as in the rows above";
+const EXPECTED_STAMP: &str = "a time stamp, as in the rows above";
+
+impl Collector {
+    /// A collector for frames like the first one, which is not yet added.
+    pub(super) fn new(first: &Frame, parts: Parts, options: &ReadOptions) -> Result<Self> {
+        let reader = stamp_reader(first, &parts.time, options)?;
+        let values = vec![Vec::new(); parts.targets.len()];
+        // A wide file is one series; with one channel it carries the channel's name.
+        let ids = match (&parts.id, &parts.targets[..]) {
+            (Some(_), _) => Vec::new(),
+            (None, [only]) => vec![only.clone()],
+            (None, _) => vec!["series".to_string()],
+        };
+        Ok(Collector {
+            parts,
+            reader,
+            zone: options.zone.clone(),
+            force_index: matches!(options.freq, Some(Step::Index(_))),
+            known: HashMap::new(),
+            ids,
+            first: 0,
+            codes: Vec::new(),
+            stamps: Vec::new(),
+            values,
+        })
+    }
+
+    pub(super) fn n_rows(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Adds the rows of a frame.
+    pub(super) fn push(&mut self, frame: &Frame) -> Result<()> {
+        let n_rows = self.codes.len() + frame.n_rows();
+        if u32::try_from(n_rows).is_err() {
+            let rule = "more rows are not read at once; use `longcast batch`, which reads series by series";
+            return Err(Error::option("the number of rows", n_rows, rule));
+        }
+        self.push_ids(frame)?;
+        self.push_stamps(frame)?;
+        for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
+            frame.append_numbers(name, column)?;
+        }
+        Ok(())
+    }
+
+    fn push_ids(&mut self, frame: &Frame) -> Result<()> {
+        let Collector { parts, known, ids, first, codes, .. } = self;
+        let Some(id) = &parts.id else {
+            codes.resize(codes.len() + frame.n_rows(), 0);
+            return Ok(());
+        };
+        let mut last = codes.last().copied().unwrap_or(*first);
+        frame.each_text(id, |_, cell| {
+            let cell = cell.unwrap_or("");
+            let is_same = last.checked_sub(*first).and_then(|at| ids.get(at as usize));
+            if is_same.is_none_or(|id| id != cell) {
+                last = match known.get(cell) {
+                    Some(code) => *code,
+                    None => {
+                        let code = *first + ids.len() as u32;
+                        known.insert(cell.to_string(), code);
+                        ids.push(cell.to_string());
+                        code
+                    }
+                };
+            }
+            codes.push(last);
+            Ok(())
+        })
+    }
+
+    fn push_stamps(&mut self, frame: &Frame) -> Result<()> {
+        let time = &self.parts.time;
+        let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected);
+        let stamps = &mut self.stamps;
+        let mut add = |cells: Vec<Option<i64>>, expected| match cells.iter().position(Option::is_none) {
+            Some(row) => Err(bad(row, String::new(), expected)),
+            None => {
+                stamps.extend(cells.into_iter().flatten());
+                Ok(())
+            }
+        };
+        match (&mut self.reader, frame.kind(time)?) {
+            (StampReader::Text(reader), Kind::Text) => frame.each_text(time, |row, cell| {
+                let stamp = reader.read(cell).map_err(|cell| bad(row, cell.value, cell.expected))?;
+                stamps.push(stamp);
+                Ok(())
+            }),
+            (StampReader::Digits, Kind::Text) => frame.each_text(time, |row, cell| {
+                let cell = cell.unwrap_or_default().trim();
+                let bad = |_| bad(row, cell.to_string(), EXPECTED_INTEGER);
+                stamps.push(cell.parse().map_err(bad)?);
+                Ok(())
+            }),
+            (StampReader::Integers, Kind::Integer | Kind::Number) => {
+                add(frame.integers(time).map_err(|_| not_whole(frame, time))?, EXPECTED_INTEGER)
+            }
+            (StampReader::Stamps(zone), Kind::Stamp) => {
+                let (cells, its_zone) = frame.stamps(time)?;
+                if its_zone != *zone {
+                    return Err(bad(
+                        0,
+                        its_zone.unwrap_or_default(),
+                        "a time stamp in the zone of the others",
+                    ));
+                }
+                add(cells, EXPECTED_STAMP)
+            }
+            (_, kind) => Err(bad(0, format!("{kind:?}").to_lowercase(), EXPECTED_STAMP)),
+        }
+    }
+
+    /// All rows that were added.
+    pub(super) fn take_all(&mut self) -> Result<Unsorted> {
+        let taken = std::mem::take(&mut self.stamps);
+        let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
+        let ids = std::mem::take(&mut self.ids);
+        let values = self.values.iter_mut().map(std::mem::take).collect();
+        Ok(Unsorted { ids, codes: std::mem::take(&mut self.codes), stamps, values })
+    }
+
+    /// The rows of all series but the last, whose rows may go on in the next frame; all at the end of the
+    /// input.
+    ///
+    /// # Errors
+    /// [`Error::NotTogether`] if the rows of a series do not stand side by side.
+    pub(super) fn take_complete(&mut self, is_end: bool) -> Result<Unsorted> {
+        let last = self.codes.last().copied().unwrap_or(self.first);
+        let n = if is_end {
+            self.codes.len()
+        } else {
+            self.codes.iter().rposition(|code| *code != last).map_or(0, |at| at + 1)
+        };
+        let lowest = self.codes.first().is_some_and(|code| *code < self.first);
+        if lowest || !self.codes.is_sorted() {
+            return Err(self.not_together());
+        }
+        let first = self.first;
+        let codes: Vec<u32> = take_front(&mut self.codes, n).into_iter().map(|code| code - first).collect();
+        let n_ids = codes.last().map_or(0, |code| *code as usize + 1);
+        self.first += n_ids as u32;
+        let ids = self.ids.drain(..n_ids).collect();
+        let values = self.values.iter_mut().map(|column| take_front(column, n)).collect();
+        let taken = take_front(&mut self.stamps, n);
+        let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
+        Ok(Unsorted { ids, codes, stamps, values })
+    }
+
+    fn not_together(&self) -> Error {
+        let mut newest = self.first;
+        let late = self.codes.iter().find(|code| {
+            let is_late = **code < newest;
+            newest = newest.max(**code);
+            is_late
+        });
+        let id = self.known.iter().find(|(_, code)| Some(*code) == late).map(|(id, _)| id.clone());
+        Error::NotTogether { series: id.unwrap_or_default() }
+    }
+}
+
+/// The first `n` of a vector, which keeps the others.
+fn take_front<T>(values: &mut Vec<T>, n: usize) -> Vec<T> {
+    let rest = values.split_off(n);
+    std::mem::replace(values, rest)
+}
+
+fn stamps(reader: &StampReader, zone: Option<Zone>, force_index: bool, values: Vec<i64>) -> Result<Stamps> {
+    Ok(match reader {
+        StampReader::Text(reader) => Stamps { values, axis: reader.axis() },
+        StampReader::Digits | StampReader::Integers => stamp::from_integers(values, zone, force_index),
+        StampReader::Stamps(own) => {
+            let zone = match (zone, own) {
+                (Some(zone), _) => zone,
+                (None, Some(name)) => Zone::named(name)?,
+                (None, None) => Zone::Local,
+            };
+            Stamps { values, axis: Axis::new(zone) }
+        }
+    })
+}
+
+fn stamp_reader(frame: &Frame, time: &str, options: &ReadOptions) -> Result<StampReader> {
+    Ok(match frame.kind(time)? {
+        Kind::Text => {
+            let first = frame.first_text(time)?;
+            let pattern = options.time_format.as_deref();
+            if first.trim().parse::<i64>().is_ok() && pattern.is_none() {
+                return Ok(StampReader::Digits);
+            }
+            let mut sample = vec![first];
+            if order_hint(sample[0].trim().as_bytes()) == Hint::Either {
+                frame.each_text(time, |_, cell| {
+                    sample.push(cell.unwrap_or_default().to_string());
+                    Ok(())
+                })?;
+            }
+            let sample = sample.iter().map(String::as_str);
+            StampReader::Text(TextStamps::new(options.zone.clone(), pattern, sample)?)
+        }
+        Kind::Integer => StampReader::Integers,
+        Kind::Stamp => StampReader::Stamps(frame.stamps(time)?.1),
+        Kind::Number if frame.integers(time).is_ok() => StampReader::Integers,
+        Kind::Number => return Err(not_whole(frame, time)),
+        Kind::Other => return Err(bad_stamp(frame, time, 0, String::new(), "a time stamp or an integer")),
+    })
+}
+
+/// Names the first number of a time column that is not whole.
+fn not_whole(frame: &Frame, time: &str) -> Error {
+    let numbers = frame.numbers(time).unwrap_or_default();
+    let row = numbers.iter().position(|v| v.fract().abs() > 0.0 || v.is_nan()).unwrap_or(0);
+    let value = numbers.get(row).map_or_else(String::new, f64::to_string);
+    bad_stamp(frame, time, row, value, "a time stamp or an integer")
+}
+
+fn bad_stamp(frame: &Frame, time: &str, row: usize, value: String, expected: &'static str) -> Error {
+    Error::BadStamp {
+        input: frame.input().to_string(),
+        row: frame.row_number(row),
+        column: time.to_string(),
+        value,
+        expected,
+    }
+}

@@ -1,0 +1,198 @@
+//! The rows of all series, compact: sorted by series, then by stamp.
+
+use std::ops::Range;
+
+use super::clock::second_time;
+use super::stamp::Stamps;
+
+/// Rows as they were read: a series code, a stamp and a value for each column.
+#[derive(Debug)]
+pub(super) struct Unsorted {
+    /// Ids by code, in the order of their first rows.
+    pub(super) ids: Vec<String>,
+    pub(super) codes: Vec<u32>,
+    pub(super) stamps: Stamps,
+    /// One vector a column.
+    pub(super) values: Vec<Vec<f64>>,
+}
+
+/// The same rows, those of one series side by side and in the order of their stamps; rows that share a stamp
+/// stay in the order of the file.
+#[derive(Debug)]
+pub(super) struct Rows {
+    ids: Vec<String>,
+    /// Where the rows of each series end.
+    ends: Vec<usize>,
+    pub(super) stamps: Stamps,
+    values: Vec<Vec<f64>>,
+    /// Rows of each series that were older than a row before them.
+    out_of_order: Vec<usize>,
+}
+
+/// The rows of one series.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesRows<'a> {
+    pub(super) id: &'a str,
+    pub(super) stamps: &'a [i64],
+    pub(super) out_of_order: usize,
+    pub(super) values: &'a [Vec<f64>],
+    pub(super) range: Range<usize>,
+}
+
+impl Unsorted {
+    /// Sorts the rows.
+    pub(super) fn sorted(self) -> Rows {
+        let Unsorted { ids, codes, mut stamps, mut values } = self;
+        let mut ends = vec![0usize; ids.len()];
+        for code in &codes {
+            ends[*code as usize] += 1;
+        }
+        let mut total = 0;
+        for end in &mut ends {
+            total += *end;
+            *end = total;
+        }
+        if !codes.is_sorted() {
+            let order = grouped(&codes, &ends);
+            gather(&mut stamps.values, &order);
+            values.iter_mut().for_each(|column| gather(column, &order));
+        }
+        drop(codes);
+        let mut out_of_order = Vec::with_capacity(ids.len());
+        let mut start = 0;
+        for end in &ends {
+            let range = start..*end;
+            let of_series = &mut stamps.values[range.clone()];
+            if stamps.axis.is_clock {
+                second_time(of_series, &stamps.axis.zone);
+            }
+            let late = count_late(of_series);
+            if late > 0 {
+                sort_by_stamp(of_series, &mut values, range);
+            }
+            out_of_order.push(late);
+            start = *end;
+        }
+        Rows { ids, ends, stamps, values, out_of_order }
+    }
+}
+
+impl Rows {
+    pub(super) fn n_rows(&self) -> usize {
+        self.stamps.values.len()
+    }
+
+    pub(super) fn n_series(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// True if a column has no value at all.
+    pub(super) fn is_missing(&self, column: usize) -> bool {
+        self.values[column].iter().all(|value| value.is_nan())
+    }
+
+    /// Forgets the columns that are not marked.
+    pub(super) fn keep_columns(&mut self, keep: &[bool]) {
+        let mut keep = keep.iter();
+        self.values.retain(|_| keep.next().copied().unwrap_or(true));
+    }
+
+    pub(super) fn series(&self, at: usize) -> SeriesRows<'_> {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        let range = start..self.ends[at];
+        SeriesRows {
+            id: &self.ids[at],
+            stamps: &self.stamps.values[range.clone()],
+            out_of_order: self.out_of_order[at],
+            values: &self.values,
+            range,
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = SeriesRows<'_>> + Clone {
+        (0..self.n_series()).map(|at| self.series(at))
+    }
+}
+
+impl<'a> SeriesRows<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The values of a column.
+    pub(super) fn column(&self, column: usize) -> &'a [f64] {
+        &self.values[column][self.range.clone()]
+    }
+
+    /// Ranges of rows that share a stamp, oldest first.
+    pub(super) fn by_stamp(&self) -> impl Iterator<Item = (i64, Range<usize>)> + 'a {
+        let mut start = 0;
+        self.stamps.chunk_by(|a, b| a == b).map(move |same| {
+            let range = start..start + same.len();
+            start = range.end;
+            (same[0], range)
+        })
+    }
+}
+
+/// Where each row of the grouped order comes from; rows of one series stay in order.
+fn grouped(codes: &[u32], ends: &[usize]) -> Vec<u32> {
+    let mut next: Vec<usize> = std::iter::once(0).chain(ends.iter().copied()).collect();
+    let mut order = vec![0; codes.len()];
+    for (row, code) in codes.iter().enumerate() {
+        let at = &mut next[*code as usize];
+        order[*at] = row as u32;
+        *at += 1;
+    }
+    order
+}
+
+fn gather<T: Copy>(column: &mut Vec<T>, order: &[u32]) {
+    *column = order.iter().map(|row| column[*row as usize]).collect();
+}
+
+/// How many stamps are older than one before them.
+fn count_late(stamps: &[i64]) -> usize {
+    let mut newest = i64::MIN;
+    let mut late = 0;
+    for stamp in stamps {
+        late += usize::from(*stamp < newest);
+        newest = newest.max(*stamp);
+    }
+    late
+}
+
+fn sort_by_stamp(stamps: &mut [i64], values: &mut [Vec<f64>], range: Range<usize>) {
+    let mut order: Vec<usize> = (0..stamps.len()).collect();
+    // Stable: rows that share a stamp stay in the order of the file.
+    order.sort_by_key(|row| stamps[*row]);
+    stamps.copy_from_slice(&order.iter().map(|row| stamps[*row]).collect::<Vec<_>>());
+    for column in values {
+        let column = &mut column[range.clone()];
+        column.copy_from_slice(&order.iter().map(|row| column[*row]).collect::<Vec<_>>());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Zone;
+    use crate::data::stamp::Axis;
+
+    #[test]
+    fn rows_are_grouped_and_sorted_and_late_ones_counted() {
+        let unsorted = Unsorted {
+            ids: vec!["a".into(), "b".into()],
+            codes: vec![0, 1, 0, 1, 0, 0],
+            stamps: Stamps { values: vec![3, 5, 1, 6, 2, 3], axis: Axis::new(Zone::Local) },
+            values: vec![vec![30.0, 50.0, 10.0, 60.0, 20.0, 31.0]],
+        };
+        let rows = unsorted.sorted();
+        let (a, b) = (rows.series(0), rows.series(1));
+        assert_eq!((a.stamps, a.column(0)), (&[1, 2, 3, 3][..], &[10.0, 20.0, 30.0, 31.0][..]));
+        assert_eq!((b.stamps, b.column(0)), (&[5, 6][..], &[50.0, 60.0][..]));
+        assert_eq!((a.out_of_order, b.out_of_order, rows.n_rows()), (2, 0, 6));
+        let groups: Vec<_> = a.by_stamp().collect();
+        assert_eq!(groups, [(1, 0..1), (2, 1..2), (3, 2..4)]);
+    }
+}
