@@ -3,8 +3,10 @@
 //! A missing value is NaN in storage, so the values are their own mask and the two cannot disagree;
 //! infinities never get past [`Panel::read`].
 
+mod calendar;
 mod cells;
 mod columns;
+mod covariates;
 mod duplicates;
 mod format;
 mod frame;
@@ -22,7 +24,14 @@ mod text;
 mod time;
 mod window;
 
+pub use calendar::{
+    CalendarFeatures, CalendarTable, FourierTerm, Holidays, TimeFeature, TimeFeatures, calendar_positions,
+};
 pub use cells::Cells;
+pub use covariates::{
+    CovariateColumn, CovariateDeclaration, CovariateFlags, CovariateKind, CovariateSchema, Covariates,
+    DeclaredCovariate, Known, MissingStamps, Unseen, Vocabulary,
+};
 pub use duplicates::Duplicates;
 pub use format::Format;
 pub use frame::{decode, encode};
