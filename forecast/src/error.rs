@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::data::MissingStamps;
+
 /// Everything that can go wrong in this crate.
 ///
 /// Messages are lower case, name the series, the field and the value, and say what to do.
@@ -331,6 +333,35 @@ pub enum Error {
         /// What the solver said.
         reason: String,
     },
+    /// A static covariate has two values in one series.
+    #[error(
+        "series \"{series}\": static covariate \"{column}\" is {first}, but {other}; make it one value, or declare it past or future"
+    )]
+    VaryingStatic {
+        /// The series.
+        series: String,
+        /// The covariate.
+        column: String,
+        /// The first value and its stamp.
+        first: String,
+        /// Another value and its stamp.
+        other: String,
+    },
+    /// Covariates that are known ahead lack values for steps to forecast.
+    #[error(
+        "series \"{series}\" lacks covariates for the {horizon} steps to forecast: {}; give rows with these stamps and no target{}",
+        list_missing(columns), known_ahead_fix(*n_known)
+    )]
+    MissingAhead {
+        /// The series.
+        series: String,
+        /// Steps to forecast.
+        horizon: usize,
+        /// Steps until the first that lacks a value.
+        n_known: usize,
+        /// The columns that lack values, and the stamps.
+        columns: Vec<MissingStamps>,
+    },
     /// A model name that is not known.
     #[error("unknown model \"{name}\"; known models are {known}")]
     UnknownModel {
@@ -477,5 +508,21 @@ fn too_few_rows_fix(longest: usize) -> String {
     match longest {
         0 => "use a longer series, or --model naive".to_string(),
         longest => format!("use an order of at most {longest}"),
+    }
+}
+
+fn list_missing(columns: &[MissingStamps]) -> String {
+    const MOST: usize = 10;
+    let mut listed: Vec<String> = columns.iter().take(MOST).map(ToString::to_string).collect();
+    if columns.len() > MOST {
+        listed.push(format!("and {} more columns", columns.len() - MOST));
+    }
+    listed.join("; ")
+}
+
+fn known_ahead_fix(n_known: usize) -> String {
+    match n_known {
+        0 => String::new(),
+        n_known => format!(", or use a horizon of at most {n_known}"),
     }
 }

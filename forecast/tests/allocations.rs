@@ -1,4 +1,5 @@
-//! Counts allocations: walking over windows, which are views, and observing a step ask the allocator for nothing.
+//! Counts allocations: walking over windows, which are views, and observing a step ask the allocator for nothing,
+//! and calendar features for nothing more the longer the range is.
 #![allow(
     unsafe_code,
     reason = "a counting allocator cannot be written without; it forwards every call unchanged"
@@ -8,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
-use forecast::data::{Series, TimeIndex, WindowSpec};
+use forecast::data::{CalendarFeatures, Cells, Holidays, Series, TimeFeatures, TimeIndex, WindowSpec, Zone};
 use forecast::{FitOptions, Model, ModelConfig, Panel, Step};
 use ndarray::Array2;
 
@@ -118,4 +119,26 @@ fn observing_a_step_allocates_nothing_also_where_its_value_is_missing() {
         }
     });
     assert_eq!((state.index().len - n_steps, n_allocations), (10_000, 0));
+}
+
+#[test]
+fn calendar_features_of_many_steps_allocate_as_little_as_those_of_one() {
+    const N_STEPS: usize = 10_000;
+    let table = [("ds", "2024-12-25"), ("holiday", "christmas")]
+        .map(|(name, cell)| (name.to_string(), Cells::Text(vec![cell.to_string()])));
+    let features = CalendarFeatures {
+        time: TimeFeatures::Informer,
+        fourier: vec!["1D:4".parse().unwrap(), "7D:3".parse().unwrap()],
+        holidays: Holidays::from_table(&table, "holidays.csv").unwrap(),
+    };
+    let zone = Zone::named("Europe/Rome").unwrap();
+    let index = TimeIndex::new(1_735_000_000_000_000_000, "15min".parse().unwrap(), zone, 1);
+    let mut out = Array2::zeros((N_STEPS, features.n_columns(index.step)));
+    let [one, many] = [1, N_STEPS].map(|n_steps| {
+        let rows = out.slice_mut(ndarray::s![..n_steps, ..]);
+        allocations_of(|| features.fill(&index, 0..n_steps, rows).unwrap()).0
+    });
+    assert_eq!(one, many);
+    let n_quarters = out.column(out.ncols() - 1).iter().filter(|on| **on > 0.5).count();
+    assert_eq!(n_quarters, 96);
 }

@@ -1,5 +1,8 @@
 //! Columns of a table outside of polars, and their JSON form.
 
+use std::borrow::Cow;
+
+use super::text::present;
 use super::time::{Zone, format_stamp};
 use crate::{Error, Result};
 
@@ -52,11 +55,30 @@ fn rows(columns: &[(String, Cells)]) -> Result<impl Iterator<Item = Row>> {
 }
 
 impl Cells {
-    fn len(&self) -> usize {
+    /// How many cells there are.
+    pub(crate) fn len(&self) -> usize {
         match self {
             Cells::Text(cells) => cells.len(),
             Cells::Numbers(cells) => cells.len(),
             Cells::Integers(cells) | Cells::Stamps(cells, _) => cells.len(),
+        }
+    }
+
+    /// A cell as text; none where a number is missing.
+    pub(crate) fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+        match self {
+            Cells::Text(cells) => Some(Cow::Borrowed(&cells[row])),
+            Cells::Numbers(cells) => (!cells[row].is_nan()).then(|| cells[row].to_string().into()),
+            Cells::Integers(cells) => Some(cells[row].to_string().into()),
+            Cells::Stamps(cells, zone) => Some(format_stamp(cells[row], zone).into()),
+        }
+    }
+
+    /// A cell as trimmed text, unless it means "missing".
+    pub(crate) fn present(&self, row: usize) -> Option<Cow<'_, str>> {
+        match self.text(row)? {
+            Cow::Borrowed(cell) => present(Some(cell)).map(Cow::Borrowed),
+            told => Some(told),
         }
     }
 

@@ -4,12 +4,14 @@
 //! infinities never get past [`Panel::read`].
 
 mod aggregate;
+mod calendar;
 mod cells;
 mod chunks;
 mod civil;
 mod clock;
 mod collect;
 mod columns;
+mod covariates;
 mod format;
 mod frame;
 mod infer;
@@ -33,7 +35,14 @@ mod time;
 mod window;
 
 pub use aggregate::{Aggregation, Duplicates, OutOfOrder};
+pub use calendar::{
+    CalendarFeatures, CalendarTable, FourierTerm, Holidays, TimeFeature, TimeFeatures, calendar_positions,
+};
 pub use cells::Cells;
+pub use covariates::{
+    CovariateColumn, CovariateDeclaration, CovariateFlags, CovariateKind, CovariateSchema, Covariates,
+    DeclaredCovariate, Known, MissingStamps, Unseen, Vocabulary,
+};
 pub use format::Format;
 pub use frame::encode;
 pub use infer::infer_index;

@@ -234,7 +234,15 @@ pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, 
             match cells {
                 Cells::Numbers(numbers) => frame.append_numbers(name, numbers)?,
                 Cells::Stamps(stamps, _) => {
-                    stamps.extend(frame.stamps(name)?.0.into_iter().map(Option::unwrap_or_default));
+                    for (row, stamp) in frame.stamps(name)?.0.into_iter().enumerate() {
+                        stamps.push(stamp.ok_or_else(|| Error::BadStamp {
+                            input: input.to_string(),
+                            row: frame.row_number(row),
+                            column: name.clone(),
+                            value: String::new(),
+                            expected: "a time stamp, as in the other rows",
+                        })?);
+                    }
                 }
                 Cells::Integers(_) => {}
                 Cells::Text(text) => frame.each_text(name, |_, cell| {
