@@ -50,6 +50,9 @@ enum Topic {
     /// A million windows over a series, and the lag matrix of an autoregression.
     #[command(after_help = "Example: forecast-bench windows --json windows.json")]
     Windows,
+    /// A million rows of CSV and of Parquet to a checked panel, beside polars' own read.
+    #[command(after_help = "Example: forecast-bench read --json read.json")]
+    Read,
     /// Every topic.
     #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
     All,
@@ -71,7 +74,8 @@ fn run(arguments: Arguments) -> Result<()> {
     let topics: &[topics::Run] = match arguments.topic {
         Topic::ColdStart => &[topics::cold_start::run],
         Topic::Windows => &[topics::windows::run],
-        Topic::All => &[topics::cold_start::run, topics::windows::run],
+        Topic::Read => &[topics::read::run],
+        Topic::All => &[topics::cold_start::run, topics::windows::run, topics::read::run],
     };
     let mut records = Vec::new();
     for topic in topics {

@@ -61,6 +61,19 @@ pub(crate) fn resident_bytes() -> Option<f64> {
     Some(kib * 1024.0)
 }
 
+/// Begins a new peak of this process's memory; false where the system cannot.
+pub(crate) fn reset_peak() -> bool {
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// The peak of this process's resident memory in bytes; `None` where the system does not tell.
+pub(crate) fn peak_bytes() -> Option<f64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let kib: f64 =
+        text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
