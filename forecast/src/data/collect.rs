@@ -116,13 +116,6 @@ impl Collector {
         let time = &self.parts.time;
         let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected);
         let stamps = &mut self.stamps;
-        let mut add = |cells: Vec<Option<i64>>, expected| match cells.iter().position(Option::is_none) {
-            Some(row) => Err(bad(row, String::new(), expected)),
-            None => {
-                stamps.extend(cells.into_iter().flatten());
-                Ok(())
-            }
-        };
         match (&mut self.reader, frame.kind(time)?) {
             (StampReader::Text(reader), Kind::Text) => frame.each_text(time, |row, cell| {
                 let stamp = reader.read(cell).map_err(|cell| bad(row, cell.value, cell.expected))?;
@@ -135,11 +128,12 @@ impl Collector {
                 stamps.push(cell.parse().map_err(bad)?);
                 Ok(())
             }),
-            (StampReader::Integers, Kind::Integer | Kind::Number) => {
-                add(frame.integers(time).map_err(|_| not_whole(frame, time))?, EXPECTED_INTEGER)
-            }
+            (StampReader::Integers, Kind::Integer | Kind::Number) => frame
+                .append_integers(time, stamps)
+                .map_err(|_| not_whole(frame, time))?
+                .map_err(|row| bad(row, String::new(), EXPECTED_INTEGER)),
             (StampReader::Stamps(zone), Kind::Stamp) => {
-                let (cells, its_zone) = frame.stamps(time)?;
+                let its_zone = frame.zone(time)?;
                 if its_zone != *zone {
                     return Err(bad(
                         0,
@@ -147,7 +141,8 @@ impl Collector {
                         "a time stamp in the zone of the others",
                     ));
                 }
-                add(cells, EXPECTED_STAMP)
+                let added = frame.append_integers(time, stamps)?;
+                added.map_err(|row| bad(row, String::new(), EXPECTED_STAMP))
             }
             (_, kind) => Err(bad(0, format!("{kind:?}").to_lowercase(), EXPECTED_STAMP)),
         }
@@ -241,8 +236,8 @@ fn stamp_reader(frame: &Frame, time: &str, options: &ReadOptions) -> Result<Stam
             StampReader::Text(TextStamps::new(options.zone.clone(), pattern, sample)?)
         }
         Kind::Integer => StampReader::Integers,
-        Kind::Stamp => StampReader::Stamps(frame.stamps(time)?.1),
-        Kind::Number if frame.integers(time).is_ok() => StampReader::Integers,
+        Kind::Stamp => StampReader::Stamps(frame.zone(time)?),
+        Kind::Number if frame.append_integers(time, &mut Vec::new()).is_ok() => StampReader::Integers,
         Kind::Number => return Err(not_whole(frame, time)),
         Kind::Other => return Err(bad_stamp(frame, time, 0, String::new(), "a time stamp or an integer")),
     })

@@ -281,12 +281,6 @@ impl Frame {
         })
     }
 
-    /// A column of integers; empty cells are `None`.
-    pub(crate) fn integers(&self, name: &str) -> Result<Vec<Option<i64>>> {
-        let series = self.cast(name, &DataType::Int64)?;
-        Ok(series.i64().map_err(internal)?.iter().collect())
-    }
-
     /// Calls `each` with the row and the text of every cell of a column.
     pub(crate) fn each_text(
         &self,
@@ -305,15 +299,32 @@ impl Frame {
         Ok(first.str().map_err(internal)?.get(0).unwrap_or_default().to_string())
     }
 
-    /// A column of dates or date-times as nanoseconds, and its zone where it has one.
-    pub(crate) fn stamps(&self, name: &str) -> Result<(Vec<Option<i64>>, Option<String>)> {
-        let zone = match self.column(name)?.dtype() {
+    /// The zone of a column of dates or date-times, where it has one.
+    pub(crate) fn zone(&self, name: &str) -> Result<Option<String>> {
+        Ok(match self.column(name)?.dtype() {
             DataType::Datetime(_, Some(zone)) => Some(zone.to_string()),
             _ => None,
+        })
+    }
+
+    /// Adds a column of dates or date-times as nanoseconds, or of integers; the row of an empty cell is an error.
+    pub(crate) fn append_integers(&self, name: &str, integers: &mut Vec<i64>) -> Result<Result<(), usize>> {
+        let kind = match self.kind(name)? {
+            Kind::Stamp => DataType::Datetime(TimeUnit::Nanoseconds, None),
+            _ => DataType::Int64,
         };
-        let local = self.cast(name, &DataType::Datetime(TimeUnit::Nanoseconds, None));
-        let physical = local?.to_physical_repr().into_owned();
-        Ok((physical.i64().map_err(internal)?.iter().collect(), zone))
+        let physical = self.cast(name, &kind)?.to_physical_repr().into_owned();
+        let mut row = 0;
+        for part in physical.i64().map_err(internal)?.downcast_iter() {
+            if let Some(at) =
+                part.iter().position(|cell| cell.is_none()).filter(|_| part.validity().is_some())
+            {
+                return Ok(Err(row + at));
+            }
+            integers.extend_from_slice(part.values());
+            row += part.len();
+        }
+        Ok(Ok(()))
     }
 }
 
@@ -492,8 +503,9 @@ mod tests {
                 let column = ("ds".to_string(), Cells::Stamps(vec![0, 3_600_000_000_000], zone.clone()));
                 let bytes = encode(&[column], format).unwrap();
                 let frame = read(&bytes, format);
-                let expected = (vec![Some(0), Some(3_600_000_000_000)], kept.clone());
-                assert_eq!(frame.stamps("ds").unwrap(), expected, "{format:?}");
+                let mut stamps = Vec::new();
+                assert_eq!(frame.append_integers("ds", &mut stamps).unwrap(), Ok(()));
+                assert_eq!((stamps, frame.zone("ds").unwrap()), (vec![0, 3_600_000_000_000], kept.clone()));
             }
         }
     }

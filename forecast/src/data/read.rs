@@ -221,8 +221,7 @@ pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, 
                 let cells = match frame.kind(name)? {
                     Kind::Number | Kind::Integer => Cells::Numbers(Vec::new()),
                     Kind::Stamp => {
-                        let zone =
-                            frame.stamps(name)?.1.map_or(Ok(Zone::Local), |zone| Zone::named(&zone))?;
+                        let zone = frame.zone(name)?.map_or(Ok(Zone::Local), |zone| Zone::named(&zone))?;
                         Cells::Stamps(Vec::new(), zone)
                     }
                     Kind::Text | Kind::Other => Cells::Text(Vec::new()),
@@ -234,15 +233,14 @@ pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, 
             match cells {
                 Cells::Numbers(numbers) => frame.append_numbers(name, numbers)?,
                 Cells::Stamps(stamps, _) => {
-                    for (row, stamp) in frame.stamps(name)?.0.into_iter().enumerate() {
-                        stamps.push(stamp.ok_or_else(|| Error::BadStamp {
-                            input: input.to_string(),
-                            row: frame.row_number(row),
-                            column: name.clone(),
-                            value: String::new(),
-                            expected: "a time stamp, as in the other rows",
-                        })?);
-                    }
+                    let added = frame.append_integers(name, stamps)?;
+                    added.map_err(|row| Error::BadStamp {
+                        input: input.to_string(),
+                        row: frame.row_number(row),
+                        column: name.clone(),
+                        value: String::new(),
+                        expected: "a time stamp, as in the other rows",
+                    })?;
                 }
                 Cells::Integers(_) => {}
                 Cells::Text(text) => frame.each_text(name, |_, cell| {
