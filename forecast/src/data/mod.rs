@@ -3,11 +3,14 @@
 //! A missing value is NaN in storage, so the values are their own mask and the two cannot disagree;
 //! infinities never get past [`Panel::read`].
 
+mod batch;
+mod batches;
 mod cells;
 mod columns;
 mod duplicates;
 mod format;
 mod frame;
+mod order;
 mod panel;
 mod quality;
 mod read;
@@ -21,11 +24,16 @@ mod step;
 mod text;
 mod time;
 mod window;
+mod window_scaling;
+mod window_set;
 
+pub use batch::Batch;
+pub use batches::{BatchOptions, Batches};
 pub use cells::Cells;
 pub use duplicates::Duplicates;
 pub use format::Format;
 pub use frame::{decode, encode};
+pub use order::WindowOrder;
 pub(crate) use panel::label;
 pub use panel::{Panel, ReadReport, RowCounts};
 pub use quality::{ChannelQuality, Quality, SeriesQuality};
@@ -40,3 +48,5 @@ pub use stamp::parse_stamps;
 pub use step::Step;
 pub use time::{Origin, TimeIndex, Zone};
 pub use window::{Window, WindowSpec, Windows};
+pub use window_scaling::WindowScaling;
+pub use window_set::WindowSet;
