@@ -1,8 +1,9 @@
-"""Windows and lag matrices as a user of numpy and statsmodels makes them.
+"""Windows, batches and lag matrices as a user of numpy and statsmodels makes them.
 
-A question is a line of JSON {"task": name, "n_steps": n, "lookback": l, "horizon": h}; the answer is
+A question is a line of JSON {"task": name, "n_steps": n, "n_channels": c, "lookback": l, "horizon": h}; the answer is
 {"seconds": time of the task alone, "checksum": sum of the values read, "growth_bytes": resident memory after
-less before, or null}. The series is 0, 1, ..., 999, 0, 1, ...: whole numbers, so sums are exact in any order.
+less before, or null}. The series is 0, 1, ..., 999, 0, 1, ... step by step and in a step channel by channel: whole
+numbers, so sums are exact in any order.
 """
 
 import json
@@ -15,11 +16,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 from statsmodels.tsa.tsatools import lagmat
 
 BATCH = 1024
+TRAINING_BATCH = 32
 
 
 @cache
-def series(n_steps):
-    return np.arange(n_steps, dtype=np.float64) % 1000.0
+def series(n_steps, n_channels):
+    values = np.arange(n_steps * n_channels, dtype=np.float64) % 1000.0
+    return values if n_channels == 1 else values.reshape(n_steps, n_channels)
+
+
+@cache
+def series_of_float32(n_steps, n_channels):
+    return series(n_steps, n_channels).astype(np.float32)
 
 
 def one_view_a_window(values, lookback, horizon):
@@ -51,6 +59,19 @@ def copies_in_batches(values, lookback, horizon):
     return total
 
 
+def training_batches(values, lookback, horizon):
+    """Every window once in random order, 32 at a time, as (batch, step, channel) of 32 bits."""
+    windows = sliding_window_view(values, lookback + horizon, axis=0).transpose(0, 2, 1)
+    order = np.random.default_rng(1).permutation(len(windows))
+    total = 0.0
+    for start in range(0, len(order), TRAINING_BATCH):
+        batch = windows[order[start : start + TRAINING_BATCH]].astype(np.float32, copy=False)
+        inputs, labels = batch[:, :lookback], batch[:, lookback:]
+        for ends in (inputs[:, 0, 0], inputs[:, -1, -1], labels[:, 0, 0], labels[:, -1, -1]):
+            total += ends.sum(dtype=np.float64)
+    return total
+
+
 def lag_matrix_by_numpy(values, lookback, horizon):
     lags = sliding_window_view(values[:-1], lookback).copy()
     target = values[lookback:].copy()
@@ -75,6 +96,7 @@ TASKS = [
     one_view_a_window,
     columns_at_once,
     copies_in_batches,
+    training_batches,
     lag_matrix_by_numpy,
     lag_matrix_by_statsmodels,
 ]
@@ -82,7 +104,11 @@ BY_NAME = {task.__name__: task for task in TASKS}
 
 for line in sys.stdin:
     question = json.loads(line)
-    task, values = BY_NAME[question["task"]], series(question["n_steps"])
+    shape = question["n_steps"], question["n_channels"]
+    if question["task"] == "training_batches_of_float32":
+        task, values = training_batches, series_of_float32(*shape)
+    else:
+        task, values = BY_NAME[question["task"]], series(*shape)
     before = resident_bytes()
     start = time.perf_counter()
     checksum = task(values, question["lookback"], question["horizon"])

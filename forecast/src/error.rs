@@ -266,7 +266,7 @@ pub enum Error {
         steps: usize,
     },
     /// A series is too short for what is asked.
-    #[error("series \"{series}\" has {steps} steps, but lookback {lookback} + horizon {horizon} needs {}; {}", lookback + horizon, too_short_fix(*steps, *horizon))]
+    #[error("series \"{series}\" has {steps} steps, but lookback {lookback} + horizon {horizon} needs {}; {}", lookback.saturating_add(*horizon), too_short_fix(*steps, *horizon))]
     TooShort {
         /// The series.
         series: String,

@@ -1,5 +1,6 @@
-//! Counts allocations: walking over windows, which are views, and observing a step ask the allocator for nothing,
-//! and calendar features for nothing more the longer the range is.
+//! Counts allocations and the bytes that are held: walking over windows, which are views, filling a batch again and
+//! observing a step ask the allocator for nothing, calendar features for nothing more the longer the range is, and
+//! windows of a long series take little more than the series.
 #![allow(
     unsafe_code,
     reason = "a counting allocator cannot be written without; it forwards every call unchanged"
@@ -9,7 +10,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
-use forecast::data::{CalendarFeatures, Cells, Holidays, Series, TimeFeatures, TimeIndex, WindowSpec, Zone};
+use forecast::data::{
+    Batch, BatchOptions, CalendarFeatures, Cells, Holidays, Scaler, Scaling, Series, TimeFeatures, TimeIndex,
+    WindowOrder, WindowScaling, WindowSet, WindowSpec, Zone,
+};
 use forecast::{FitOptions, Model, ModelConfig, Panel, Step};
 use ndarray::Array2;
 
@@ -17,9 +21,12 @@ thread_local! {
     // Per thread, so that the threads of the test harness do not count. A constant start value needs no
     // allocation of its own.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    // What the thread took less what it gave back, and the most that this has been.
+    static HELD: Cell<i64> = const { Cell::new(0) };
+    static MOST_HELD: Cell<i64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, with a count of the calls that ask for memory.
+/// The system's allocator, with a count of the calls that ask for memory and of the bytes that are held.
 struct Counting;
 
 fn count() {
@@ -27,28 +34,44 @@ fn count() {
     let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
 }
 
+fn hold(taken: usize, given_back: usize) {
+    let Ok(held) = HELD.try_with(|held| {
+        held.set(held.get() + taken as i64 - given_back as i64);
+        held.get()
+    }) else {
+        return;
+    };
+    let _ = MOST_HELD.try_with(|most| most.set(most.get().max(held)));
+}
+
 // SAFETY: every call goes to the system's allocator with the arguments that it came with, and counting
 // neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size(), 0);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size(), 0);
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        // For a moment, both may be there.
+        hold(size, 0);
+        hold(0, layout.size());
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        hold(0, layout.size());
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -62,6 +85,14 @@ fn allocations_of<T>(run: impl FnOnce() -> T) -> (u64, T) {
     let before = ALLOCATIONS.get();
     let result = run();
     (ALLOCATIONS.get() - before, result)
+}
+
+/// The most bytes that `run` holds at a time on this thread, on top of what was there.
+fn most_held_by<T>(run: impl FnOnce() -> T) -> (u64, T) {
+    let before = HELD.get();
+    MOST_HELD.set(before);
+    let result = run();
+    (u64::try_from(MOST_HELD.get() - before).unwrap_or(0), result)
 }
 
 fn panel(n_steps: usize, n_channels: usize) -> forecast::Result<Panel> {
@@ -78,6 +109,11 @@ fn panel(n_steps: usize, n_channels: usize) -> forecast::Result<Panel> {
 fn the_counter_counts() {
     let (n, buffer) = allocations_of(|| black_box(vec![1u8; 1000]));
     assert_eq!((n, buffer.len()), (1, 1000));
+    let (most, buffer) = most_held_by(|| {
+        drop(black_box(vec![1u8; 3_000]));
+        black_box(vec![1u8; 1_000])
+    });
+    assert_eq!((most, buffer.len()), (3_000, 1_000));
 }
 
 #[test]
@@ -101,6 +137,63 @@ fn a_million_windows_are_walked_without_an_allocation() {
         (0..N_WINDOWS).map(|i| series.values()[[i, 0]] + series.values()[[n_steps - N_WINDOWS + i, 1]]).sum();
     // The same numbers in the same order, all of them whole: equal to the last bit.
     assert_eq!(sum.to_bits(), expected.to_bits());
+}
+
+#[test]
+fn epochs_of_batches_allocate_nothing_once_the_buffers_are_there() {
+    let panel = panel(5_000, 3).unwrap();
+    let scalers = [Scaler::fit(Scaling::Standard, &panel.series()[0], 0..4_000)];
+    let spec = WindowSpec { lookback: 96, horizon: 24, stride: 7 };
+    let set = WindowSet::new(spec, &panel, std::iter::once(0..5_000)).unwrap();
+    let mut batch = Batch::default();
+    let mut pass = |scaling, order| {
+        let options = BatchOptions { batch_size: 32, order, scalers: Some(&scalers), scaling };
+        let (mut batches, mut n_windows) = (set.batches(&options).unwrap(), 0);
+        while batches.fill(&mut batch) {
+            n_windows += batch.n_rows();
+        }
+        n_windows
+    };
+    // 4,881 cutoffs, every seventh.
+    assert_eq!(pass(WindowScaling::None, WindowOrder::InTime), 698);
+    for scaling in [WindowScaling::None, WindowScaling::Standard, WindowScaling::Mean, WindowScaling::Last] {
+        let orders = (0..3).map(|epoch| WindowOrder::Shuffled { seed: 1, epoch });
+        for order in orders.chain([WindowOrder::InTime]) {
+            assert_eq!(allocations_of(|| pass(scaling, order)), (0, 698), "{scaling:?}, {order:?}");
+        }
+    }
+}
+
+/// All ten million windows as views, and one in a thousand of their batches, in shuffled order: to copy them all
+/// would be 190 GB.
+#[test]
+fn windows_of_ten_million_steps_take_little_more_memory_than_the_series() {
+    const N_STEPS: usize = 10_000_000;
+    const SERIES_BYTES: u64 = 8 * N_STEPS as u64;
+    let spec = WindowSpec { lookback: 4_096, horizon: 720, stride: 1 };
+    let n_windows = N_STEPS - spec.lookback - spec.horizon + 1;
+    let (most, (n_walked, n_rows)) = most_held_by(|| {
+        let index = TimeIndex::new(0, Step::Index(1), Default::default(), N_STEPS);
+        let values = Array2::from_shape_fn((N_STEPS, 1), |(step, _)| (step % 1_009) as f64);
+        let series = Series::new("long", index, values, &["y".to_string()]).unwrap();
+        let panel = Panel::new(vec!["y".to_string()], vec![series]).unwrap();
+        let set = WindowSet::new(spec, &panel, std::iter::once(0..N_STEPS)).unwrap();
+        assert_eq!(set.n_windows(), n_windows);
+        let walked = set.windows(WindowOrder::InTime).filter(|(_, w)| w.label[[0, 0]] < 2_000.0).count();
+
+        let order = WindowOrder::Shuffled { seed: 1, epoch: 0 };
+        let options = BatchOptions { order, scaling: WindowScaling::Standard, ..BatchOptions::default() };
+        let batches = set.batches(&options).unwrap();
+        let (mut batch, mut n_rows) = (Batch::default(), 0);
+        for batch_idx in (0..batches.n_batches()).step_by(1_000) {
+            assert!(batches.fill_at(batch_idx, &mut batch));
+            n_rows += batch.n_rows();
+        }
+        (walked, n_rows)
+    });
+    assert_eq!((n_walked, n_rows), (n_windows, 313 * 32));
+    // The series and the buffers of one batch, 32 x 4,816 values and masks of 4 bytes: 1.5 % more.
+    assert!((SERIES_BYTES..SERIES_BYTES * 103 / 100).contains(&most), "{most} bytes for {SERIES_BYTES}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `windows`: what a window costs, over a million of them, and what the lag matrix of an autoregression costs.
+//! `windows`: what a window costs, over a million of them, in a batch for training, and in the lag matrix of an
+//! autoregression.
 //!
 //! All sides read the first and the last value of input and label of every window and sum them; the series holds
 //! whole numbers, so that the sums are exact and have to be equal.
@@ -6,7 +7,7 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 
-use forecast::data::WindowSpec;
+use forecast::data::{Batch, BatchOptions, WindowOrder, WindowSet, WindowSpec};
 use forecast::{Panel, ReadOptions, Series};
 use serde::Serialize;
 
@@ -23,6 +24,12 @@ const N_WINDOWS: usize = 1_000_000;
 const WINDOW: WindowSpec = WindowSpec { lookback: 512, horizon: 24, stride: 1 };
 /// Windows that are copied at a time; `peers/windows.py` has the same.
 const BATCH: usize = 1024;
+/// Batches for training, over as many steps and channels as the ETT sets of hours have.
+const TRAINING: WindowSpec = WindowSpec { lookback: 512, horizon: 96, stride: 1 };
+const TRAINING_STEPS: usize = 17_420;
+const TRAINING_CHANNELS: usize = 7;
+/// Windows of a batch for training; `peers/windows.py` has the same.
+const TRAINING_BATCH: usize = 32;
 /// The order of the lag matrix, over as many steps as the bundled electricity load has.
 const LAGS: WindowSpec = WindowSpec { lookback: 168, horizon: 1, stride: 1 };
 const LAG_STEPS: usize = 26_304;
@@ -55,6 +62,21 @@ const BATCHES: [Rival; 1] = [Rival {
     peer: "numpy sliding_window_view, copied in batches of 1,024",
     bar: None,
 }];
+const TRAINING_BATCHES: [Rival; 2] = [
+    Rival {
+        record: "windows_training_batches",
+        task: "training_batches",
+        peer: "numpy sliding_window_view, indexed and cast to float32",
+        bar: Some(1.0),
+    },
+    // It reads half the bytes and makes no masks: a floor.
+    Rival {
+        record: "windows_training_batches_vs_float32",
+        task: "training_batches_of_float32",
+        peer: "numpy sliding_window_view of a series of float32, indexed",
+        bar: None,
+    },
+];
 const LAG_MATRIX: [Rival; 2] = [
     Rival {
         record: "windows_lag_matrix_p168_vs_statsmodels",
@@ -74,6 +96,7 @@ const LAG_MATRIX: [Rival; 2] = [
 #[derive(Debug, Serialize)]
 struct Shape {
     n_steps: usize,
+    n_channels: usize,
     lookback: usize,
     horizon: usize,
 }
@@ -86,7 +109,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
         None
     };
     console::note(format!("windows: {n_runs} runs of each side, in turn"));
-    let panel = counting(WINDOW.lookback + N_WINDOWS + WINDOW.horizon - 1)?;
+    let panel = counting(WINDOW.lookback + N_WINDOWS + WINDOW.horizon - 1, 1)?;
     let series = &panel.series()[0];
     let shape = shape(WINDOW, series);
     let each_window =
@@ -101,6 +124,8 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     let batched = batches.run(|| sum_of_copies(series, &mut buffer.borrow_mut()), peer.as_ref(), &shape)?;
     records.extend(batches.records(&batched));
 
+    records.extend(training_batches(n_runs, peer.as_ref())?);
+
     let lag_matrix = Contest { unit: "ms", per_second: 1e3, n_runs, rivals: &LAG_MATRIX };
     let series = series.slice(0..LAG_STEPS);
     let stacked = lag_matrix.run(|| sum_of_corners(&series), peer.as_ref(), &self::shape(LAGS, &series))?;
@@ -109,13 +134,31 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
 }
 
 fn shape(spec: WindowSpec, series: &Series) -> Shape {
-    Shape { n_steps: series.n_steps(), lookback: spec.lookback, horizon: spec.horizon }
+    let n_channels = series.values().ncols();
+    Shape { n_steps: series.n_steps(), n_channels, lookback: spec.lookback, horizon: spec.horizon }
 }
 
-/// A series of whole numbers, 0 to 999 again and again.
-fn counting(n_steps: usize) -> Result<Panel> {
-    let rows: String = (0..n_steps).map(|step| format!("{step},{}\n", step % 1000)).collect();
-    Ok(Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "counting.csv", &ReadOptions::default())?)
+/// A series of whole numbers, 0 to 999 again and again, step by step and in a step channel by channel.
+fn counting(n_steps: usize, n_channels: usize) -> Result<Panel> {
+    let mut csv = String::from("ds");
+    (0..n_channels).for_each(|channel| csv.push_str(&format!(",y{channel}")));
+    for step in 0..n_steps {
+        csv.push_str(&format!("\n{step}"));
+        (0..n_channels)
+            .for_each(|channel| csv.push_str(&format!(",{}", (step * n_channels + channel) % 1000)));
+    }
+    Ok(Panel::read_csv(csv.as_bytes(), "counting.csv", &ReadOptions::default())?)
+}
+
+fn training_batches(n_runs: usize, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>> {
+    let panel = counting(TRAINING_STEPS, TRAINING_CHANNELS)?;
+    let set = WindowSet::new(TRAINING, &panel, std::iter::once(0..TRAINING_STEPS))?;
+    let per_second = 1e9 / set.n_windows() as f64;
+    let contest = Contest { unit: "ns/window", per_second, n_runs, rivals: &TRAINING_BATCHES };
+    let batch = RefCell::new(Batch::default());
+    let shape = shape(TRAINING, &panel.series()[0]);
+    let measured = contest.run(|| sum_of_batches(&set, &mut batch.borrow_mut()), peer, &shape)?;
+    Ok(contest.records(&measured))
 }
 
 /// By how much an iteration made the process grow, ours beside the first rival's.
@@ -166,6 +209,26 @@ fn sum_of_copies(series: &Series, buffer: &mut Vec<f64>) -> Result<f64> {
     Ok(sum)
 }
 
+/// One pass over all windows in shuffled batches; the first value of the first channel and the last of the last
+/// one are read of every input and label.
+fn sum_of_batches(set: &WindowSet<'_>, batch: &mut Batch) -> Result<f64> {
+    let (last_input, last_label) = (set.spec().lookback - 1, set.spec().horizon - 1);
+    let last_channel = set.panel().channels().len() - 1;
+    let order = WindowOrder::Shuffled { seed: 1, epoch: 0 };
+    let options = BatchOptions { batch_size: TRAINING_BATCH, order, ..BatchOptions::default() };
+    let mut batches = set.batches(&options)?;
+    let mut sum = 0.0;
+    while batches.fill(batch) {
+        let batch = black_box(&*batch);
+        let (inputs, labels) = (batch.inputs(), batch.labels());
+        for row in 0..batch.n_rows() {
+            sum += f64::from(inputs[[row, 0, 0]]) + f64::from(inputs[[row, last_input, last_channel]]);
+            sum += f64::from(labels[[row, 0, 0]]) + f64::from(labels[[row, last_label, last_channel]]);
+        }
+    }
+    Ok(sum)
+}
+
 /// Stacks the windows of an autoregression as the rows of a matrix, and sums three corners of lags and target.
 fn sum_of_corners(series: &Series) -> Result<f64> {
     let order = LAGS.lookback;
@@ -188,7 +251,7 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_a_plain_loop_over_the_series() {
-        let panel = counting(2_700).unwrap();
+        let panel = counting(2_700, 1).unwrap();
         let series = &panel.series()[0];
         let at = |step: usize| (step % 1000) as f64;
         let ends = |cutoff: usize| at(cutoff - 512) + at(cutoff - 1) + at(cutoff) + at(cutoff + 23);
@@ -197,5 +260,16 @@ mod tests {
         assert_eq!(sums.map(f64::to_bits), [expected; 2].map(f64::to_bits));
         let corners = at(0) + at(2_698) + at(2_699);
         assert_eq!(sum_of_corners(series).unwrap().to_bits(), corners.to_bits());
+    }
+
+    #[test]
+    fn shuffled_batches_sum_to_what_a_plain_loop_over_the_series_does() {
+        let panel = counting(1_000, 3).unwrap();
+        let spec = WindowSpec { lookback: 30, horizon: 5, stride: 1 };
+        let set = WindowSet::new(spec, &panel, std::iter::once(0..1_000)).unwrap();
+        let at = |step: usize, channel: usize| ((3 * step + channel) % 1000) as f64;
+        let ends = |cutoff: usize| at(cutoff - 30, 0) + at(cutoff - 1, 2) + at(cutoff, 0) + at(cutoff + 4, 2);
+        let expected: f64 = (30..=995).map(ends).sum();
+        assert_eq!(sum_of_batches(&set, &mut Batch::default()).unwrap().to_bits(), expected.to_bits());
     }
 }

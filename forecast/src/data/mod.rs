@@ -4,6 +4,8 @@
 //! infinities never get past [`Panel::read`].
 
 mod aggregate;
+mod batch;
+mod batches;
 mod calendar;
 mod cells;
 mod chunks;
@@ -16,6 +18,7 @@ mod format;
 mod frame;
 mod infer;
 mod json;
+mod order;
 mod panel;
 mod quality;
 mod read;
@@ -33,8 +36,12 @@ mod stream;
 mod text;
 mod time;
 mod window;
+mod window_scaling;
+mod window_set;
 
 pub use aggregate::{Aggregation, Duplicates, OutOfOrder};
+pub use batch::Batch;
+pub use batches::{BatchOptions, Batches};
 pub use calendar::{
     CalendarFeatures, CalendarTable, FourierTerm, Holidays, TimeFeature, TimeFeatures, calendar_positions,
 };
@@ -46,6 +53,7 @@ pub use covariates::{
 pub use format::Format;
 pub use frame::encode;
 pub use infer::infer_index;
+pub use order::WindowOrder;
 pub(crate) use panel::label;
 pub use panel::{LeftOut, Panel, ReadReport, RowCounts};
 pub use quality::{ChannelQuality, Quality, SeriesQuality};
@@ -60,3 +68,5 @@ pub use step::Step;
 pub use stream::{SeriesOutcome, SeriesReader};
 pub use time::{Origin, TimeIndex, Zone};
 pub use window::{Window, WindowSpec, Windows};
+pub use window_scaling::WindowScaling;
+pub use window_set::WindowSet;

@@ -60,6 +60,13 @@ pub struct Scaler {
     pub spread: f64,
 }
 
+impl Default for Scaler {
+    /// The map that leaves values as they are.
+    fn default() -> Self {
+        Scaler { center: 0.0, spread: 1.0 }
+    }
+}
+
 impl Scaler {
     /// One scaler for each channel of a series, fitted on `range` of its steps and nothing else.
     #[must_use]
@@ -68,14 +75,18 @@ impl Scaler {
         part.values()
             .columns()
             .into_iter()
-            .map(|channel| Self::of_values(scaling, &channel.to_vec()))
+            .map(|channel| Self::of_observed(scaling, observed(channel.iter())))
             .collect()
     }
 
     /// A scaler of values, NaN where missing.
     #[must_use]
     pub fn of_values(scaling: Scaling, values: &[f64]) -> Self {
-        let observed: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        Self::of_observed(scaling, observed(values.iter()))
+    }
+
+    fn of_observed(scaling: Scaling, observed: Vec<f64>) -> Self {
+        let is_constant = observed.windows(2).all(|pair| pair[0].to_bits() == pair[1].to_bits());
         let (center, spread) = match scaling {
             _ if observed.is_empty() => (0.0, 1.0),
             Scaling::None => (0.0, 1.0),
@@ -95,8 +106,9 @@ impl Scaler {
                 (min, max - min)
             }
         };
-        // Rounding leaves a constant channel with a spread of about one ulp of its mean.
-        let is_flat = spread <= center.abs() * 1e-14 || !spread.is_normal();
+        // Rounding leaves a nearly constant channel with a spread of about one ulp of its mean, and a constant
+        // one of many values with more.
+        let is_flat = is_constant || spread <= center.abs() * 1e-14 || !spread.is_normal();
         Scaler { center, spread: if is_flat { 1.0 } else { spread } }
     }
 
@@ -120,6 +132,10 @@ pub(crate) fn scale_series(series: &Series, scalers: &[Scaler], channels: &[Stri
         column.mapv_inplace(|v| scaler.scale(v));
     }
     Series::new(series.id(), series.index().clone(), values, channels)
+}
+
+fn observed<'a>(values: impl Iterator<Item = &'a f64>) -> Vec<f64> {
+    values.copied().filter(|v| !v.is_nan()).collect()
 }
 
 /// The mean of finite numbers, also where their sum is too large for one.
@@ -174,8 +190,10 @@ mod tests {
     #[test]
     fn constant_and_empty_channels_are_only_centred() {
         for scaling in [Scaling::Standard, Scaling::Robust, Scaling::MinMax] {
-            let scaler = Scaler::of_values(scaling, &[0.1; 7]);
-            assert!((scaler.spread - 1.0).abs() < 1e-12, "{scaling:?}");
+            for n in [1, 7, 1_000_000] {
+                let scaler = Scaler::of_values(scaling, &vec![0.1; n]);
+                assert!((scaler.spread - 1.0).abs() < 1e-12, "{scaling:?}, {n} values");
+            }
             assert!((Scaler::of_values(scaling, &[f64::NAN]).scale(2.0) - 2.0).abs() < 1e-12);
         }
     }

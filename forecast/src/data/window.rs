@@ -60,20 +60,8 @@ impl WindowSpec {
     /// # Ok::<(), forecast::Error>(())
     /// ```
     pub fn windows<'a>(&self, series: &'a Series, labels: Range<usize>) -> Result<Windows<'a>> {
-        for (field, value) in
-            [("lookback", self.lookback), ("horizon", self.horizon), ("stride", self.stride)]
-        {
-            if value == 0 {
-                return Err(Error::option(field, value, "it must be at least 1"));
-            }
-        }
-        if labels.end > series.n_steps() {
-            return Err(Error::option(
-                "labels",
-                format!("{labels:?}"),
-                format!("series \"{}\" has {} steps", series.id(), series.n_steps()),
-            ));
-        }
+        self.check()?;
+        self.check_labels(series, &labels)?;
         if labels.start < self.lookback || labels.len() < self.horizon {
             return Err(Error::TooShort {
                 series: series.id().to_string(),
@@ -85,17 +73,34 @@ impl WindowSpec {
         let cutoffs = (labels.start..labels.end + 1 - self.horizon).step_by(self.stride);
         Ok(Windows { values: series.values(), spec: *self, cutoffs })
     }
-}
 
-impl<'a> Windows<'a> {
+    /// The window at a cutoff, which has to have `lookback` steps before and `horizon` after it.
     #[inline]
-    fn at(&self, cutoff: usize) -> Window<'a> {
-        let WindowSpec { lookback, horizon, .. } = self.spec;
-        // `split_at` on a copied view borrows from the series, not from this iterator.
-        let (before, after) = self.values.split_at(Axis(0), cutoff);
-        let (_, input) = before.split_at(Axis(0), cutoff - lookback);
-        let (label, _) = after.split_at(Axis(0), horizon);
+    pub(super) fn at<'a>(&self, values: ArrayView2<'a, f64>, cutoff: usize) -> Window<'a> {
+        let (before, after) = values.split_at(Axis(0), cutoff);
+        let (_, input) = before.split_at(Axis(0), cutoff - self.lookback);
+        let (label, _) = after.split_at(Axis(0), self.horizon);
         Window { cutoff, input, label }
+    }
+
+    /// Whether the fields are in their ranges.
+    pub(super) fn check(&self) -> Result<()> {
+        let WindowSpec { lookback, horizon, stride } = *self;
+        for (field, value) in [("lookback", lookback), ("horizon", horizon), ("stride", stride)] {
+            if value == 0 {
+                return Err(Error::option(field, value, "it must be at least 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether labels end where the series does or before.
+    pub(super) fn check_labels(&self, series: &Series, labels: &Range<usize>) -> Result<()> {
+        if labels.end <= series.n_steps() {
+            return Ok(());
+        }
+        let rule = format!("series \"{}\" has {} steps", series.id(), series.n_steps());
+        Err(Error::option("labels", format!("{labels:?}"), rule))
     }
 }
 
@@ -104,7 +109,7 @@ impl<'a> Iterator for Windows<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.cutoffs.next().map(|cutoff| self.at(cutoff))
+        self.cutoffs.next().map(|cutoff| self.spec.at(self.values, cutoff))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
