@@ -3,11 +3,15 @@
 //! A missing value is NaN in storage, so the values are their own mask and the two cannot disagree;
 //! infinities never get past [`Panel::read`].
 
+mod business_days;
+mod calendar;
 mod cells;
 mod columns;
 mod duplicates;
 mod format;
 mod frame;
+mod frequency;
+mod opening;
 mod panel;
 mod quality;
 mod read;
@@ -22,10 +26,13 @@ mod text;
 mod time;
 mod window;
 
+pub use calendar::Calendar;
 pub use cells::Cells;
 pub use duplicates::Duplicates;
 pub use format::Format;
 pub use frame::{decode, encode};
+pub use frequency::Frequency;
+pub use opening::Opening;
 pub(crate) use panel::label;
 pub use panel::{Panel, ReadReport, RowCounts};
 pub use quality::{ChannelQuality, Quality, SeriesQuality};

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::calendar::Calendar;
 use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
 use super::duplicates::Duplicates;
 use super::format::Format;
 use super::frame::{Frame, Kind};
+use super::opening::Opening;
 use super::panel::{Panel, ReadReport};
-use super::regular::{Regular, Rows, infer_step, regularise};
+use super::regular::{Regular, Rows, infer_opening, infer_step, regularise};
 use super::stamp::{self, Stamps, TextStamps};
 use super::step::Step;
 use super::time::Zone;
@@ -25,6 +27,7 @@ const FEWEST_TO_TELL: usize = 4;
 /// | `time_column` | `ds`, `timestamp`, `date`, ... | time stamps |
 /// | `target_columns` | `y`, `target`, `value`, else every column of numbers | the channels |
 /// | `freq` | inferred | the step |
+/// | `opening` | always open; business days if daily rows leave out every weekend | when the series have steps |
 /// | `zone` | none, or the offset of the stamps | zone of local stamps and of calendar steps |
 /// | `duplicates` | error | several rows for one stamp |
 #[derive(Debug, Clone, Default)]
@@ -37,6 +40,8 @@ pub struct ReadOptions {
     pub target_columns: Vec<String>,
     /// The step; inferred if `None`.
     pub freq: Option<Step>,
+    /// The opening times that the series keep to: what is closed has no step, and rows there are an error.
+    pub opening: Option<Opening>,
     /// The zone that stamps without an offset are in, and that all are told in.
     pub zone: Option<Zone>,
     /// What to do with several rows for one stamp.
@@ -78,12 +83,21 @@ pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOpt
         Some(step) => on_calendar(step, &stamps),
         None => infer_step(&rows, &stamps)?,
     };
+    let mut opening = options.opening.clone();
+    if opening.is_none() && options.freq.is_none() {
+        opening = infer_opening(&rows, &stamps, step);
+        let note =
+            "no row lies on a weekend: read as business days; give --freq D to count weekends as missing";
+        parts.notes.extend(opening.as_ref().map(|_| note.to_string()));
+    }
+    let calendar = opening.as_ref().map(|opening| Calendar::new(opening, step, &stamps.zone)).transpose()?;
     let n_rows = stamps.values.len();
     let mut report = ReadReport { n_rows, notes: parts.notes, ..ReadReport::default() };
     let series = rows
         .iter()
         .map(|rows| {
-            let regular = regularise(rows, &stamps, &values, step, &parts.targets, options)?;
+            let regular =
+                regularise(rows, &stamps, &values, (step, calendar.as_ref()), &parts.targets, options)?;
             if options.freq.is_none() {
                 check_step(&regular, step)?;
             }
@@ -92,6 +106,7 @@ pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOpt
         })
         .collect::<Result<Vec<_>>>()?;
     report.step = step;
+    report.opening = opening;
     report.step_is_inferred = options.freq.is_none();
     Panel::from_parts(parts.targets, series, report)
 }

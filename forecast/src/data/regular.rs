@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use ndarray::Array2;
 
+use super::business_days::are_business_days;
+use super::calendar::Calendar;
+use super::opening::Opening;
 use super::panel::RowCounts;
 use super::read::ReadOptions;
 use super::series::Series;
@@ -92,6 +95,13 @@ pub(crate) fn infer_step(rows: &[Rows], stamps: &Stamps) -> Result<Step> {
     Ok(candidates(*distance, stamps).into_iter().find(fits).unwrap_or(Step::Nanos(*distance)))
 }
 
+/// Business days, if the step is a day and the stamps leave out every weekend.
+pub(crate) fn infer_opening(rows: &[Rows], stamps: &Stamps, step: Step) -> Option<Opening> {
+    let is_day = matches!(step, Step::Days(1) | Step::Nanos(86_400_000_000_000));
+    let all = rows.iter().map(|rows| rows.stamps(&stamps.values));
+    (is_day && are_business_days(all, &stamps.zone)).then(Opening::business_days)
+}
+
 /// The grid of a step that begins at `start`; of month ends, if only those hold all stamps.
 fn grid(rows: &Rows, stamps: &Stamps, start: i64, step: Step) -> TimeIndex {
     let plain = TimeIndex::new(start, step, stamps.zone.clone(), 0);
@@ -113,7 +123,10 @@ pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIn
     let step = infer_step(std::slice::from_ref(&rows), &stamps)?;
     let start = rows.stamps(&stamps.values).next().unwrap_or(0);
     let end = rows.stamps(&stamps.values).last().unwrap_or(0);
-    let index = grid(&rows, &stamps, start, step);
+    let mut index = grid(&rows, &stamps, start, step);
+    if let Some(opening) = infer_opening(std::slice::from_ref(&rows), &stamps, step) {
+        index = index.with_opening(&opening)?;
+    }
     Ok(TimeIndex { len: index.position(end).unwrap_or(0) + 1, ..index })
 }
 
@@ -146,23 +159,35 @@ pub(crate) struct Regular {
     pub(crate) closest: usize,
 }
 
-/// Puts the rows of a series on the grid of `step`.
+/// Puts the rows of a series on the grid of `step`, or on the slots of a calendar of that step.
 pub(crate) fn regularise(
     rows: &Rows,
     stamps: &Stamps,
     values: &[Vec<f64>],
-    step: Step,
+    (step, calendar): (Step, Option<&Calendar>),
     channels: &[String],
     options: &ReadOptions,
 ) -> Result<Regular> {
     let start = rows.rows.first().map_or(0, |row| stamps.values[*row]);
     let mut index = grid(rows, stamps, start, step);
+    if let Some(calendar) = calendar {
+        index = index.beginning_on(calendar);
+    }
+    let frequency = index.frequency();
+    let first = index.start;
     let tell = |stamp: i64| stamps.tell(stamp);
-    let irregular = |stamp: i64| Error::Irregular {
-        series: rows.id.clone(),
-        stamp: tell(stamp),
-        step: step.to_string(),
-        start: tell(start),
+    let irregular = |stamp: i64| match calendar {
+        Some(calendar) if !calendar.is_open(stamp) => Error::OutsideOpening {
+            series: rows.id.clone(),
+            stamp: tell(stamp),
+            opening: calendar.opening().short(),
+        },
+        _ => Error::Irregular {
+            series: rows.id.clone(),
+            stamp: tell(stamp),
+            step: frequency.to_string(),
+            start: tell(first),
+        },
     };
     if stamps.is_index != matches!(step, Step::Index(_)) {
         let kind = if stamps.is_index { "integers" } else { "time stamps" };
@@ -181,7 +206,7 @@ pub(crate) fn regularise(
         return Err(Error::TooSparse {
             series: rows.id.clone(),
             steps: index.len,
-            step: step.to_string(),
+            step: frequency.to_string(),
             start: tell(start),
             end: tell(end),
             rows: rows.rows.len(),

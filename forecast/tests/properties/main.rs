@@ -8,6 +8,8 @@
 mod coverage;
 mod index;
 mod leakage;
+mod open_panels;
+mod opening;
 mod order;
 mod random;
 mod round_trips;
