@@ -201,6 +201,18 @@ pub enum Error {
         /// The first stamp of the series.
         start: String,
     },
+    /// A row lies where the opening has no step.
+    #[error(
+        "series \"{series}\" has a row at {stamp}, which lies outside the opening {opening}; widen the opening with --open, or leave the row out"
+    )]
+    OutsideOpening {
+        /// The series.
+        series: String,
+        /// The first stamp that is closed.
+        stamp: String,
+        /// The opening.
+        opening: String,
+    },
     /// The step cannot be told from the stamps.
     #[error(
         "series \"{series}\" has {steps} time stamps, too few to tell its step; give it with --freq, for example --freq 1h"

@@ -73,6 +73,14 @@ fn wire_format_of_a_batch_response_is_stable() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
+fn an_opening_comes_after_the_axis_of_older_clients() -> Result<(), Box<dyn Error>> {
+    let start = [0x09, 1, 0, 0, 0, 0, 0, 0, 0].to_vec();
+    let axis = RegularAxis { start_unix_nano: 1, opening: "Mon-Fri".to_owned(), ..RegularAxis::default() };
+    check(&axis, &[start.clone(), field(6, b"Mon-Fri")].concat())?;
+    check(&RegularAxis { opening: String::new(), ..axis }, &start)
+}
+
+#[test]
 fn missing_values_survive_the_wire() -> Result<(), Box<dyn Error>> {
     let sent = Series { values: vec![1.5, f64::NAN, -0.0], ..Series::default() };
     let got = Series::decode(sent.encode_to_vec().as_slice())?;
@@ -125,6 +133,7 @@ fn axis(step: regular_axis::Step) -> TimeAxis {
             step: Some(step),
             time_zone: "UTC".to_owned(),
             step_count: 2,
+            opening: String::new(),
         })),
     }
 }

@@ -48,7 +48,7 @@ impl ArConfig {
 /// The longest of one or two seasons that is not too long for a lag matrix and leaves enough rows.
 fn default_order(shape: &Shape) -> usize {
     let longest = LONGEST_DEFAULT_ORDER.min(shape.n_steps / STEPS_PER_LAG);
-    let seasons = usual_seasons(shape.step).into_iter().chain([shape.season_length]);
+    let seasons = usual_seasons(&shape.frequency).into_iter().chain([shape.season_length]);
     let lags = seasons.flat_map(|season| [season, 2 * season]).filter(|lags| *lags <= longest);
     lags.max().unwrap_or(0).max(SHORTEST_DEFAULT_ORDER.min(longest)).max(1)
 }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_default_order_is_a_season_or_two_of_what_the_data_can_bear() {
         let order = |step: &str, season_length: usize, n_steps: usize| {
-            default_order(&Shape { season_length, step: step.parse().unwrap(), n_steps })
+            default_order(&Shape { season_length, frequency: step.parse().unwrap(), n_steps })
         };
         assert_eq!(order("1h", 24, 26_304), 336);
         assert_eq!(order("1h", 24, 2_000), 168);

@@ -2,20 +2,87 @@
 
 use std::collections::HashMap;
 
+use super::business_days::are_business_days;
+use super::calendar::Calendar;
+use super::opening::Opening;
+use super::read::ReadOptions;
 use super::rows::{SeriesRows, Unsorted};
 use super::stamp::{Axis, Stamps};
 use super::step::Step;
 use super::time::{TimeIndex, Zone};
 use crate::{Error, Result};
 
+/// What the series of a panel are put on: steps, or the slots of opening times.
+#[derive(Debug, Clone)]
+pub(super) struct Grid {
+    pub(super) step: Step,
+    pub(super) calendar: Option<Calendar>,
+    /// What was assumed, for the report.
+    pub(super) notes: Vec<String>,
+}
+
+impl Grid {
+    /// The grid that the options give, or else the one told from the stamps.
+    ///
+    /// # Errors
+    /// [`Error::UnknownStep`] if it cannot be told, [`Error::BadOption`] if step and opening do not fit.
+    pub(super) fn of<'a>(
+        options: &ReadOptions,
+        series: impl Iterator<Item = SeriesRows<'a>> + Clone,
+        axis: &Axis,
+    ) -> Result<Self> {
+        let step = match options.freq {
+            Some(step) => on_calendar(step, axis),
+            None => infer_step(series.clone(), axis)?,
+        };
+        let mut notes = Vec::new();
+        let mut opening = options.opening.clone();
+        if opening.is_none() && options.freq.is_none() && are_all_business_days(series, axis, step) {
+            opening = Some(Opening::business_days());
+            let note =
+                "no row lies on a weekend: read as business days; give --freq D to count weekends as missing";
+            notes.push(note.to_string());
+        }
+        let calendar = opening.map(|opening| Calendar::new(&opening, step, &axis.zone)).transpose()?;
+        Ok(Grid { step, calendar, notes })
+    }
+
+    pub(super) fn opening(&self) -> Option<Opening> {
+        self.calendar.as_ref().map(|calendar| calendar.opening().clone())
+    }
+
+    /// The index that begins at the first of sorted stamps.
+    pub(super) fn index(&self, stamps: &[i64], axis: &Axis) -> TimeIndex {
+        let index = grid(stamps, axis, self.step);
+        match &self.calendar {
+            Some(calendar) => index.beginning_on(calendar),
+            None => index,
+        }
+    }
+}
+
+/// A day in a zone with daylight saving is a calendar day; an index counts in integers.
+fn on_calendar(step: Step, axis: &Axis) -> Step {
+    const DAY: i64 = 86_400_000_000_000;
+    match step {
+        Step::Nanos(nanos) if nanos % DAY == 0 && axis.zone.has_uneven_days() => {
+            i32::try_from(nanos / DAY).map_or(step, Step::Days)
+        }
+        other => other,
+    }
+}
+
+/// True if the step is a day and the stamps leave out every weekend.
+fn are_all_business_days<'a>(series: impl Iterator<Item = SeriesRows<'a>>, axis: &Axis, step: Step) -> bool {
+    let is_day = matches!(step, Step::Days(1) | Step::Nanos(86_400_000_000_000));
+    is_day && are_business_days(series.map(|rows| rows.stamps.iter().copied()), &axis.zone)
+}
+
 /// The most frequent distance between neighbouring stamps, as a fixed or calendar step.
 ///
 /// # Errors
 /// [`Error::UnknownStep`] if no series has two stamps that differ.
-pub(super) fn infer_step<'a>(
-    series: impl Iterator<Item = SeriesRows<'a>> + Clone,
-    axis: &Axis,
-) -> Result<Step> {
+fn infer_step<'a>(series: impl Iterator<Item = SeriesRows<'a>> + Clone, axis: &Axis) -> Result<Step> {
     let mut counts: HashMap<i64, usize> = HashMap::new();
     for rows in series.clone() {
         // Stamps too far apart for their distance to be a number are found off the grid later.
@@ -57,7 +124,7 @@ pub(super) fn infer_step<'a>(
 }
 
 /// The grid of a step that begins at the first of sorted stamps; of month ends, if only those hold all stamps.
-pub(super) fn grid(stamps: &[i64], axis: &Axis, step: Step) -> TimeIndex {
+fn grid(stamps: &[i64], axis: &Axis, step: Step) -> TimeIndex {
     let start = stamps.first().copied().unwrap_or(0);
     let plain = TimeIndex::new(start, step, axis.zone.clone(), 0);
     let holds_all = |index: &TimeIndex| stamps.iter().all(|stamp| index.position(*stamp).is_some());
@@ -80,9 +147,9 @@ pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIn
         values: Vec::new(),
     };
     let rows = rows.sorted();
-    let step = infer_step(rows.all(), &axis)?;
+    let grid = Grid::of(&ReadOptions::default(), rows.all(), &axis)?;
     let sorted = rows.series(0).stamps;
-    let index = grid(sorted, &axis, step);
+    let index = grid.index(sorted, &axis);
     let end = sorted.last().copied().unwrap_or(index.start);
     Ok(TimeIndex { len: index.position(end).unwrap_or(0) + 1, ..index })
 }

@@ -6,7 +6,9 @@
 mod aggregate;
 mod batch;
 mod batches;
+mod business_days;
 mod calendar;
+mod calendar_features;
 mod cells;
 mod chunks;
 mod civil;
@@ -16,8 +18,10 @@ mod columns;
 mod covariates;
 mod format;
 mod frame;
+mod frequency;
 mod infer;
 mod json;
+mod opening;
 mod order;
 mod panel;
 mod quality;
@@ -42,7 +46,8 @@ mod window_set;
 pub use aggregate::{Aggregation, Duplicates, OutOfOrder};
 pub use batch::Batch;
 pub use batches::{BatchOptions, Batches};
-pub use calendar::{
+pub use calendar::Calendar;
+pub use calendar_features::{
     CalendarFeatures, CalendarTable, FourierTerm, Holidays, TimeFeature, TimeFeatures, calendar_positions,
 };
 pub use cells::Cells;
@@ -52,7 +57,9 @@ pub use covariates::{
 };
 pub use format::Format;
 pub use frame::encode;
+pub use frequency::Frequency;
 pub use infer::infer_index;
+pub use opening::Opening;
 pub use order::WindowOrder;
 pub(crate) use panel::label;
 pub use panel::{LeftOut, Panel, ReadReport, RowCounts};

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::format::Format;
+use super::frequency::Frequency;
+use super::opening::Opening;
 use super::read::{self, ReadOptions};
 use super::series::Series;
 use super::source::{Piece, pieces};
@@ -24,6 +26,8 @@ pub struct ReadReport {
     pub n_rows: usize,
     /// The step of all series.
     pub step: Step,
+    /// The opening times that all series keep to.
+    pub opening: Option<Opening>,
     /// True if the step was told from the stamps.
     pub step_is_inferred: bool,
     /// Columns that were left out, and other assumptions, in words.
@@ -63,11 +67,20 @@ impl Default for ReadReport {
         ReadReport {
             n_rows: 0,
             step: Step::Index(1),
+            opening: None,
             step_is_inferred: false,
             notes: Vec::new(),
             counts: Vec::new(),
             left_out: Vec::new(),
         }
+    }
+}
+
+impl ReadReport {
+    /// Step and opening of all series.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        Frequency { step: self.step, opening: self.opening.clone() }
     }
 }
 
@@ -111,21 +124,24 @@ impl Panel {
     /// # Errors
     /// [`Error::WrongStep`], [`Error::WrongChannels`] if they differ, [`Error::BadOption`] if there are none or two have one id.
     pub fn new(channels: Vec<String>, series: Vec<Series>) -> Result<Self> {
-        let step = series.first().map_or(Step::Index(1), |series| series.index().step);
-        Self::from_parts(channels, series, ReadReport { step, ..ReadReport::default() })
+        let first = series.first().map_or(Step::Index(1).into(), |series| series.index().frequency());
+        let Frequency { step, opening } = first;
+        Self::from_parts(channels, series, ReadReport { step, opening, ..ReadReport::default() })
     }
 
     pub(crate) fn from_parts(channels: Vec<String>, series: Vec<Series>, report: ReadReport) -> Result<Self> {
         if series.is_empty() {
             return Err(Error::option("series", 0, "there must be at least one"));
         }
+        let frequency = report.frequency();
         let mut ids = std::collections::HashSet::with_capacity(series.len());
         for one in &series {
-            if one.index().step != report.step {
+            let found = one.index().frequency();
+            if found != frequency {
                 return Err(Error::WrongStep {
                     series: one.id().to_string(),
-                    found: one.index().step.to_string(),
-                    expected: report.step.to_string(),
+                    found: found.to_string(),
+                    expected: frequency.to_string(),
                 });
             }
             if one.values().ncols() != channels.len() {
@@ -158,6 +174,12 @@ impl Panel {
     #[must_use]
     pub fn step(&self) -> Step {
         self.report.step
+    }
+
+    /// The step and the opening that all series share.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        self.report.frequency()
     }
 
     /// What reading found and assumed.

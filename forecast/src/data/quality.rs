@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::frequency::Frequency;
+use super::opening::Opening;
 use super::panel::{Panel, RowCounts};
 use super::scaler::{quantile, sorted};
 use super::season::{season_length, season_strength, usual_seasons};
@@ -18,6 +20,9 @@ pub struct Quality {
     pub n_rows: usize,
     /// The step, as an alias.
     pub step: Step,
+    /// The opening times that all series keep to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
     /// True if the step was told from the stamps.
     pub step_is_inferred: bool,
     /// What reading assumed and left out.
@@ -89,6 +94,7 @@ impl Quality {
         Quality {
             n_rows: report.n_rows,
             step: report.step,
+            opening: report.opening.clone(),
             step_is_inferred: report.step_is_inferred,
             notes: report.notes.clone(),
             season_length: season_length(panel),
@@ -100,11 +106,18 @@ impl Quality {
                 .collect(),
         }
     }
+
+    /// Step and opening.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        Frequency { step: self.step, opening: self.opening.clone() }
+    }
 }
 
 impl SeriesQuality {
     fn of(series: &Series, channels: &[String], counts: Option<RowCounts>) -> Self {
         let index = series.index();
+        let seasons = usual_seasons(&index.frequency());
         let counts = counts.unwrap_or(RowCounts { rows: series.n_steps(), ..RowCounts::default() });
         SeriesQuality {
             unique_id: series.id().to_string(),
@@ -118,14 +131,14 @@ impl SeriesQuality {
             channels: channels
                 .iter()
                 .zip(series.values().columns())
-                .map(|(channel, values)| ChannelQuality::of(channel, &values.to_vec(), index.step))
+                .map(|(channel, values)| ChannelQuality::of(channel, &values.to_vec(), &seasons))
                 .collect(),
         }
     }
 }
 
 impl ChannelQuality {
-    fn of(channel: &str, values: &[f64], step: Step) -> Self {
+    fn of(channel: &str, values: &[f64], seasons: &[usize]) -> Self {
         let observed = sorted(values.iter().copied().filter(|v| !v.is_nan()).collect());
         let gaps = runs(values, |a, b| a.is_nan() && b.is_nan(), f64::is_nan);
         let constant = runs(values, |a, b| a.to_bits() == b.to_bits(), |v| !v.is_nan());
@@ -146,10 +159,10 @@ impl ChannelQuality {
             min: observed.first().copied(),
             median: (!observed.is_empty()).then_some(median),
             max: observed.last().copied(),
-            seasons: usual_seasons(step)
-                .into_iter()
-                .filter(|season| 3 * season <= values.len())
-                .map(|season| (season, season_strength(values, season)))
+            seasons: seasons
+                .iter()
+                .filter(|season| 3 * **season <= values.len())
+                .map(|season| (*season, season_strength(values, *season)))
                 .collect(),
         }
     }

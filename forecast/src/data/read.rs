@@ -9,12 +9,12 @@ use super::collect::Collector;
 use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
 use super::format::Format;
 use super::frame::Kind;
-use super::infer::infer_step;
+use super::infer::Grid;
+use super::opening::Opening;
 use super::panel::{LeftOut, Panel, ReadReport};
 use super::regular::{Regular, regularise};
 use super::rows::Rows;
 use super::source::Piece;
-use super::stamp::Axis;
 use super::step::Step;
 use super::time::Zone;
 use crate::{Error, Result};
@@ -27,6 +27,7 @@ use crate::{Error, Result};
 /// | `time_column` | `ds`, `timestamp`, `date`, ... | time stamps |
 /// | `target_columns` | `y`, `target`, `value`, else every column of numbers | the channels |
 /// | `freq` | inferred | the step |
+/// | `opening` | always open; business days if daily rows leave out every weekend | when the series have steps |
 /// | `zone` | none, or the offset of the stamps | zone of local stamps and of calendar steps |
 /// | `duplicates` | error | several rows for one stamp |
 /// | `out_of_order` | sort | rows older than a row before them |
@@ -44,6 +45,8 @@ pub struct ReadOptions {
     pub target_columns: Vec<String>,
     /// The step; inferred if `None`.
     pub freq: Option<Step>,
+    /// When the series have steps; always if `None`.
+    pub opening: Option<Opening>,
     /// The zone that stamps without an offset are in, and that all are told in.
     pub zone: Option<Zone>,
     /// What to do with several rows for one stamp.
@@ -79,6 +82,10 @@ impl ReadOptions {
                 let rule = "the step to resample to has to be given with --freq";
                 Err(Error::option("aggregate", aggregation, rule))
             }
+            (_, Some(aggregation)) if self.opening.is_some() => {
+                let rule = "rows are not resampled to opening times; leave out one of the two";
+                Err(Error::option("aggregate", aggregation, rule))
+            }
             _ => Ok(()),
         }
     }
@@ -104,24 +111,23 @@ pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) 
     let mut rows = collector.take_all()?.sorted();
     let mut parts = collector.parts;
     rows.drop_empty(&mut parts, input)?;
-    let step = match options.freq {
-        Some(step) => on_calendar(step, &rows.stamps.axis),
-        // Rows that all share a stamp have no step, but that is not what is wrong with them.
-        None => infer_step(rows.all(), &rows.stamps.axis)
-            .or_else(|error| rows.check_distinct(options).and(Err(error)))?,
-    };
+    // Rows that all share a stamp have no step, but that is not what is wrong with them.
+    let grid = Grid::of(options, rows.all(), &rows.stamps.axis)
+        .or_else(|error| rows.check_distinct(options).and(Err(error)))?;
+    let step = grid.step;
     let mut report = ReadReport {
         n_rows: rows.n_rows(),
         step,
+        opening: grid.opening(),
         step_is_inferred: options.freq.is_none(),
         notes: parts.notes,
         ..ReadReport::default()
     };
-    report.notes.extend(rows.stamps.axis.notes.clone());
+    report.notes.extend(rows.stamps.axis.notes.iter().chain(&grid.notes).cloned());
     if let Some(aggregation) = options.aggregate {
         report.notes.push(format!("rows are resampled to steps of {step} by their {aggregation}"));
     }
-    let regular = all_regular(&rows, 0..rows.n_series(), step, &parts.targets, options);
+    let regular = all_regular(&rows, 0..rows.n_series(), &grid, &parts.targets, options);
     let mut series = Vec::with_capacity(regular.len());
     for (rows, regular) in rows.all().zip(regular) {
         match regular {
@@ -159,24 +165,13 @@ pub(super) fn start(chunks: &mut Chunks<'_>, input: &str, options: &ReadOptions)
 pub(super) fn all_regular(
     rows: &Rows,
     series: std::ops::Range<usize>,
-    step: Step,
+    grid: &Grid,
     channels: &[String],
     options: &ReadOptions,
 ) -> Vec<Result<Regular>> {
     let axis = &rows.stamps.axis;
-    let one = |at: usize| regularise(&rows.series(at), axis, step, channels, options);
+    let one = |at: usize| regularise(&rows.series(at), axis, grid, channels, options);
     series.into_par_iter().map(one).collect()
-}
-
-/// A day in a zone with daylight saving is a calendar day; an index counts in integers.
-pub(super) fn on_calendar(step: Step, axis: &Axis) -> Step {
-    const DAY: i64 = 86_400_000_000_000;
-    match step {
-        Step::Nanos(nanos) if nanos % DAY == 0 && axis.zone.has_uneven_days() => {
-            i32::try_from(nanos / DAY).map_or(step, Step::Days)
-        }
-        other => other,
-    }
 }
 
 impl Rows {

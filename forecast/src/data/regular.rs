@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::aggregate::Duplicates;
-use super::infer::grid;
+use super::infer::Grid;
 use super::panel::RowCounts;
 use super::read::ReadOptions;
 use super::resample::resample;
@@ -27,19 +27,20 @@ pub(super) struct Regular {
     pub(super) counts: RowCounts,
 }
 
-/// Puts the rows of a series on the grid of `step`.
+/// Puts the rows of a series on a grid.
 ///
 /// # Errors
-/// [`Error::DuplicateStamp`] and [`Error::OutOfOrder`] where the policy refuses them, [`Error::Irregular`] for
-/// stamps off the grid, [`Error::MixedSteps`] for a series with a step of its own, [`Error::TooSparse`], and
+/// [`Error::DuplicateStamp`] and [`Error::OutOfOrder`] where the policy refuses them, [`Error::Irregular`] and
+/// [`Error::OutsideOpening`] for stamps off the grid, [`Error::MixedSteps`] for a series with a step of its own, [`Error::TooSparse`], and
 /// [`Error::Infinite`].
 pub(super) fn regularise(
     rows: &SeriesRows<'_>,
     axis: &Axis,
-    step: Step,
+    grid: &Grid,
     channels: &[String],
     options: &ReadOptions,
 ) -> Result<Regular> {
+    let step = grid.step;
     if rows.out_of_order > 0 && options.out_of_order == super::OutOfOrder::Error {
         return Err(Error::OutOfOrder { series: rows.id.to_string(), count: rows.out_of_order });
     }
@@ -50,12 +51,12 @@ pub(super) fn regularise(
     if let Some(aggregation) = options.aggregate {
         return resample(rows, axis, step, channels, aggregation);
     }
-    let index = spanning(grid(rows.stamps, axis, step), rows, axis)?;
+    let index = spanning(grid.index(rows.stamps, axis), rows, axis)?;
     let mut values = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
     let mut counts = RowCounts { rows: rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
     let fixed = match step {
-        Step::Nanos(step) | Step::Index(step) => Some(step),
-        Step::Days(_) | Step::Months(_) => None,
+        Step::Nanos(step) | Step::Index(step) if grid.calendar.is_none() => Some(step),
+        _ => None,
     };
     let (mut n_filled, mut closest) = (0, usize::MAX);
     let mut last: Option<(i64, usize)> = None;
@@ -109,7 +110,7 @@ pub(super) fn spanning(index: TimeIndex, rows: &SeriesRows<'_>, axis: &Axis) -> 
         return Err(Error::TooSparse {
             series: rows.id.to_string(),
             steps: len,
-            step: index.step.to_string(),
+            step: index.frequency().to_string(),
             start: axis.tell(index.start),
             end: axis.tell(end),
             rows: rows.len(),
@@ -119,10 +120,17 @@ pub(super) fn spanning(index: TimeIndex, rows: &SeriesRows<'_>, axis: &Axis) -> 
 }
 
 fn irregular(rows: &SeriesRows<'_>, axis: &Axis, index: &TimeIndex, stamp: i64) -> Error {
+    if let Some(calendar) = index.calendar.as_ref().filter(|calendar| !calendar.is_open(stamp)) {
+        return Error::OutsideOpening {
+            series: rows.id.to_string(),
+            stamp: axis.tell(stamp),
+            opening: calendar.opening().short(),
+        };
+    }
     Error::Irregular {
         series: rows.id.to_string(),
         stamp: axis.tell(stamp),
-        step: index.step.to_string(),
+        step: index.frequency().to_string(),
         start: axis.tell(index.start),
     }
 }

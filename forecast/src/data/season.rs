@@ -1,5 +1,6 @@
 //! Seasons: which are usual for a step, and which one stands out in the data.
 
+use super::frequency::Frequency;
 use super::panel::Panel;
 use super::step::Step;
 
@@ -12,20 +13,27 @@ const FEWEST: usize = 3;
 /// Series that the season of a panel is told from.
 const SERIES_LOOKED_AT: usize = 64;
 
-/// The seasons that people have: minute, hour, day, week, year, in steps, the shortest first.
+/// The seasons that people have: minute, hour, day, week, year, in steps, the shortest first. With an opening,
+/// those of its week, and of its day if all open days have as many steps.
 ///
 /// # Example
 /// ```
 /// use forecast::data::usual_seasons;
-/// assert_eq!(usual_seasons("1h".parse()?), [24, 168]);
-/// assert_eq!(usual_seasons("MS".parse()?), [12]);
+/// assert_eq!(usual_seasons(&"1h".parse()?), [24, 168]);
+/// assert_eq!(usual_seasons(&"MS".parse()?), [12]);
+/// assert_eq!(usual_seasons(&"1h, Mon-Fri 09:00-17:00".parse()?), [8, 40]);
 /// # Ok::<(), forecast::Error>(())
 /// ```
 #[must_use]
-pub fn usual_seasons(step: Step) -> Vec<usize> {
+pub fn usual_seasons(frequency: &Frequency) -> Vec<usize> {
     const MINUTE: i64 = 60_000_000_000;
     const DAY: i64 = 1440 * MINUTE;
-    match step {
+    if let Some((week, day)) = frequency.slots_of_week_and_day() {
+        let mut seasons: Vec<usize> = day.into_iter().chain([week]).filter(|season| *season > 1).collect();
+        seasons.dedup();
+        return seasons;
+    }
+    match frequency.step {
         Step::Nanos(DAY) | Step::Days(1) => vec![7, 365],
         Step::Nanos(nanos) => [MINUTE, 60 * MINUTE, DAY, 7 * DAY, 364 * DAY]
             .into_iter()
@@ -46,7 +54,7 @@ pub fn usual_seasons(step: Step) -> Vec<usize> {
 pub fn season_length(panel: &Panel) -> usize {
     let looked_at = &panel.series()[..panel.series().len().min(SERIES_LOOKED_AT)];
     let mut best = (WEAKEST, 1);
-    for season in usual_seasons(panel.step()) {
+    for season in usual_seasons(&panel.frequency()) {
         let mut strengths = Vec::new();
         for series in looked_at.iter().filter(|series| series.n_steps() >= FEWEST * season) {
             let columns = series.values();
@@ -131,6 +139,20 @@ mod tests {
             .collect();
         for season in [24, 168] {
             assert!(season_strength(&walk, season) < WEAKEST / 2.0);
+        }
+    }
+
+    #[test]
+    fn opening_times_have_the_seasons_of_their_week() {
+        for (frequency, seasons) in [
+            ("B", &[5][..]),
+            ("1h, Mon-Fri 09:00-17:00", &[8, 40]),
+            ("30min, Mon-Fri 09:00-12:00, 13:00-17:00", &[14, 70]),
+            ("1h, Mon-Fri 09:00-17:00; Sat 10:00-14:00", &[44]),
+            ("1h, Sat 10:00-14:00", &[4]),
+            ("1D, Mon", &[]),
+        ] {
+            assert_eq!(usual_seasons(&frequency.parse().unwrap()), seasons, "{frequency}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::frequency::Frequency;
 use super::series::Series;
 use super::step::Step;
 use crate::{Error, Result};
@@ -87,7 +88,7 @@ impl SplitRule {
                 (at(validation), at(test), n)
             }
             SplitRule::EttMonths => {
-                let month = steps_in_30_days(series.index().step)?;
+                let month = steps_in_30_days(&series.index().frequency())?;
                 if n < 20 * month {
                     return Err(Error::option(
                         "split",
@@ -106,8 +107,13 @@ impl SplitRule {
     }
 }
 
-fn steps_in_30_days(step: Step) -> Result<usize> {
+fn steps_in_30_days(frequency: &Frequency) -> Result<usize> {
     const DAYS_30: i64 = 30 * 86_400_000_000_000;
+    let step = frequency.step;
+    if frequency.opening.is_some() {
+        let rule = "the ETT split counts months of 30 whole days; split by shares or dates where there is an opening";
+        return Err(Error::option("split", "ett", rule));
+    }
     match step {
         Step::Nanos(nanos) if DAYS_30 % nanos == 0 => usize::try_from(DAYS_30 / nanos)
             .map_err(|_| Error::option("freq", step, "it must be shorter than a month")),
@@ -134,6 +140,11 @@ mod tests {
         let minutes = SplitRule::EttMonths.split(&series("15min", 69_680)).unwrap();
         assert_eq!(minutes.test, 46_080..57_600);
         assert!(SplitRule::EttMonths.split(&series("1h", 100)).unwrap_err().to_string().contains("14400"));
+        let index = series("1h", 100).index().clone().with_opening(&"Mon-Sun".parse().unwrap()).unwrap();
+        let open = Series::new("s", index, Array2::zeros((100, 1)), &["y".into()]).unwrap();
+        assert!(
+            SplitRule::EttMonths.split(&open).unwrap_err().to_string().contains("where there is an opening")
+        );
     }
 
     #[test]

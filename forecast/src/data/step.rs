@@ -93,18 +93,31 @@ impl Step {
             Step::Index(step) => count(step * steps, "step"),
         }
     }
+
+    /// A span in words where steps within days are not counted through the night: `30 open hours`.
+    pub(super) fn open_span(self, steps: usize) -> String {
+        let n = i64::try_from(steps).unwrap_or(i64::MAX);
+        match self {
+            Step::Nanos(nanos) if nanos < DAY => {
+                spell_hours(nanos.saturating_mul(n)).replacen(' ', " open ", 1)
+            }
+            _ => count(n, "open day"),
+        }
+    }
 }
 
+/// Weeks are left out: people say 7 days, 14 days.
 fn spell_nanos(nanos: i64) -> String {
-    // Weeks are left out: people say 7 days, 14 days.
-    let units = [
-        (DAY, "day"),
-        (3600 * SECOND, "hour"),
-        (60 * SECOND, " min"),
-        (SECOND, " s"),
-        (1_000_000, " ms"),
-        (1_000, " us"),
-    ];
+    if nanos % DAY == 0 && nanos >= DAY {
+        return count(nanos / DAY, "day");
+    }
+    spell_hours(nanos)
+}
+
+/// The same in hours at most.
+fn spell_hours(nanos: i64) -> String {
+    let units =
+        [(3600 * SECOND, "hour"), (60 * SECOND, " min"), (SECOND, " s"), (1_000_000, " ms"), (1_000, " us")];
     for (unit, name) in units {
         if nanos % unit == 0 && nanos >= unit {
             return match name.strip_prefix(' ') {

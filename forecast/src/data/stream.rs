@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::chunks::Chunks;
 use super::collect::Collector;
-use super::infer::infer_step;
-use super::read::{ReadOptions, all_regular, on_calendar, start};
+use super::infer::Grid;
+use super::opening::Opening;
+use super::read::{ReadOptions, all_regular, start};
 use super::rows::Rows;
 use super::series::Series;
 use super::source::pieces;
@@ -31,7 +32,7 @@ pub struct SeriesReader {
     chunks: Chunks<'static>,
     collector: Collector,
     options: ReadOptions,
-    step: Step,
+    grid: Grid,
     zone: Zone,
     /// Complete series that were not handed out yet, oldest first, and how many of the first were.
     ready: VecDeque<(Rows, usize)>,
@@ -79,7 +80,7 @@ impl SeriesReader {
             chunks,
             collector,
             options: options.clone(),
-            step: options.freq.unwrap_or(Step::Index(1)),
+            grid: Grid { step: Step::Index(1), calendar: None, notes: Vec::new() },
             zone: Zone::Local,
             ready: VecDeque::new(),
             most_rows,
@@ -91,10 +92,7 @@ impl SeriesReader {
         if let Some((rows, _)) = reader.ready.front() {
             let axis = &rows.stamps.axis;
             reader.zone = axis.zone.clone();
-            reader.step = match options.freq {
-                Some(step) => on_calendar(step, axis),
-                None => infer_step(rows.all().take(SERIES_LOOKED_AT), axis)?,
-            };
+            reader.grid = Grid::of(options, rows.all().take(SERIES_LOOKED_AT), axis)?;
         }
         Ok(reader)
     }
@@ -108,7 +106,13 @@ impl SeriesReader {
     /// The step of every series.
     #[must_use]
     pub fn step(&self) -> Step {
-        self.step
+        self.grid.step
+    }
+
+    /// When the series have steps; always if `None`.
+    #[must_use]
+    pub fn opening(&self) -> Option<Opening> {
+        self.grid.opening()
     }
 
     /// The zone that stamps are told in.
@@ -140,7 +144,7 @@ impl SeriesReader {
             let n = max_series - outcomes.len();
             let Some((rows, from)) = self.ready.front() else { break };
             let range = *from..(*from + n).min(rows.n_series());
-            let regular = all_regular(rows, range.clone(), self.step, self.channels(), &self.options);
+            let regular = all_regular(rows, range.clone(), &self.grid, self.channels(), &self.options);
             let ids = range.map(|at| rows.series(at).id.to_string());
             outcomes.extend(
                 ids.zip(regular)

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::calendar::{Calendar, Walk};
+use super::frequency::Frequency;
+use super::opening::Opening;
 use super::step::Step;
 use crate::{Error, Result};
 
@@ -62,6 +65,30 @@ impl Zone {
         i64::try_from(zone.to_timestamp(civil).ok()?.as_nanosecond()).ok()
     }
 
+    /// The instant of a civil time in this zone, in nanoseconds since 1970; where clocks leave the time out, the
+    /// instant at which they do, so that later times never come first.
+    pub(super) fn edge(&self, civil: DateTime) -> i128 {
+        let zone = match self {
+            Zone::Local => &TimeZone::UTC,
+            Zone::Named(zone) => zone,
+        };
+        let ambiguous = zone.to_ambiguous_timestamp(civil);
+        let is_left_out = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+        let instant = ambiguous.compatible().unwrap_or(Timestamp::MAX);
+        let after = instant.checked_add(SignedDuration::from_nanos(1)).unwrap_or(instant);
+        let change = is_left_out.then(|| zone.preceding(after).next()).flatten();
+        change.map_or(instant, |change| change.timestamp()).as_nanosecond()
+    }
+
+    /// The dates before and after each change of the clocks in the years 1677 to 2262.
+    pub(super) fn clock_changes(&self) -> Vec<(Date, Date)> {
+        let Zone::Named(zone) = self else { return Vec::new() };
+        let Ok(first) = Timestamp::from_nanosecond(i128::from(i64::MIN)) else { return Vec::new() };
+        let stamps = zone.following(first).map(|change| i64::try_from(change.timestamp().as_nanosecond()));
+        let dates = |stamp: i64| (self.civil(stamp - 1).date(), self.civil(stamp).date());
+        stamps.map_while(Result::ok).map(dates).collect()
+    }
+
     /// True if days in this zone may have other than 24 hours.
     #[must_use]
     pub fn has_uneven_days(&self) -> bool {
@@ -99,8 +126,9 @@ impl fmt::Debug for Zone {
 /// A regular grid of stamps: `start`, `start + step`, ...
 ///
 /// Stamps are nanoseconds since 1970 (as if UTC where there is no zone), or plain integers under
-/// [`Step::Index`].
+/// [`Step::Index`]. With a calendar, the grid is its slots, and what is closed is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct TimeIndex {
     /// The first stamp.
     pub start: i64,
@@ -113,6 +141,35 @@ pub struct TimeIndex {
     /// Where a calendar grid was begun, if that cannot be told from `start`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The opening times that stamps keep to; [`TimeIndex::with_opening`] sets it.
+    #[serde(rename = "opening", skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
+}
+
+/// A time index as it is stored.
+#[derive(Deserialize)]
+struct Written {
+    start: i64,
+    step: Step,
+    zone: Zone,
+    len: usize,
+    #[serde(default)]
+    origin: Option<Origin>,
+    #[serde(default)]
+    opening: Option<Opening>,
+}
+
+impl TryFrom<Written> for TimeIndex {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self> {
+        let Written { start, step, zone, len, origin, opening } = written;
+        let index = TimeIndex { start, step, zone, len, origin, calendar: None };
+        match opening {
+            Some(opening) => index.with_opening(&opening),
+            None => Ok(index),
+        }
+    }
 }
 
 /// The first stamp of the grid that an index is a part of. A month-end series may start on 29 February, which
@@ -129,7 +186,62 @@ impl TimeIndex {
     /// The grid of `len` stamps that begins at `start`.
     #[must_use]
     pub fn new(start: i64, step: Step, zone: Zone, len: usize) -> Self {
-        TimeIndex { start, step, zone, len, origin: None }
+        TimeIndex { start, step, zone, len, origin: None, calendar: None }
+    }
+
+    /// The same start and length on the slots of an opening, in the index's zone.
+    ///
+    /// A step of less than a day has slots from the start of each interval on; a step of a day has one slot an
+    /// open day, at the time of day of the start.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if the step does not divide a day or the start is not a slot.
+    ///
+    /// # Example
+    /// ```
+    /// use forecast::{TimeIndex, data::{Opening, Zone}};
+    /// let friday_at_four = 1_704_470_400_000_000_000;
+    /// let index = TimeIndex::new(friday_at_four, "1h".parse()?, Zone::default(), 3);
+    /// let index = index.with_opening(&"Mon-Fri 09:00-17:00".parse()?)?;
+    /// assert_eq!(index.format(index.stamp(1)), "2024-01-08 09:00:00");
+    /// assert_eq!(index.position(friday_at_four + 3_600_000_000_000), None);
+    /// # Ok::<(), forecast::Error>(())
+    /// ```
+    pub fn with_opening(self, opening: &Opening) -> Result<Self> {
+        let calendar = Calendar::new(opening, self.step, &self.zone)?;
+        self.on(&calendar)
+    }
+
+    /// The same on the slots of a calendar, as [`TimeIndex::with_opening`].
+    pub(crate) fn on(self, calendar: &Calendar) -> Result<Self> {
+        let index = TimeIndex { calendar: Some(calendar.clone()), ..self };
+        if index.stamp(0) == index.start {
+            return Ok(index);
+        }
+        let opening = calendar.opening().short();
+        let rule = if calendar.is_open(index.start) {
+            format!("it is not a slot of {opening} at a step of {}", index.step)
+        } else {
+            format!("it lies outside the opening {opening}")
+        };
+        Err(Error::option("start", index.format(index.start), rule))
+    }
+
+    /// The same on the slots of a calendar, from the first at or after the start on.
+    pub(super) fn beginning_on(self, calendar: &Calendar) -> Self {
+        let start = calendar.walk(Origin { stamp: self.start, steps: 0 }).stamp(0);
+        TimeIndex { start, calendar: Some(calendar.clone()), ..self }
+    }
+
+    /// Step and opening.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        Frequency { step: self.step, opening: self.calendar.clone().map(Opening::from) }
+    }
+
+    fn walk(&self) -> Option<Walk<'_>> {
+        let origin = self.origin.unwrap_or(Origin { stamp: self.start, steps: 0 });
+        self.calendar.as_ref().map(|calendar| calendar.walk(origin))
     }
 
     /// The same start and step on a grid of month ends, if the start is one; `None` otherwise.
@@ -152,6 +264,9 @@ impl TimeIndex {
     /// Saturates at the ends of the representable range (the years 1677 and 2262).
     #[must_use]
     pub fn stamp(&self, i: usize) -> i64 {
+        if let Some(walk) = self.walk() {
+            return walk.stamp(i);
+        }
         match self.step {
             Step::Nanos(step) | Step::Index(step) => {
                 self.start.saturating_add(step.saturating_mul(i64::try_from(i).unwrap_or(i64::MAX)))
@@ -180,6 +295,9 @@ impl TimeIndex {
     /// The position of `stamp`, if it lies on the grid at or after the start (also beyond the end).
     #[must_use]
     pub fn position(&self, stamp: i64) -> Option<usize> {
+        if let Some(walk) = self.walk() {
+            return walk.position(stamp);
+        }
         let distance = stamp.checked_sub(self.start).filter(|d| *d >= 0)?;
         match self.step {
             Step::Nanos(step) | Step::Index(step) => {
@@ -195,9 +313,13 @@ impl TimeIndex {
 
     /// The position of the last stamp at or before `stamp`, on the grid or not; 0 before the start.
     ///
-    /// Calendar steps are counted by their mean length, so the answer may be one off there.
+    /// Calendar steps are counted by their mean length, so the answer may be one off there; slots of an opening
+    /// are exact.
     #[must_use]
     pub fn position_before(&self, stamp: i64) -> usize {
+        if let Some(walk) = self.walk() {
+            return walk.position_before(stamp);
+        }
         let step = match self.step {
             Step::Index(step) => step,
             other => other.approximate_nanos(),
@@ -220,6 +342,7 @@ impl TimeIndex {
         let origin = Origin { stamp: before.stamp, steps: before.steps + range.start };
         let (began, begins) = (self.zone.civil(origin.stamp), self.zone.civil(start));
         let is_needed = match self.step {
+            _ if self.calendar.as_ref().is_some_and(Calendar::is_daily) => began.time() != begins.time(),
             Step::Nanos(_) | Step::Index(_) => false,
             Step::Days(_) => began.time() != begins.time(),
             Step::Months(_) => began.day() != begins.day() || began.time() != begins.time(),
@@ -235,7 +358,8 @@ impl TimeIndex {
 
     /// All stamps, oldest first.
     pub fn stamps(&self) -> impl ExactSizeIterator<Item = i64> + '_ {
-        (0..self.len).map(|i| self.stamp(i))
+        let walk = self.walk();
+        (0..self.len).map(move |i| walk.as_ref().map_or_else(|| self.stamp(i), |walk| walk.stamp(i)))
     }
 
     /// A stamp as people write it: `2014-12-31 23:00:00`, with the offset where the zone is known,

@@ -129,7 +129,7 @@ pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions
     let before_first = cut(panel, &first_cutoffs);
     let season_length = options.fit.season_length.unwrap_or_else(|| data::season_length(&before_first));
     let shortest = before_first.series().iter().map(Series::n_steps).min().unwrap_or(0);
-    let shape = Shape { season_length, step: panel.step(), n_steps: shortest };
+    let shape = Shape { season_length, frequency: panel.frequency(), n_steps: shortest };
     let configs = with_seasonal_naive(models)
         .iter()
         .map(|config| config.resolve(&shape))

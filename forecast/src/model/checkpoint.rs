@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::header::{FORMAT_VERSION, Header, Stretch, hex};
 use super::tensor::{Tensor, Tensors};
 use super::{Model, Parts, Shape};
-use crate::data::{Scaler, Series, TimeIndex};
+use crate::data::{Calendar, Scaler, Series, TimeIndex};
 use crate::eval::conformal::Calibration;
 use crate::{Error, Result, file};
 
@@ -228,7 +228,7 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         return Err(wrong("the list of series"));
     }
     // A saved configuration has no open choice left; this checks its ranges.
-    let shape = Shape { season_length: header.season_length, step: header.step, n_steps: 0 };
+    let shape = Shape { season_length: header.season_length, frequency: header.frequency(), n_steps: 0 };
     let config = header.config.resolve(&shape)?;
 
     let scalers = take(tensors, "scalers", 3)?;
@@ -261,6 +261,8 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     if header.history.iter().any(|stretch| stretch.len < config.lookback()) {
         return Err(wrong("the stored history"));
     }
+    let calendar =
+        header.opening.as_ref().map(|o| Calendar::new(o, header.step, &header.zone)).transpose()?;
     let mut at = 0;
     let mut history = Vec::with_capacity(n_series);
     for (id, Stretch { start, len, origin }) in header.series.iter().zip(&header.history) {
@@ -268,6 +270,7 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         at += len;
         let index = TimeIndex::new(*start, header.step, header.zone.clone(), *len);
         let index = TimeIndex { origin: *origin, ..index };
+        let index = calendar.as_ref().map_or(Ok(index.clone()), |calendar| index.on(calendar))?;
         let part = Array2::from_shape_vec((*len, n_channels), part).map_err(shape)?;
         history.push(Series::new(id.clone(), index, part, &header.channels)?);
     }

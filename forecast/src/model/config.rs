@@ -6,16 +6,16 @@ use serde_json::Value;
 use super::{Family, Tensors, Training};
 use crate::ar::{self, ArConfig};
 use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
-use crate::data::Step;
+use crate::data::Frequency;
 use crate::{Error, Result};
 
 /// What defaults are told from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shape {
     /// Steps of one season.
     pub(crate) season_length: usize,
-    /// The step of the data.
-    pub(crate) step: Step,
+    /// Step and opening of the data.
+    pub(crate) frequency: Frequency,
     /// Steps of the shortest series.
     pub(crate) n_steps: usize,
 }
@@ -231,7 +231,7 @@ mod tests {
         let zero = ar
             .with("order", "0")
             .unwrap()
-            .resolve(&Shape { season_length: 24, step: Step::Index(1), n_steps: 99 })
+            .resolve(&Shape { season_length: 24, frequency: crate::Step::Index(1).into(), n_steps: 99 })
             .unwrap_err()
             .to_string();
         assert!(zero.contains("order is 0"), "{zero}");

@@ -185,11 +185,12 @@ impl Model {
                 expected: header.channels.join(", "),
             });
         }
-        if series.index().step != header.step {
+        let (found, expected) = (series.index().frequency(), header.frequency());
+        if found != expected {
             return Err(Error::WrongStep {
                 series: series.id().to_string(),
-                found: series.index().step.to_string(),
-                expected: header.step.to_string(),
+                found: found.to_string(),
+                expected: expected.to_string(),
             });
         }
         let empty = (0..header.channels.len()).find(|channel| series.n_observed(*channel) == 0);

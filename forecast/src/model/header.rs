@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ModelConfig;
-use crate::data::{Origin, Panel, Scaling, Step, Zone};
+use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone};
 
 /// The version of the file format that this program writes; it reads this and every earlier one.
 pub const FORMAT_VERSION: u64 = 1;
@@ -22,6 +22,9 @@ pub struct Header {
     pub scaling: Scaling,
     /// The step of the training data.
     pub step: Step,
+    /// The opening times that the training data keeps to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
     /// The zone that stamps are told in.
     pub zone: Zone,
     /// The channels, in order.
@@ -45,6 +48,14 @@ pub struct Header {
     pub(super) history: Vec<Stretch>,
 }
 
+impl Header {
+    /// Step and opening of the training data.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        Frequency { step: self.step, opening: self.opening.clone() }
+    }
+}
+
 /// A stretch of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stretch {
@@ -54,7 +65,7 @@ pub(super) struct Stretch {
     pub(super) origin: Option<Origin>,
 }
 
-/// SHA-256 over channels, step, zones, ids, stamps and the bits of every value; lengths come before what they
+/// SHA-256 over channels, step, opening, zones, ids, stamps and the bits of every value; lengths come before what they
 /// measure, so that no two panels read the same.
 pub(super) fn fingerprint(panel: &Panel) -> String {
     fn text(hash: &mut Sha256, text: &str) {
@@ -65,6 +76,9 @@ pub(super) fn fingerprint(panel: &Panel) -> String {
     hash.update((panel.channels().len() as u64).to_le_bytes());
     panel.channels().iter().for_each(|channel| text(&mut hash, channel));
     text(&mut hash, &String::from(panel.step()));
+    if let Some(opening) = &panel.report().opening {
+        text(&mut hash, &opening.to_string());
+    }
     for series in panel.series() {
         text(&mut hash, series.id());
         text(&mut hash, &String::from(series.index().zone.clone()));

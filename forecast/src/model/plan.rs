@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fit::{FitOptions, FitReport};
 use super::header::{Header, Stretch, fingerprint};
 use super::{ModelConfig, Shape};
-use crate::data::{self, Panel, Series, Step};
+use crate::data::{self, Frequency, Panel, Series};
 use crate::{Error, Result};
 
 /// Windows that one series is calibrated on, at most.
@@ -13,7 +13,6 @@ const MOST_WINDOWS: usize = 500;
 /// Shares of the steps that the default validation range lies between, and the year that it aims at.
 const SMALLEST_VALIDATION: f64 = 0.2;
 const LARGEST_VALIDATION: f64 = 0.4;
-const YEAR_NANOS: i64 = 365 * 86_400_000_000_000;
 /// The default horizon lies between these.
 const SHORTEST_DEFAULT_HORIZON: usize = 24;
 const LONGEST_DEFAULT_HORIZON: usize = 1_440;
@@ -29,11 +28,13 @@ impl Plan {
     pub(super) fn new(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Self> {
         let season_length = options.season_length.unwrap_or_else(|| data::season_length(panel));
         let shortest = panel.series().iter().map(Series::n_steps).min().unwrap_or(0);
-        let config = config.resolve(&Shape { season_length, step: panel.step(), n_steps: shortest })?;
+        let frequency = panel.frequency();
+        let shape = Shape { season_length, frequency: frequency.clone(), n_steps: shortest };
+        let config = config.resolve(&shape)?;
         let horizon = options.horizon.unwrap_or_else(|| {
             // Half of the validation range leaves as many windows as steps.
-            let fits = validation_steps(shortest, panel.step(), options) / 2;
-            let seasons = data::usual_seasons(panel.step()).into_iter().chain([season_length]);
+            let fits = validation_steps(shortest, &frequency, options) / 2;
+            let seasons = data::usual_seasons(&frequency).into_iter().chain([season_length]);
             let longest = seasons.filter(|season| *season <= LONGEST_DEFAULT_HORIZON).max();
             longest.unwrap_or(0).max(SHORTEST_DEFAULT_HORIZON).min(fits.max(1))
         });
@@ -43,6 +44,7 @@ impl Plan {
     /// Where the validation range of each series begins.
     pub(super) fn cuts(&self, panel: &Panel, options: &FitOptions) -> Result<Vec<usize>> {
         let lookback = self.config.lookback();
+        let frequency = panel.frequency();
         let cut = |series: &Series| {
             let n = series.n_steps();
             if n < lookback + self.horizon {
@@ -53,7 +55,7 @@ impl Plan {
                     horizon: self.horizon,
                 });
             }
-            let validation = validation_steps(n, panel.step(), options).max(self.horizon);
+            let validation = validation_steps(n, &frequency, options).max(self.horizon);
             Ok(n.saturating_sub(validation))
         };
         panel.series().iter().map(cut).collect()
@@ -95,6 +97,7 @@ impl Plan {
             config: self.config.clone(),
             scaling: options.scaling,
             step: panel.step(),
+            opening: panel.report().opening.clone(),
             zone: panel.series().first().map_or_else(Default::default, |s| s.index().zone.clone()),
             channels: panel.channels().to_vec(),
             series: panel.series().iter().map(|series| series.id().to_string()).collect(),
@@ -116,15 +119,12 @@ impl Plan {
 }
 
 /// Steps of the validation range of a series with `n`.
-fn validation_steps(n: usize, step: Step, options: &FitOptions) -> usize {
+fn validation_steps(n: usize, frequency: &Frequency, options: &FitOptions) -> usize {
     let share = |share: f64| (n as f64 * share).round() as usize;
-    match (options.validation, step.approximate_nanos()) {
+    match (options.validation, frequency.steps_of_year()) {
         (Some(given), _) => share(given),
-        (None, 0) => share(SMALLEST_VALIDATION),
-        (None, nanos) => {
-            let year = usize::try_from(YEAR_NANOS / nanos).unwrap_or(usize::MAX);
-            year.clamp(share(SMALLEST_VALIDATION), share(LARGEST_VALIDATION))
-        }
+        (None, None) => share(SMALLEST_VALIDATION),
+        (None, Some(year)) => year.clamp(share(SMALLEST_VALIDATION), share(LARGEST_VALIDATION)),
     }
 }
 

@@ -9,6 +9,8 @@ mod batches;
 mod coverage;
 mod index;
 mod leakage;
+mod open_panels;
+mod opening;
 mod order;
 mod random;
 mod round_trips;

@@ -17,14 +17,14 @@ pub mod time_axis {
     }
 }
 /// Evenly spaced steps: a start and a step say all time stamps, so that none are sent one by one.
-/// Step k, from 0, is k times the step after the start.
+/// Step k, from 0, is k times the step after the start; with an `opening`, what is closed is skipped.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegularAxis {
     /// Time stamp of the first step, in nanoseconds since 1970-01-01T00:00:00Z.
     #[prost(sfixed64, tag = "1")]
     pub start_unix_nano: i64,
     /// IANA name of the time zone in which calendar units are counted, such as `Europe/Berlin`.
-    /// Empty means UTC. It has no effect on a step in nanoseconds.
+    /// Empty means UTC. It has no effect on a step in nanoseconds without an `opening`.
     #[prost(string, tag = "4")]
     pub time_zone: ::prost::alloc::string::String,
     /// Number of calendar units in one step: CALENDAR_STEP_MONTH with 2 is a step of two months.
@@ -32,6 +32,14 @@ pub struct RegularAxis {
     /// nanoseconds.
     #[prost(int32, tag = "5")]
     pub step_count: i32,
+    /// When the series is open, in the local time of `time_zone`, such as `Mon-Fri` or
+    /// `Mon-Fri 09:00-12:00, 13:00-17:00; Sat 10:00-14:00; closed 2024-12-25`: ends are excluded,
+    /// and what is closed has no step. Then step k is the k-th slot after the start: a step in
+    /// nanoseconds has slots from the start of each interval on, a step of a day one slot an open
+    /// day, at the time of day of the start. The step must divide a day. Empty, the default, means
+    /// always open.
+    #[prost(string, tag = "6")]
+    pub opening: ::prost::alloc::string::String,
     /// The distance from one step to the next. Required.
     #[prost(oneof = "regular_axis::Step", tags = "2, 3")]
     pub step: ::core::option::Option<regular_axis::Step>,

@@ -95,9 +95,13 @@ pub(crate) struct InputArguments {
     /// Columns with the values [default: y, target or value, else every column of numbers].
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     pub(crate) target_col: Vec<String>,
-    /// The step, such as 15min, 1h, D, MS, or 1 for an integer index [default: inferred].
+    /// The step, such as 15min, 1h, D, B for business days, MS, or 1 for an integer index [default: inferred].
     #[arg(long)]
     pub(crate) freq: Option<String>,
+    /// When the series are open; what is closed is absent, not missing: "Mon-Fri 09:00-17:00; Sat 10:00-14:00;
+    /// closed 2024-12-25" [default: always, or as business days if daily rows leave out every weekend].
+    #[arg(long, value_name = "TIMES")]
+    pub(crate) open: Option<String>,
     /// The zone of stamps without an offset, such as Europe/Rome or UTC.
     #[arg(long, value_name = "ZONE")]
     pub(crate) tz: Option<String>,

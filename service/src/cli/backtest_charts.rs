@@ -1,8 +1,8 @@
 //! Charts of a back-test, from the table that `backtest -o` writes.
 
+use forecast::TimeIndex;
 use forecast::data::{Cells, Zone, infer_index};
 use forecast::plot::{BacktestChart, BacktestModel, Band, HorizonErrorChart, Line};
-use forecast::{Step, TimeIndex};
 
 use super::failure::Failure;
 
@@ -12,6 +12,9 @@ const BASELINE: &str = "seasonal-naive";
 const MOST_CUTOFFS: usize = 6;
 const MOST_STEPS: usize = 504;
 
+/// Steps of a grid for each row of a path, at most: what is closed for longer is left out.
+const MOST_SPREAD: usize = 1_000;
+
 /// A back-test table, as `backtest -o` writes it, taken apart.
 struct Rows<'a> {
     ids: &'a [String],
@@ -19,8 +22,8 @@ struct Rows<'a> {
     cutoffs: Vec<i64>,
     y: &'a [f64],
     models: Vec<(&'a str, &'a [f64])>,
-    step: Step,
-    zone: Zone,
+    /// The grid of the first series.
+    grid: TimeIndex,
 }
 
 impl<'a> Rows<'a> {
@@ -52,8 +55,8 @@ impl<'a> Rows<'a> {
         let is_index = matches!(find("ds")?, Cells::Integers(_) | Cells::Numbers(_));
         let of_first = stamps.iter().zip(ids).filter(|(_, id)| **id == ids[0]);
         let of_first: Vec<i64> = of_first.map(|(stamp, _)| *stamp).collect();
-        let step = infer_index(&of_first, is_index, &zone)?.step;
-        Ok(Rows { ids, stamps, cutoffs, y, models, step, zone })
+        let grid = infer_index(&of_first, is_index, &zone)?;
+        Ok(Rows { ids, stamps, cutoffs, y, models, grid })
     }
 
     /// Ranges of rows that share series and cutoff, in order.
@@ -73,9 +76,35 @@ impl<'a> Rows<'a> {
         paths
     }
 
+    /// The grid from a stamp on, with no step yet.
+    fn grid_from(&self, start: i64) -> TimeIndex {
+        let plain = TimeIndex { start, len: 0, origin: None, calendar: None, ..self.grid.clone() };
+        let open =
+            self.grid.frequency().opening.and_then(|opening| plain.clone().with_opening(&opening).ok());
+        open.unwrap_or(plain)
+    }
+
+    /// The grid of a path, and where its rows lie on it: steps that are closed have none.
+    fn place(&self, path: &std::ops::Range<usize>) -> (TimeIndex, Vec<usize>) {
+        let grid = self.grid_from(self.stamps[path.start]);
+        let positions: Option<Vec<usize>> = path.clone().map(|row| grid.position(self.stamps[row])).collect();
+        let fits = |positions: &Vec<usize>| positions.iter().all(|at| *at < MOST_SPREAD * path.len());
+        let positions = positions.filter(fits).unwrap_or_else(|| (0..path.len()).collect());
+        let len = positions.iter().max().map_or(0, |last| last + 1);
+        (TimeIndex { len, ..grid }, positions)
+    }
+
+    /// Values of a path on its grid, NaN where it has no row.
+    fn spread(&self, values: &[f64], path: &std::ops::Range<usize>) -> (TimeIndex, Vec<f64>) {
+        let (index, positions) = self.place(path);
+        let mut spread = vec![f64::NAN; index.len];
+        positions.into_iter().zip(&values[path.clone()]).for_each(|(at, value)| spread[at] = *value);
+        (index, spread)
+    }
+
     fn line(&self, values: &[f64], path: &std::ops::Range<usize>) -> Line<'static> {
-        let index = TimeIndex::new(self.stamps[path.start], self.step, self.zone.clone(), path.len());
-        Line::new(index, values[path.clone()].to_vec())
+        let (index, values) = self.spread(values, path);
+        Line::new(index, values)
     }
 }
 
@@ -101,7 +130,7 @@ pub(crate) fn against_actuals(table: &[(String, Cells)], series: Option<&str>) -
     paths.drain(..paths.len().saturating_sub(shown));
     // Actuals of overlapping windows are the same numbers; the first window has no gap before it.
     let start = rows.stamps[paths[0].start];
-    let index = TimeIndex::new(start, rows.step, rows.zone.clone(), 0);
+    let index = rows.grid_from(start);
     let mut actual: Vec<f64> = Vec::new();
     for row in paths.iter().cloned().flatten() {
         if let Some(position) = index.position(rows.stamps[row]) {
@@ -116,7 +145,7 @@ pub(crate) fn against_actuals(table: &[(String, Cells)], series: Option<&str>) -
     let models = rows.models.iter().map(|(name, values)| BacktestModel {
         name: (*name).to_string(),
         forecasts: paths.iter().map(|path| rows.line(values, path)).collect(),
-        bands: if alone && *name != BASELINE { bands(table, name, &paths) } else { Vec::new() },
+        bands: if alone && *name != BASELINE { bands(&rows, table, name, &paths) } else { Vec::new() },
     });
     let chart = BacktestChart {
         title: format!("{wanted}: forecasts from the last {} cutoffs", paths.len()),
@@ -128,7 +157,12 @@ pub(crate) fn against_actuals(table: &[(String, Cells)], series: Option<&str>) -
 }
 
 /// The intervals of a model on each path, from the columns beside it; empty if the table has none.
-fn bands(table: &[(String, Cells)], model: &str, paths: &[std::ops::Range<usize>]) -> Vec<Vec<Band>> {
+fn bands(
+    rows: &Rows<'_>,
+    table: &[(String, Cells)],
+    model: &str,
+    paths: &[std::ops::Range<usize>],
+) -> Vec<Vec<Band>> {
     let column = |name: &str| match table.iter().find(|(column, _)| column == name) {
         Some((_, Cells::Numbers(values))) => Some(values),
         _ => None,
@@ -147,8 +181,8 @@ fn bands(table: &[(String, Cells)], model: &str, paths: &[std::ops::Range<usize>
     let on = |path: &std::ops::Range<usize>| {
         let band = |(level, lower, upper): &(f64, &Vec<f64>, &Vec<f64>)| Band {
             level: *level,
-            lower: lower[path.clone()].to_vec(),
-            upper: upper[path.clone()].to_vec(),
+            lower: rows.spread(lower, path).1,
+            upper: rows.spread(upper, path).1,
         };
         bounds.iter().map(band).collect()
     };
@@ -175,7 +209,7 @@ pub(crate) fn error_by_step(table: &[(String, Cells)]) -> Result<Vec<u8>, Failur
     let chart = HorizonErrorChart {
         title: format!("Error by step ahead, {} forecasts", paths.len()),
         error_label: "mean absolute error".to_string(),
-        step: rows.step,
+        step: rows.grid.step,
         models,
     };
     Ok(chart.render()?)

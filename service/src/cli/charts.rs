@@ -111,7 +111,7 @@ pub(crate) fn missing_map(panel: &Panel) -> Result<Vec<u8>, Failure> {
     let indexes: Vec<&TimeIndex> = panel.series().iter().map(Series::index).collect();
     let first = indexes.iter().min_by_key(|index| index.start).map_or_else(
         || Err(Failure::Internal("a panel without series".to_string())),
-        |index| Ok((*index).clone()),
+        |index| Ok(TimeIndex { calendar: None, ..(*index).clone() }),
     )?;
     let end = indexes.iter().map(|index| index.end()).max().unwrap_or(first.start);
     // Series whose grids are shifted against each other share the grid of the first.
@@ -122,12 +122,18 @@ pub(crate) fn missing_map(panel: &Panel) -> Result<Vec<u8>, Failure> {
     }
     let mut rows = Vec::new();
     for series in panel.series() {
-        let offset = first.position_before(series.index().start);
+        let index = series.index();
+        let offset = first.position_before(index.start);
+        // What is closed stays white; steps at odd distances share a cell.
+        let at = |step: usize| match index.calendar {
+            Some(_) => first.position_before(index.stamp(step)),
+            None => offset + step,
+        };
         for channel in 0..panel.channels().len() {
             let mut row = vec![None; len];
             for step in 0..series.n_steps() {
-                if let Some(cell) = row.get_mut(offset + step) {
-                    *cell = Some(series.is_observed(step, channel));
+                if let Some(cell) = row.get_mut(at(step)) {
+                    *cell = Some(cell.unwrap_or(true) && series.is_observed(step, channel));
                 }
             }
             rows.push((panel.label(series.id(), channel), row));

@@ -107,13 +107,13 @@ fn quality_line(panel: &Panel) -> String {
         series.start,
         series.end,
         series.n_steps,
-        quality.step,
+        quality.frequency(),
         channel.n_missing,
         channel.n_gaps,
         series.n_duplicates,
         channel.n_zeros,
         quality.season_length,
-        quality.step.span(quality.season_length)
+        quality.frequency().span(quality.season_length)
     )
 }
 

@@ -1,5 +1,6 @@
 //! `longcast fit`: a model from data.
 
+use forecast::data::Frequency;
 use forecast::{FitReport, Model, ModelConfig, Step};
 use serde_json::json;
 
@@ -33,9 +34,9 @@ pub(crate) fn say(model: &Model, report: &FitReport, console: &Console) -> Resul
     console.say(format!(
         "{}: looks back {}, season {}, intervals up to {} ahead",
         header.config.name(),
-        steps(model.lookback(), header.step),
+        steps(model.lookback(), &header.frequency()),
         header.season_length,
-        steps(header.horizon, header.step),
+        steps(header.horizon, &header.frequency()),
     ))?;
     console.say(format!(
         "validation, {} windows: MASE {:.3} (seasonal naive {:.3}), MAE {:.4} (seasonal naive {:.4})",
@@ -44,10 +45,10 @@ pub(crate) fn say(model: &Model, report: &FitReport, console: &Console) -> Resul
 }
 
 /// `168 steps (7 days)`.
-fn steps(n: usize, step: Step) -> String {
+fn steps(n: usize, frequency: &Frequency) -> String {
     let unit = if n == 1 { "step" } else { "steps" };
-    match step {
+    match frequency.step {
         Step::Index(_) => format!("{n} {unit}"),
-        _ => format!("{n} {unit} ({})", step.span(n)),
+        _ => format!("{n} {unit} ({})", frequency.span(n)),
     }
 }

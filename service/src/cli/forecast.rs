@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
     let options = input::forecast_options(&arguments.spec, &model)?;
     options.check(&model)?;
     let panel = match &arguments.data {
-        Some(path) => Some(input::read(path, &arguments.input, console)?),
+        Some(path) => Some(input::read_for(&model, path, &arguments.input, console)?),
         None => None,
     };
     let forecasts = match &panel {

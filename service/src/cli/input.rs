@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use forecast::data::{Scaling, Zone};
+use forecast::data::{Frequency, Scaling, Zone};
 use forecast::{FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
 
 use super::args::{FittingArguments, InputArguments, SpecArguments};
@@ -12,16 +12,42 @@ use super::failure::Failure;
 
 /// Reads a panel and says what was inferred and left out.
 pub(crate) fn read(path: &Path, input: &InputArguments, console: &Console) -> Result<Panel, Failure> {
-    let panel = {
-        let _progress = console.progress(format!("reading {}", path.display()));
-        let options = read_options(input)?;
-        match path.as_os_str() == "-" {
-            true => Panel::read_bytes(&standard_input()?, "standard input", &options)?,
-            false => Panel::read(path, &options)?,
-        }
-    };
+    let panel = read_quietly(path, &read_options(input)?, console)?;
     describe(&panel, &path.display().to_string(), console);
     Ok(panel)
+}
+
+/// Reads a panel for a model. Where neither step nor opening is typed, the opening is the model's: a model of
+/// business days gets them, a model of all days gets weekends without rows as missing.
+pub(crate) fn read_for(
+    model: &Model,
+    path: &Path,
+    input: &InputArguments,
+    console: &Console,
+) -> Result<Panel, Failure> {
+    let mut options = read_options(input)?;
+    let header = model.header();
+    let none_typed = input.freq.is_none() && input.open.is_none();
+    if header.opening.is_some() && none_typed {
+        options.freq = Some(header.step);
+        options.opening = header.opening.clone();
+    }
+    let mut panel = read_quietly(path, &options, console)?;
+    let is_of_all_days = header.opening.is_none() && panel.step() == header.step;
+    if none_typed && is_of_all_days && panel.report().opening.is_some() {
+        options.freq = Some(header.step);
+        panel = read_quietly(path, &options, console)?;
+    }
+    describe(&panel, &path.display().to_string(), console);
+    Ok(panel)
+}
+
+fn read_quietly(path: &Path, options: &ReadOptions, console: &Console) -> Result<Panel, Failure> {
+    let _progress = console.progress(format!("reading {}", path.display()));
+    Ok(match path.as_os_str() == "-" {
+        true => Panel::read_bytes(&standard_input()?, "standard input", options)?,
+        false => Panel::read(path, options)?,
+    })
 }
 
 /// One line about a panel, and one for each assumption.
@@ -39,7 +65,7 @@ pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
         "{name}: {n_series} series, {} of {}, {n_steps} steps of {} ({how})",
         if panel.channels().len() == 1 { "channel" } else { "channels" },
         panel.channels().join(", "),
-        report.step
+        report.frequency()
     );
     for (n, what) in [(absent, "absent rows masked as missing"), (duplicates, "duplicate rows merged")] {
         if n > 0 {
@@ -53,11 +79,28 @@ pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
 }
 
 fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
+    let (freq, mut opening) = match &input.freq {
+        Some(text) => {
+            let Frequency { step, opening } = text.parse()?;
+            (Some(step), opening)
+        }
+        None => (None, None),
+    };
+    if let Some(text) = &input.open {
+        if let Some(opening) = opening {
+            let freq = input.freq.as_deref().unwrap_or_default();
+            let rule =
+                format!("--freq {freq} already says {opening}; give --freq 1D or another step beside --open");
+            return Err(Failure::option("--open", format!("\"{text}\""), &rule));
+        }
+        opening = Some(text.parse()?);
+    }
     Ok(ReadOptions {
         id_column: input.id_col.clone(),
         time_column: input.time_col.clone(),
         target_columns: input.target_col.clone(),
-        freq: input.freq.as_deref().map(str::parse).transpose()?,
+        freq,
+        opening,
         zone: input.tz.as_deref().map(Zone::named).transpose()?,
         duplicates: input.duplicates.parse()?,
         out_of_order: input.out_of_order.parse()?,

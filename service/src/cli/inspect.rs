@@ -32,7 +32,12 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(),
 fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<(), Failure> {
     console.say(format!(
         "{}: {} to {}, {} rows on {} steps of {}",
-        series.unique_id, series.start, series.end, series.n_rows, series.n_steps, quality.step
+        series.unique_id,
+        series.start,
+        series.end,
+        series.n_rows,
+        series.n_steps,
+        quality.frequency()
     ))?;
     console.say(format!(
         "  {} absent, {} duplicate, {} out of order; season {}",
@@ -41,7 +46,7 @@ fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<
         series.n_out_of_order,
         match quality.season_length {
             1 => "none stands out".to_string(),
-            season => format!("{season} steps ({})", quality.step.span(season)),
+            season => format!("{season} steps ({})", quality.frequency().span(season)),
         }
     ))?;
     let header = [

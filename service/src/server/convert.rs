@@ -1,6 +1,6 @@
 //! Between messages and the types of the library: what comes out of here is valid.
 
-use forecast::data::Zone;
+use forecast::data::{Frequency, Opening, Zone};
 use forecast::{Forecast, ForecastOptions, Series, Step, TimeIndex};
 use forecast_proto::v1;
 use ndarray::Array2;
@@ -56,7 +56,7 @@ pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions
     })
 }
 
-/// The history of a request, for a model with these channels and this step.
+/// The history of a request, for a model with these channels and this frequency.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with every field below `path` that breaks a rule.
@@ -64,7 +64,7 @@ pub fn from_message(
     message: v1::Series,
     path: &str,
     channels: &[String],
-    model_step: Step,
+    model_frequency: &Frequency,
 ) -> Result<Series, Status> {
     let mut violations = Vec::new();
     for (i, value) in message.values.iter().enumerate() {
@@ -83,7 +83,7 @@ pub fn from_message(
         violations.push(FieldViolation::new(format!("{path}.values"), rule));
     }
     let n_steps = message.values.len() / n_channels;
-    let index = index(message.axis.as_ref(), path, n_steps, model_step);
+    let index = index(message.axis.as_ref(), path, n_steps, model_frequency);
     let index = index.map_err(|violation| violations.push(violation));
     let (true, Ok(index)) = (violations.is_empty(), index) else {
         return Err(invalid(violations, &message.series_id));
@@ -98,8 +98,9 @@ fn index(
     axis: Option<&v1::TimeAxis>,
     path: &str,
     len: usize,
-    model_step: Step,
+    model_frequency: &Frequency,
 ) -> Result<TimeIndex, FieldViolation> {
+    let model_step = model_frequency.step;
     let bad = |field: &str, rule: String| FieldViolation::new(format!("{path}.axis{field}"), rule);
     let Some(v1::time_axis::Axis::Regular(regular)) = axis.and_then(|axis| axis.axis.as_ref()) else {
         return Err(bad("", "it is required, with a regular axis".to_string()));
@@ -127,7 +128,24 @@ fn index(
         let rule = format!("the step is {step}, but the model was fitted on steps of {model_step}");
         return Err(bad(".regular.step", rule));
     }
-    Ok(TimeIndex::new(regular.start_unix_nano, step, zone, len))
+    let opening = match regular.opening.as_str() {
+        "" => None,
+        text => Some(text.parse::<Opening>().map_err(|error| bad(".regular.opening", error.to_string()))?),
+    };
+    if opening != model_frequency.opening {
+        let rule = format!(
+            "the steps are {}, but the model was fitted on {model_frequency}",
+            Frequency { step, opening }
+        );
+        return Err(bad(".regular.opening", rule));
+    }
+    let index = TimeIndex::new(regular.start_unix_nano, step, zone, len);
+    match &model_frequency.opening {
+        Some(opening) => {
+            index.with_opening(opening).map_err(|error| bad(".regular.start_unix_nano", error.to_string()))
+        }
+        None => Ok(index),
+    }
 }
 
 fn calendar_step(unit: i32, count: i32, zone: &Zone, model_step: Step) -> Result<Step, String> {
@@ -166,6 +184,7 @@ fn axis(index: &TimeIndex) -> v1::TimeAxis {
         step: Some(step),
         time_zone: index.zone.clone().into(),
         step_count,
+        opening: index.frequency().opening.map(String::from).unwrap_or_default(),
     };
     v1::TimeAxis { axis: Some(v1::time_axis::Axis::Regular(regular)) }
 }

@@ -126,7 +126,7 @@ async fn compute(
 fn answer(served: &Served, series: v1::Series, path: &str, asked: &Asked) -> Result<v1::Forecast, Status> {
     let start = Instant::now();
     let header = served.model.header();
-    let series = from_message(series, path, &header.channels, header.step)?;
+    let series = from_message(series, path, &header.channels, &header.frequency())?;
     let forecast =
         served.model.forecast_series(&series, &asked.options).map_err(|error| from_error(&error, path))?;
     Ok(to_message(&forecast, &asked.coverages, &served.revision, start.elapsed()))

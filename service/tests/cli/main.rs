@@ -10,6 +10,7 @@ mod charts;
 mod commands;
 mod demo;
 mod forms;
+mod openings;
 mod readme;
 mod scores;
 mod streams;

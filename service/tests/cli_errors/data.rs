@@ -156,7 +156,26 @@ fn files_without_rows_or_steps_say_so() {
     check("irregular", irregular, "", &["irregular", "2024-01-01 02:17:00", "--freq"]);
     let far = "ds,y\n1970-01-01 00:00:00,1\n1970-01-01 00:00:01,1\n2200-01-01 00:00:00,1\n";
     check("sparse", far, "", &["1970-01-01 00:00:00", "2200-01-01 00:00:00", "3 rows"]);
-    check("freq", with_line(0, "ds,y"), "--freq fortnight", &["\"fortnight\"", "15min"]);
+    check(
+        "freq",
+        with_line(0, "ds,y"),
+        "--freq fortnight",
+        &["\"fortnight\"", "15min", "B for business days"],
+    );
+    check(
+        "twice",
+        with_line(0, "ds,y"),
+        "--freq B --open Mon-Sat",
+        &["--freq B already says Mon-Fri", "--freq 1D"],
+    );
+    check("night", with_line(0, "ds,y"), "--open Fri22:00-02:00", &["Fri 22:00-24:00; Sat 00:00-02:00"]);
+    check(
+        "closed",
+        with_line(0, "ds,y"),
+        "--open Mon-Fri09:00-17:00",
+        &["2024-01-01 00:00:00", "widen", "--open"],
+    );
+    check("divide", with_line(0, "ds,y"), "--freq 7h --open Mon-Fri", &["7h", "divide a day"]);
     check("zone", with_line(0, "ds,y"), "--tz Mars/Phobos", &["Mars/Phobos", "Europe/Rome"]);
     let two_targets = "unique_id,ds,load,price\na,2024-01-01,1,2\na,2024-01-02,2,3\na,2024-01-03,2,3\n";
     check("two-targets", two_targets, "", &["load, price", "--target-col"]);

@@ -6,6 +6,7 @@ use forecast_proto::v1;
 use forecast_proto::v1::CalendarStep;
 use forecast_proto::v1::regular_axis::Step as Wire;
 use ndarray::Array2;
+use tonic_types::StatusExt;
 
 use crate::exchange::{Client, ask, check_equal, fit, options, regular, regular_mut, request, serve};
 use crate::run::wave;
@@ -45,6 +46,78 @@ async fn calendar_steps_survive_the_way_there_and_back() {
         let got = TimeIndex { start: axis.start_unix_nano, ..expected.index.clone() };
         assert_eq!(got, expected.index, "{step:?} in {zone:?}");
     }
+}
+
+/// Midnight of Monday, 29 January 2024, in UTC.
+const MONDAY: i64 = 1_706_486_400_000_000_000;
+const HOUR: i64 = 3_600_000_000_000;
+
+/// A model and its history on 240 slots of an opening.
+fn fitted_with_opening(step: Step, zone: &str, start: i64, opening: &str) -> (forecast::Model, Series) {
+    let index = TimeIndex::new(start, step, Zone::try_from(zone.to_string()).unwrap(), 240);
+    let index = index.with_opening(&opening.parse().unwrap()).unwrap();
+    let values = Array2::from_shape_vec((240, 1), wave(240, 1)).unwrap();
+    let history = Series::new("load", index, values, &["y".to_string()]).unwrap();
+    (fit("ar", &[("order", "24")], &["y"], vec![history.clone()]), history)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openings_survive_the_way_there_and_back() {
+    for (step, zone, start, opening) in [
+        ("1D".parse().unwrap(), "", MONDAY, "Mon-Fri"),
+        (Step::Days(1), "Europe/Rome", MONDAY + 16 * HOUR, "Mon-Fri; closed 2024-04-01, 2024-05-01"),
+        ("1h".parse().unwrap(), "", MONDAY + 9 * HOUR, "Mon-Fri 09:00-17:00"),
+        (
+            "30min".parse().unwrap(),
+            "America/New_York",
+            MONDAY + 14 * HOUR,
+            "Mon-Sat 09:00-12:00, 13:30-24:00",
+        ),
+    ] {
+        let (model, history) = fitted_with_opening(step, zone, start, opening);
+        let (_running, mut client) = serve(&model).await;
+        let asked = request(&history);
+        let sent = regular(asked.series.as_ref().and_then(|series| series.axis.as_ref())).clone();
+        assert_eq!((sent.opening.as_str(), sent.time_zone.as_str()), (opening, zone));
+        let message = ask(&mut client, asked).await.unwrap();
+        let expected = model.forecast_series(&history, &options()).unwrap();
+        check_equal(&message, &expected);
+        let axis = regular(message.axis.as_ref());
+        let start = history.index().stamp(240);
+        assert_eq!((axis.opening.as_str(), axis.step, axis.start_unix_nano), (opening, sent.step, start));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_that_is_not_the_models_is_named_by_its_field() {
+    let (model, history) =
+        fitted_with_opening("1h".parse().unwrap(), "", MONDAY + 9 * HOUR, "Mon-Fri 09:00-17:00");
+    let (_running, mut client) = serve(&model).await;
+    let good = request(&history);
+    for (opening, start, field, part) in [
+        ("", 9, "opening", "the steps are 1h, but the model was fitted on 1h, Mon-Fri 09:00-17:00"),
+        ("Mon-Fri", 9, "opening", "1h, Mon-Fri, but the model"),
+        ("Mon-Fri 22:00-06:00", 9, "opening", "split them at midnight"),
+        ("whenever", 9, "opening", "it must name days and hours"),
+        ("Mon-Fri 9:00-17:00", 8, "start_unix_nano", "2024-01-29 08:00:00, but it lies outside the opening"),
+        ("Mon-Fri 9:00-17:00", 17, "start_unix_nano", "outside"),
+    ] {
+        let mut asked = good.clone();
+        let axis = regular_mut(&mut asked);
+        (axis.opening, axis.start_unix_nano) = (opening.to_string(), MONDAY + start * HOUR);
+        let status = ask(&mut client, asked).await.expect_err("another opening");
+        assert_eq!(status.code(), tonic::Code::InvalidArgument, "{opening}");
+        let details = status.get_error_details();
+        let violations = &details.bad_request().unwrap().field_violations;
+        assert_eq!(violations[0].field, format!("series.axis.regular.{field}"), "{opening}");
+        assert!(violations[0].description.contains(part), "{:?}", violations[0]);
+    }
+    let (plain, history) = fitted("1h".parse().unwrap(), "", MONDAY);
+    let (_running, mut client) = serve(&plain).await;
+    let mut asked = request(&history);
+    regular_mut(&mut asked).opening = "Mon-Sun".to_string();
+    let status = ask(&mut client, asked).await.expect_err("an opening that the model has not");
+    assert!(status.message().contains("series.axis.regular.opening"), "{status}");
 }
 
 /// The step of an axis, written another way, is understood and gives the same forecast.
