@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// Cells that mean "missing" in text files.
 pub(super) const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"];
 /// Bytes that are parsed at a time.
-const CHUNK: usize = 8 << 20;
+const CHUNK: usize = 16 << 20;
 /// No line is longer.
 const LONGEST_LINE: usize = 64 << 20;
 /// Bytes that one thread checks at a time.
@@ -168,12 +168,15 @@ fn count_cells(line: &[u8], separator: u8) -> usize {
 }
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    let ends = memchr::memchr_iter(b'\n', bytes).chain((!bytes.ends_with(b"\n")).then_some(bytes.len()));
-    ends.map(move |end| {
-        let line = &bytes[start..end];
-        start = end + 1;
-        line
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some(line)
     })
 }
 
