@@ -5,6 +5,7 @@ mod environment;
 mod error;
 mod measure;
 mod peer;
+mod process;
 mod record;
 mod rival;
 mod scratch;
@@ -50,6 +51,9 @@ enum Topic {
     /// A million windows over a series, and the lag matrix of an autoregression.
     #[command(after_help = "Example: forecast-bench windows --json windows.json")]
     Windows,
+    /// Thousands of series by `longcast batch`: time, and peak memory.
+    #[command(after_help = "Example: forecast-bench panel --json panel.json")]
+    Panel,
     /// Every topic.
     #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
     All,
@@ -71,7 +75,8 @@ fn run(arguments: Arguments) -> Result<()> {
     let topics: &[topics::Run] = match arguments.topic {
         Topic::ColdStart => &[topics::cold_start::run],
         Topic::Windows => &[topics::windows::run],
-        Topic::All => &[topics::cold_start::run, topics::windows::run],
+        Topic::Panel => &[topics::panel::run],
+        Topic::All => &[topics::cold_start::run, topics::windows::run, topics::panel::run],
     };
     let mut records = Vec::new();
     for topic in topics {

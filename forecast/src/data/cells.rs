@@ -34,6 +34,16 @@ pub(crate) fn encode_json(columns: &[(String, Cells)]) -> Result<Vec<u8>> {
 }
 
 impl Cells {
+    /// The same with time stamps as the text that they are in text files.
+    pub(crate) fn with_told_stamps(self) -> Self {
+        match self {
+            Cells::Stamps(stamps, zone) => {
+                Cells::Text(stamps.into_iter().map(|stamp| format_stamp(stamp, &zone)).collect())
+            }
+            other => other,
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Cells::Text(cells) => cells.len(),

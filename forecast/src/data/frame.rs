@@ -2,10 +2,14 @@
 //!
 //! CSV, Parquet and Arrow IPC are read; those and JSON are written. Nothing here knows what a column means.
 
+use std::fs::File;
 use std::io::Cursor;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
+use polars::io::{csv, ipc, parquet};
 use polars::prelude::{
     Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IpcReader,
     IpcWriter, NamedFrom, NewChunkedArray, ParquetReader, ParquetWriter, PlSmallStr, PolarsError,
@@ -15,7 +19,8 @@ use polars::prelude::{
 use super::cells::{Cells, encode_json};
 use super::format::Format;
 use super::text::{check_cells, check_utf8, present, separator, without_blank_end};
-use super::time::{Zone, format_stamp};
+use super::time::Zone;
+use crate::file::{self, StreamedFile};
 use crate::{Error, Result};
 
 /// Rows that decide the type of a text column.
@@ -49,8 +54,8 @@ impl Frame {
     ) -> Result<Self> {
         let (table, name) = match format {
             Format::Csv => return Self::read_csv(bytes, input, is_key),
-            Format::Parquet => (guarded(|| parquet(bytes)), "Parquet"),
-            Format::Arrow => (guarded(|| arrow(bytes)), "Arrow IPC"),
+            Format::Parquet => (guarded(|| read_parquet(bytes)), "Parquet"),
+            Format::Arrow => (guarded(|| read_arrow(bytes)), "Arrow IPC"),
             Format::Json => {
                 return Err(Error::UnknownFormat {
                     input: input.to_string(),
@@ -96,6 +101,42 @@ impl Frame {
             return Err(unreadable("its columns differ in length".to_string()));
         }
         Ok(Frame { input: input.to_string(), table })
+    }
+
+    /// Rows of a Parquet file, as its end says.
+    pub(crate) fn count_parquet(path: &Path) -> Result<usize> {
+        let input = path.display().to_string();
+        let file = File::open(path).map_err(|source| Error::Io {
+            action: "cannot read",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let count = catch_unwind(AssertUnwindSafe(|| ParquetReader::new(file).num_rows()))
+            .unwrap_or_else(|_| Err(PolarsError::ComputeError("the file is damaged".into())));
+        let unreadable = |error: PolarsError| Error::Unreadable {
+            input,
+            format: "Parquet",
+            reason: first_line(&error.to_string()),
+        };
+        count.map_err(unreadable)
+    }
+
+    /// Some rows of a Parquet file; other row groups are not touched.
+    pub(crate) fn read_parquet_rows(path: &Path, rows: Range<usize>) -> Result<Self> {
+        let file = File::open(path).map_err(|source| Error::Io {
+            action: "cannot read",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let slice = (rows.start, rows.len());
+        let read = || ParquetReader::new(file).set_rechunk(true).with_slice(Some(slice)).finish();
+        Self::checked(guarded(read), &path.display().to_string(), "Parquet")
+    }
+
+    /// Some rows, shared with this frame.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Self {
+        let start = i64::try_from(rows.start).unwrap_or(i64::MAX);
+        Frame { input: self.input.clone(), table: self.table.slice(start, rows.len()) }
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
@@ -212,11 +253,11 @@ fn typed_field(column: &Column, is_key: &dyn Fn(&str) -> bool) -> Field {
     Field::new(column.name().clone(), kind)
 }
 
-fn parquet(bytes: &[u8]) -> PolarsResult<DataFrame> {
+fn read_parquet(bytes: &[u8]) -> PolarsResult<DataFrame> {
     ParquetReader::new(Cursor::new(bytes)).set_rechunk(true).finish()
 }
 
-fn arrow(bytes: &[u8]) -> PolarsResult<DataFrame> {
+fn read_arrow(bytes: &[u8]) -> PolarsResult<DataFrame> {
     IpcReader::new(Cursor::new(bytes)).set_rechunk(true).finish()
 }
 
@@ -224,6 +265,131 @@ fn arrow(bytes: &[u8]) -> PolarsResult<DataFrame> {
 fn guarded(read: impl FnOnce() -> PolarsResult<DataFrame>) -> PolarsResult<DataFrame> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("the file is damaged".into())))
+}
+
+/// Writes tables of the same columns one after another to one file: a row group or record batch each, so that
+/// a table of any length needs the memory of its largest piece. The file is there whole or not at all.
+///
+/// # Example
+/// ```
+/// use forecast::data::{Cells, Format, TableWriter};
+/// let path = std::env::temp_dir().join("longcast-doc-table.csv");
+/// let mut writer = TableWriter::create(&path, Format::Csv)?;
+/// for y in [1.5, 2.5] {
+///     writer.write(&[("y".to_string(), Cells::Numbers(vec![y]))])?;
+/// }
+/// writer.finish()?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"y\n1.5\n2.5\n");
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), forecast::Error>(())
+/// ```
+pub struct TableWriter {
+    file: StreamedFile,
+    format: Format,
+    /// `None` until the first table tells the columns.
+    sink: Option<Sink>,
+}
+
+enum Sink {
+    Csv(csv::write::BatchedWriter<File>),
+    Parquet(Box<parquet::write::BatchedWriter<File>>),
+    Arrow(ipc::BatchedWriter<File>),
+}
+
+impl TableWriter {
+    /// A writer of `path`; nothing is there before [`TableWriter::finish`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder is missing or not writable; [`Error::UnknownFormat`] for JSON, which has no
+    /// pieces.
+    pub fn create(path: &Path, format: Format) -> Result<Self> {
+        Self::over(StreamedFile::create(path)?, format)
+    }
+
+    pub(crate) fn over(file: StreamedFile, format: Format) -> Result<Self> {
+        match format {
+            Format::Json => Err(Error::UnknownFormat {
+                input: file.path().display().to_string(),
+                known: "csv, tsv, parquet, arrow, feather or ipc",
+            }),
+            _ => Ok(TableWriter { file, format, sink: None }),
+        }
+    }
+
+    /// Writes a table below those before it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the disk is full; [`Error::Internal`] if columns differ in length, or from the first table's.
+    pub fn write(&mut self, columns: &[(String, Cells)]) -> Result<()> {
+        self.write_frame(&to_frame(columns, self.format == Format::Csv)?)
+    }
+
+    /// Writes the table of an Arrow file below those before it; `input` names it in messages.
+    pub(crate) fn append(&mut self, bytes: &[u8], input: &str) -> Result<()> {
+        self.write_frame(&Frame::read(bytes, input, Format::Arrow, &|_| false)?.table)
+    }
+
+    fn write_frame(&mut self, table: &DataFrame) -> Result<()> {
+        let path = self.file.path();
+        let fail = |error| write_failed(path, error);
+        let schema = table.schema();
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            none => none.insert({
+                let file = self.file.handle()?;
+                match self.format {
+                    Format::Csv | Format::Json => {
+                        Sink::Csv(CsvWriter::new(file).batched(schema).map_err(fail)?)
+                    }
+                    Format::Parquet => {
+                        Sink::Parquet(Box::new(ParquetWriter::new(file).batched(schema).map_err(fail)?))
+                    }
+                    Format::Arrow => {
+                        // No column has a dictionary.
+                        let fields = schema.iter().map(|_| Default::default()).collect();
+                        Sink::Arrow(IpcWriter::new(file).batched(schema, fields).map_err(fail)?)
+                    }
+                }
+            }),
+        };
+        match sink {
+            Sink::Csv(sink) => sink.write_batch(table),
+            Sink::Parquet(sink) => sink.write_batch(table),
+            Sink::Arrow(sink) => sink.write_batch(table),
+        }
+        .map_err(fail)
+    }
+
+    /// Puts the file in place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written; [`Error::Internal`] if no table came. Nothing stays behind.
+    pub fn finish(mut self) -> Result<()> {
+        match self.sink.take() {
+            Some(Sink::Csv(mut sink)) => sink.finish(),
+            Some(Sink::Parquet(sink)) => sink.finish().map(|_| ()),
+            Some(Sink::Arrow(mut sink)) => sink.finish(),
+            None => return Err(Error::Internal("a table without columns".to_string())),
+        }
+        .map_err(|error| write_failed(self.file.path(), error))?;
+        self.file.finish()
+    }
+}
+
+impl std::fmt::Debug for TableWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableWriter").field("file", &self.file).field("format", &self.format).finish()
+    }
+}
+
+/// What the operating system said, if it was that.
+fn write_failed(path: &Path, error: PolarsError) -> Error {
+    match error {
+        PolarsError::IO { error, .. } => {
+            file::cannot_write(path, std::io::Error::new(error.kind(), error.to_string()))
+        }
+        other => internal(other),
+    }
 }
 
 /// The bytes of a table in a format. Numbers keep every bit: the text form is the shortest that reads back equal.
@@ -234,10 +400,7 @@ pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
     if format == Format::Json {
         return encode_json(columns);
     }
-    let as_text = format == Format::Csv;
-    let table: Vec<Column> =
-        columns.iter().map(|(name, cells)| to_column(name, cells, as_text)).collect::<Result<_>>()?;
-    let mut table = DataFrame::new_infer_height(table).map_err(internal)?;
+    let mut table = to_frame(columns, format == Format::Csv)?;
     let mut bytes = Vec::new();
     match format {
         Format::Csv | Format::Json => CsvWriter::new(&mut bytes).finish(&mut table),
@@ -276,6 +439,11 @@ pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, 
     columns.collect()
 }
 
+fn to_frame(columns: &[(String, Cells)], stamps_as_text: bool) -> Result<DataFrame> {
+    let columns = columns.iter().map(|(name, cells)| to_column(name, cells, stamps_as_text));
+    DataFrame::new_infer_height(columns.collect::<Result<_>>()?).map_err(internal)
+}
+
 fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> {
     let name = PlSmallStr::from_str(name);
     Ok(match cells {
@@ -286,9 +454,8 @@ fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> 
                 numbers.iter().map(|v| if v.is_nan() { None } else { Some(*v) }).collect();
             Series::new(name, cells).into_column()
         }
-        Cells::Stamps(stamps, zone) if stamps_as_text => {
-            let text: Vec<String> = stamps.iter().map(|stamp| format_stamp(*stamp, zone)).collect();
-            Series::new(name, text).into_column()
+        Cells::Stamps(..) if stamps_as_text => {
+            return to_column(&name, &cells.clone().with_told_stamps(), true);
         }
         Cells::Stamps(stamps, zone) => {
             let zone = match zone {
@@ -307,10 +474,17 @@ mod tests {
     use super::*;
 
     fn table() -> Vec<(String, Cells)> {
+        repeated(1)
+    }
+
+    fn repeated(n: usize) -> Vec<(String, Cells)> {
         vec![
-            ("unique_id".into(), Cells::Text(vec!["a".into(), "b,\"c\"".into()])),
-            ("ds".into(), Cells::Stamps(vec![0, 3_600_000_000_000], Zone::Local)),
-            ("y".into(), Cells::Numbers(vec![0.1 + 0.2, f64::NAN])),
+            (
+                "unique_id".into(),
+                Cells::Text(["a", "b,\"c\""].repeat(n).into_iter().map(String::from).collect()),
+            ),
+            ("ds".into(), Cells::Stamps([0, 3_600_000_000_000].repeat(n), Zone::Local)),
+            ("y".into(), Cells::Numbers([0.1 + 0.2, f64::NAN].repeat(n))),
         ]
     }
 
@@ -333,6 +507,34 @@ mod tests {
             let kind = frame.kind("ds").unwrap();
             assert_eq!(kind, if format == Format::Csv { Kind::Text } else { Kind::Stamp });
         }
+    }
+
+    #[test]
+    fn a_table_in_pieces_reads_as_the_whole_table() {
+        let folder = std::env::temp_dir().join(format!("longcast-pieces-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (format, name) in
+            [(Format::Csv, "t.csv"), (Format::Parquet, "t.parquet"), (Format::Arrow, "t.arrow")]
+        {
+            let path = folder.join(name);
+            let mut writer = TableWriter::create(&path, format).unwrap();
+            writer.write(&table()).unwrap();
+            let piece = table().into_iter().map(|(name, cells)| match format {
+                Format::Csv => (name, cells.with_told_stamps()),
+                _ => (name, cells),
+            });
+            let piece: Vec<(String, Cells)> = piece.collect();
+            writer.append(&encode(&piece, Format::Arrow).unwrap(), "piece").unwrap();
+            writer.finish().unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let whole = encode(&repeated(2), format).unwrap();
+            assert!(format != Format::Csv || bytes == whole);
+            let frame = Frame::read(&bytes, "t", format, &|_| false).unwrap();
+            let whole = Frame::read(&whole, "t", format, &|_| false).unwrap();
+            assert!(frame.table.equals_missing(&whole.table), "{format:?}");
+        }
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct ReadOptions {
 
 impl ReadOptions {
     /// True for columns that hold ids or stamps, whose digits have to be kept.
-    fn is_key(&self, name: &str) -> bool {
+    pub(crate) fn is_key(&self, name: &str) -> bool {
         let lower = name.to_lowercase();
         let given = [&self.id_column, &self.time_column];
         given.into_iter().flatten().any(|column| column == name)
@@ -56,7 +56,11 @@ impl ReadOptions {
 
 /// Reads the bytes of a file into a checked, regular panel.
 pub(crate) fn panel(bytes: &[u8], input: &str, format: Format, options: &ReadOptions) -> Result<Panel> {
-    let frame = Frame::read(bytes, input, format, &|name| options.is_key(name))?;
+    panel_of(Frame::read(bytes, input, format, &|name| options.is_key(name))?, input, options)
+}
+
+/// Turns a table into a checked, regular panel.
+pub(crate) fn panel_of(frame: Frame, input: &str, options: &ReadOptions) -> Result<Panel> {
     let mut parts = assign(&frame, input, options)?;
     let stamps = stamps(&frame, &parts.time, input, options)?;
     parts.notes.extend(stamps.note.clone());

@@ -47,7 +47,8 @@ pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
     }
 }
 
-fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
+/// How to read.
+pub(crate) fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
     Ok(ReadOptions {
         id_column: input.id_col.clone(),
         time_column: input.time_col.clone(),

@@ -6,10 +6,13 @@
 #[path = "../run/mod.rs"]
 mod run;
 
+mod batch;
 mod charts;
 mod commands;
 mod demo;
 mod forms;
+mod panels;
 mod readme;
+mod resume;
 mod scores;
 mod streams;
