@@ -5,6 +5,7 @@ mod environment;
 mod error;
 mod measure;
 mod peer;
+mod process;
 mod record;
 mod rival;
 mod scratch;
@@ -53,6 +54,9 @@ enum Topic {
     /// A million rows of CSV and of Parquet to a checked panel, beside polars' own read.
     #[command(after_help = "Example: forecast-bench read --json read.json")]
     Read,
+    /// Thousands of series by `longcast batch`: time, and peak memory.
+    #[command(after_help = "Example: forecast-bench panel --json panel.json")]
+    Panel,
     /// Every topic.
     #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
     All,
@@ -75,7 +79,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::ColdStart => &[topics::cold_start::run],
         Topic::Windows => &[topics::windows::run],
         Topic::Read => &[topics::read::run],
-        Topic::All => &[topics::cold_start::run, topics::windows::run, topics::read::run],
+        Topic::Panel => &[topics::panel::run],
+        Topic::All => &[topics::cold_start::run, topics::windows::run, topics::read::run, topics::panel::run],
     };
     let mut records = Vec::new();
     for topic in topics {

@@ -27,6 +27,9 @@ pub(crate) const PROCESSES: Script =
 /// Windows and lag matrices by numpy and statsmodels.
 pub(crate) const WINDOWS: Script = Script { name: "windows.py", text: include_str!("../peers/windows.py") };
 
+/// Seasonal naive over a panel by pandas and statsforecast.
+pub(crate) const PANEL: Script = Script { name: "panel.py", text: include_str!("../peers/panel.py") };
+
 /// A script that is running.
 #[derive(Debug)]
 pub(crate) struct Peer {

@@ -52,17 +52,85 @@ pub fn write_all_atomically(files: &[(&Path, &[u8])]) -> Result<()> {
 }
 
 fn write_and_rename(files: &[(&Path, &[u8])], temporaries: &[PathBuf]) -> Result<()> {
-    let fail = |path: &Path, source| Error::Io { action: "cannot write", path: path.to_path_buf(), source };
     for ((path, bytes), temporary) in files.iter().zip(temporaries) {
         if path.is_dir() {
-            return Err(fail(path, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
+            return Err(cannot_write(path, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
         }
-        write_synced(temporary, bytes).map_err(|source| fail(path, source))?;
+        write_synced(temporary, bytes).map_err(|source| cannot_write(path, source))?;
     }
     for ((path, _), temporary) in files.iter().zip(temporaries) {
-        fs::rename(temporary, path).map_err(|source| fail(path, source))?;
+        fs::rename(temporary, path).map_err(|source| cannot_write(path, source))?;
     }
     Ok(())
+}
+
+/// A file that is written piece by piece under a temporary name; dropped before [`StreamedFile::finish`], it
+/// leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct StreamedFile {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl StreamedFile {
+    /// Begins to write `path`, under a temporary name beside it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder is missing or not writable, or if `path` is a folder.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        Self::create_at(temporary_name(path), path)
+    }
+
+    /// Begins to write `path`, under a name of the same file system.
+    ///
+    /// # Errors
+    /// As [`StreamedFile::create`].
+    pub(crate) fn create_at(temporary: PathBuf, path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Err(cannot_write(path, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
+        }
+        unfinished(|set| set.insert(temporary.clone()));
+        match File::create(&temporary) {
+            Ok(file) => Ok(StreamedFile { file, temporary, path: path.to_path_buf() }),
+            Err(source) => {
+                unfinished(|set| set.remove(&temporary));
+                Err(cannot_write(path, source))
+            }
+        }
+    }
+
+    /// Where the file will be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A handle that writes where the last one stopped.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the process has no handle left.
+    pub(crate) fn handle(&self) -> Result<File> {
+        self.file.try_clone().map_err(|source| cannot_write(&self.path, source))
+    }
+
+    /// Puts the file in place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be synced or renamed; nothing stays behind.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.file
+            .sync_all()
+            .and_then(|()| fs::rename(&self.temporary, &self.path))
+            .map_err(|source| cannot_write(&self.path, source))
+    }
+}
+
+impl Drop for StreamedFile {
+    fn drop(&mut self) {
+        // Best effort; after a rename there is nothing left to remove.
+        let _ = fs::remove_file(&self.temporary);
+        unfinished(|set| set.remove(&self.temporary));
+    }
 }
 
 /// Removes the temporary files of writes that are under way, for a program about to be ended by a signal.
@@ -82,6 +150,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(fail(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
     }
     fs::read(path).map_err(fail)
+}
+
+/// The error of a file that cannot be written.
+pub(crate) fn cannot_write(path: &Path, source: io::Error) -> Error {
+    Error::Io { action: "cannot write", path: path.to_path_buf(), source }
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -113,6 +186,28 @@ mod tests {
         assert!(error.starts_with("cannot write") && error.contains("taken"), "{error}");
         let left: Vec<_> = fs::read_dir(&folder).unwrap().collect();
         assert_eq!(left.len(), 1, "{left:?}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_streamed_file_is_there_whole_or_not_at_all() {
+        let folder = std::env::temp_dir().join(format!("longcast-streamed-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("x.csv");
+        for is_finished in [false, true] {
+            let streamed = StreamedFile::create(&path).unwrap();
+            for piece in ["one", "two"] {
+                streamed.handle().unwrap().write_all(piece.as_bytes()).unwrap();
+            }
+            assert!(!path.exists());
+            if is_finished {
+                streamed.finish().unwrap();
+            } else {
+                drop(streamed);
+            }
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), usize::from(is_finished));
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"onetwo");
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -30,6 +30,7 @@ mod file;
 
 pub mod ar;
 pub mod baseline;
+pub mod batch;
 pub mod data;
 pub mod eval;
 pub mod model;

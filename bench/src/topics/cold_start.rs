@@ -5,16 +5,15 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 use super::Setting;
 use crate::console;
-use crate::environment::{Python, own_path};
+use crate::environment::Python;
 use crate::error::{Error, Result};
 use crate::measure::{Candidate, Spread, in_turn};
 use crate::peer::{PROCESSES, Peer};
+use crate::process::{Process, longcast, measure, words};
 use crate::record::Record;
 use crate::scratch::Scratch;
 
@@ -27,19 +26,6 @@ const MAX_MB: f64 = 80.0;
 const IMPORTS: [(&str, &str); 2] =
     [("import pandas, statsmodels", ""), ("import pandas, statsmodels.api", "_vs_statsmodels_api")];
 
-#[derive(Debug, Serialize)]
-struct Question<'a> {
-    command: &'a [String],
-    log: &'a Path,
-}
-
-#[derive(Debug, Deserialize)]
-struct Process {
-    seconds: f64,
-    peak_bytes: f64,
-    exit_code: i32,
-}
-
 /// The wall time in ms and the peak memory in MB of one command.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
@@ -49,7 +35,7 @@ struct Cost {
 
 pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     let n_runs = if setting.is_quick { 5 } else { 21 };
-    let longcast = longcast(setting)?;
+    let longcast = longcast(setting.longcast.as_deref())?;
     let mut peer = Peer::start(&Python::system()?, PROCESSES)?;
     let python = if setting.has_peers { Some(Python::with_packages()?) } else { None };
     console::note(format!("cold-start: {n_runs} runs of each command, in turn"));
@@ -59,10 +45,6 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     let (data, model) = (file("load.csv"), file("load.longcast"));
     let csv = forecast_datasets::find("electricity")?.csv()?;
     fs::write(&data, &csv).map_err(|error| Error::file("cannot write", &data, error))?;
-    let words = |program: &Path, words: &[&str]| {
-        let program = program.display().to_string();
-        std::iter::once(program).chain(words.iter().map(ToString::to_string)).collect::<Vec<String>>()
-    };
     let [data, model, output] = [&data, &model, &file("week.csv")].map(|path| path.display().to_string());
     let fit = ["fit", "--model", "ar", "--order", "168", "--horizon", "168", &data, "-o", &model];
     measure(&mut peer, &words(&longcast, &fit), &file("log"))?;
@@ -117,32 +99,6 @@ fn costs(n_runs: usize, peer: Peer, commands: &[Vec<String>], log: &Path) -> Res
     Ok(measured.iter().map(cost).collect())
 }
 
-/// Runs a command once.
-///
-/// # Errors
-/// [`Error::Command`] with what it said if its exit code is not 0.
-fn measure(peer: &mut Peer, command: &[String], log: &Path) -> Result<Process> {
-    let process: Process = peer.ask(&Question { command, log })?;
-    if process.exit_code == 0 {
-        return Ok(process);
-    }
-    let output = fs::read_to_string(log).unwrap_or_default();
-    Err(Error::Command {
-        command: command.join(" "),
-        code: process.exit_code,
-        output: output.trim().to_string(),
-    })
-}
-
-/// The program to measure: the one given, or the one beside this program.
-fn longcast(setting: &Setting) -> Result<PathBuf> {
-    let path = match &setting.longcast {
-        Some(path) => path.clone(),
-        None => own_path()?.with_file_name(format!("longcast{}", std::env::consts::EXE_SUFFIX)),
-    };
-    if path.is_file() { Ok(path) } else { Err(Error::NoLongcast { path: path.display().to_string() }) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,16 +119,6 @@ mod tests {
         assert_eq!(
             (beside.matches("\"bar\": null").count(), beside.matches("\"ratio\": 35.0").count()),
             (4, 1)
-        );
-    }
-
-    #[test]
-    fn a_missing_program_names_the_command_that_builds_it() {
-        let setting = Setting { is_quick: true, has_peers: false, longcast: Some("no/longcast".into()) };
-        let message = longcast(&setting).unwrap_err().to_string();
-        assert!(
-            message.contains("\"no/longcast\"") && message.contains("cargo build --release"),
-            "{message}"
         );
     }
 }

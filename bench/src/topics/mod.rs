@@ -1,6 +1,7 @@
 //! The topics, one file each.
 
 pub(crate) mod cold_start;
+pub(crate) mod panel;
 pub(crate) mod read;
 pub(crate) mod windows;
 

@@ -55,6 +55,16 @@ fn rows(columns: &[(String, Cells)]) -> Result<impl Iterator<Item = Row>> {
 }
 
 impl Cells {
+    /// The same with time stamps as the text that they are in text files.
+    pub(crate) fn with_told_stamps(self) -> Self {
+        match self {
+            Cells::Stamps(stamps, zone) => {
+                Cells::Text(stamps.into_iter().map(|stamp| format_stamp(stamp, &zone)).collect())
+            }
+            other => other,
+        }
+    }
+
     /// How many cells there are.
     pub(crate) fn len(&self) -> usize {
         match self {

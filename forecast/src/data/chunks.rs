@@ -10,6 +10,21 @@ use crate::{Error, Result};
 /// Tells columns that hold ids or stamps.
 pub(super) type IsKey<'a> = Box<dyn Fn(&str) -> bool + Send + Sync + 'a>;
 
+/// How much of a file is held at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Bytes of text.
+    pub(super) bytes: usize,
+    /// Rows of a Parquet file.
+    pub(super) rows: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { bytes: 16 << 20, rows: 500_000 }
+    }
+}
+
 /// Iterates over the rows of files, some at a time.
 pub(super) struct Chunks<'a> {
     pieces: std::vec::IntoIter<Piece<'a>>,
@@ -21,6 +36,7 @@ pub(super) struct Chunks<'a> {
     n_rows: Option<u64>,
     /// The format of the first file.
     format: Format,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Chunks<'_> {
@@ -47,10 +63,10 @@ enum Rows<'a> {
 }
 
 impl<'a> Chunks<'a> {
-    pub(super) fn new(pieces: Vec<Piece<'a>>, is_key: IsKey<'a>) -> Self {
+    pub(super) fn new(pieces: Vec<Piece<'a>>, is_key: IsKey<'a>, pace: Pace) -> Self {
         let n_rows = pieces.iter().map(Piece::n_rows).sum();
         let format = pieces.first().map_or(Format::Csv, |piece| piece.format);
-        Chunks { pieces: pieces.into_iter(), open: None, is_key, wanted: None, n_rows, format }
+        Chunks { pieces: pieces.into_iter(), open: None, is_key, wanted: None, n_rows, format, pace }
     }
 
     /// What is wrong with files that have no rows.
@@ -74,7 +90,7 @@ impl<'a> Chunks<'a> {
         loop {
             if self.open.is_none() {
                 let Some(piece) = self.pieces.next() else { return Ok(None) };
-                self.open = Some(Open::new(piece)?);
+                self.open = Some(Open::new(piece, self.pace)?);
             }
             let Some(open) = &mut self.open else { continue };
             match open.next(&self.is_key, self.wanted.as_deref())? {
@@ -90,19 +106,21 @@ impl Piece<'_> {
     /// The rows of a Parquet file; `None` for other formats and files that cannot be read.
     fn n_rows(&self) -> Option<u64> {
         let file = self.file().filter(|_| self.format == Format::Parquet)?.ok()?;
-        Some(ParquetFile::of_file(file, &self.name).ok()?.n_rows() as u64)
+        Some(ParquetFile::of_file(file, &self.name, 1).ok()?.n_rows() as u64)
     }
 }
 
 impl<'a> Open<'a> {
-    fn new(piece: Piece<'a>) -> Result<Self> {
+    fn new(piece: Piece<'a>, pace: Pace) -> Result<Self> {
         let name = piece.name.clone();
         let rows = match piece.format {
-            Format::Csv => Rows::Text(LineChunks::new(piece.reader()?, Quotes::Csv), None),
-            Format::NdJson => Rows::JsonLines(LineChunks::new(piece.reader()?, Quotes::None), Vec::new()),
+            Format::Csv => Rows::Text(LineChunks::new(piece.reader()?, Quotes::Csv, pace.bytes), None),
+            Format::NdJson => {
+                Rows::JsonLines(LineChunks::new(piece.reader()?, Quotes::None, pace.bytes), Vec::new())
+            }
             Format::Parquet => Rows::Parquet(match piece.file() {
-                Some(file) => ParquetFile::of_file(file?, &name)?,
-                None => ParquetFile::of_bytes(piece.bytes()?, &name)?,
+                Some(file) => ParquetFile::of_file(file?, &name, pace.rows)?,
+                None => ParquetFile::of_bytes(piece.bytes()?, &name, pace.rows)?,
             }),
             Format::Arrow => Rows::Whole(Some(Frame::arrow(&piece.bytes()?, &name)?)),
             Format::ArrowStream => Rows::Whole(Some(Frame::arrow_stream(&piece.bytes()?, &name)?)),

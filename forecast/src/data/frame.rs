@@ -1,6 +1,8 @@
-//! Tables in and out of files; the only file that names polars.
+//! Tables in and out of files; this file and its `writer` are the only ones that name polars.
 //!
 //! CSV, JSON, Parquet and Arrow IPC are read and written. Nothing here knows what a column means.
+
+mod writer;
 
 use std::fs::File;
 use std::io::Cursor;
@@ -18,13 +20,12 @@ use super::cells::{Cells, encode_json, encode_json_lines};
 use super::format::Format;
 use super::json::{JsonColumn, JsonTable};
 use super::text::{MISSING, check_cells, check_utf8, first_line_end, present, separator};
-use super::time::{Zone, format_stamp};
+use super::time::Zone;
 use crate::{Error, Result};
+pub use writer::TableWriter;
 
 /// Rows that decide the type of a text column.
 const HEAD: usize = 1_000;
-/// Rows of a Parquet file that are read at a time.
-const ROWS: usize = 500_000;
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -335,6 +336,8 @@ pub(super) struct ParquetFile<'a> {
     /// Rows that were read.
     n_read: usize,
     n_rows: usize,
+    /// Rows that are read at a time.
+    rows: usize,
 }
 
 impl std::fmt::Debug for ParquetFile<'_> {
@@ -344,18 +347,18 @@ impl std::fmt::Debug for ParquetFile<'_> {
 }
 
 impl<'a> ParquetFile<'a> {
-    pub(super) fn of_file(file: File, input: &str) -> Result<Self> {
-        Self::open(Box::new(file), input)
+    pub(super) fn of_file(file: File, input: &str, rows: usize) -> Result<Self> {
+        Self::open(Box::new(file), input, rows)
     }
 
-    pub(super) fn of_bytes(bytes: Vec<u8>, input: &str) -> Result<Self> {
-        Self::open(Box::new(Cursor::new(bytes)), input)
+    pub(super) fn of_bytes(bytes: Vec<u8>, input: &str, rows: usize) -> Result<Self> {
+        Self::open(Box::new(Cursor::new(bytes)), input, rows)
     }
 
-    fn open(mut reader: Box<dyn MmapBytesReader + 'a>, input: &str) -> Result<Self> {
+    fn open(mut reader: Box<dyn MmapBytesReader + 'a>, input: &str, rows: usize) -> Result<Self> {
         let n_rows = guarded(|| ParquetReader::new(&mut reader).num_rows());
         let n_rows = n_rows.map_err(|error| unreadable(input, "Parquet", &error))?;
-        Ok(ParquetFile { reader, input: input.to_string(), n_read: 0, n_rows })
+        Ok(ParquetFile { reader, input: input.to_string(), n_read: 0, n_rows, rows })
     }
 
     pub(super) fn n_rows(&self) -> usize {
@@ -364,7 +367,7 @@ impl<'a> ParquetFile<'a> {
 
     /// The next rows, `None` at the end.
     pub(super) fn next(&mut self, wanted: Option<&[String]>) -> Result<Option<Frame>> {
-        let n = ROWS.min(self.n_rows - self.n_read);
+        let n = self.rows.min(self.n_rows - self.n_read);
         if n == 0 {
             return Ok(None);
         }
@@ -415,10 +418,7 @@ pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
         Format::NdJson => return encode_json_lines(columns),
         _ => {}
     }
-    let as_text = format == Format::Csv;
-    let table: Vec<Column> =
-        columns.iter().map(|(name, cells)| to_column(name, cells, as_text)).collect::<Result<_>>()?;
-    let mut table = DataFrame::new_infer_height(table).map_err(internal)?;
+    let mut table = to_frame(columns, format == Format::Csv)?;
     let mut bytes = Vec::new();
     match format {
         Format::Csv | Format::Json | Format::NdJson => CsvWriter::new(&mut bytes).finish(&mut table),
@@ -428,6 +428,11 @@ pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
     }
     .map_err(internal)?;
     Ok(bytes)
+}
+
+fn to_frame(columns: &[(String, Cells)], stamps_as_text: bool) -> Result<DataFrame> {
+    let columns = columns.iter().map(|(name, cells)| to_column(name, cells, stamps_as_text));
+    DataFrame::new_infer_height(columns.collect::<Result<_>>()?).map_err(internal)
 }
 
 fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> {
@@ -440,9 +445,8 @@ fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> 
                 numbers.iter().map(|v| if v.is_nan() { None } else { Some(*v) }).collect();
             Series::new(name, cells).into_column()
         }
-        Cells::Stamps(stamps, zone) if stamps_as_text => {
-            let text: Vec<String> = stamps.iter().map(|stamp| format_stamp(*stamp, zone)).collect();
-            Series::new(name, text).into_column()
+        Cells::Stamps(..) if stamps_as_text => {
+            return to_column(&name, &cells.clone().with_told_stamps(), true);
         }
         Cells::Stamps(stamps, zone) => {
             let zone = match zone {
@@ -464,7 +468,7 @@ mod tests {
 
     fn read(bytes: &[u8], format: Format) -> Frame {
         let piece = Piece::of_bytes(bytes, "t.csv", Some(format));
-        Chunks::new(vec![piece], Box::new(|_| false)).next().unwrap().unwrap()
+        Chunks::new(vec![piece], Box::new(|_| false), Default::default()).next().unwrap().unwrap()
     }
 
     fn table() -> Vec<(String, Cells)> {

@@ -24,7 +24,7 @@ const DAY: i64 = 86_400_000_000_000;
 /// assert!("7h, Mon-Fri".parse::<Frequency>().is_err());
 /// # Ok::<(), forecast::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Frequency {
     /// The distance between stamps.
     pub step: Step,

@@ -56,7 +56,7 @@ pub use covariates::{
     DeclaredCovariate, Known, MissingStamps, Unseen, Vocabulary,
 };
 pub use format::Format;
-pub use frame::encode;
+pub use frame::{TableWriter, encode};
 pub use frequency::Frequency;
 pub use infer::infer_index;
 pub use opening::Opening;

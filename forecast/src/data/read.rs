@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::aggregate::{Aggregation, Duplicates, OutOfOrder};
 use super::cells::Cells;
-use super::chunks::Chunks;
+use super::chunks::{Chunks, Pace};
 use super::collect::Collector;
 use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
 use super::format::Format;
@@ -103,7 +103,7 @@ impl ReadOptions {
 /// Reads files into a checked, regular panel; `input` names them all in messages.
 pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) -> Result<Panel> {
     options.check()?;
-    let mut chunks = Chunks::new(pieces, Box::new(|name| options.is_key(name)));
+    let mut chunks = Chunks::new(pieces, Box::new(|name| options.is_key(name)), Pace::default());
     let mut collector = start(&mut chunks, input, options)?;
     while let Some(frame) = chunks.next()? {
         collector.push(&frame)?;
@@ -208,7 +208,8 @@ impl Rows {
 /// # Errors
 /// As [`Panel::read`].
 pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, Cells)>> {
-    let mut chunks = Chunks::new(vec![Piece::of_bytes(bytes, input, Some(format))], Box::new(|_| false));
+    let mut chunks =
+        Chunks::new(vec![Piece::of_bytes(bytes, input, Some(format))], Box::new(|_| false), Pace::default());
     let mut columns: Vec<(String, Cells)> = Vec::new();
     while let Some(frame) = chunks.next()? {
         if columns.is_empty() {

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use super::chunks::Chunks;
+use super::chunks::{Chunks, Pace};
 use super::collect::Collector;
+use super::frequency::Frequency;
 use super::infer::Grid;
-use super::opening::Opening;
 use super::read::{ReadOptions, all_regular, start};
 use super::rows::Rows;
 use super::series::Series;
@@ -19,7 +19,10 @@ use crate::{Error, Result};
 /// stamp, code, stamp, and a second copy while it is sorted.
 const BYTES_A_ROW: u64 = 120;
 /// Bytes that reading takes before the first row.
-const BYTES_TO_START: u64 = 32 << 20;
+const BYTES_TO_START: u64 = 4 << 20;
+/// No less is read at a time.
+const LEAST_BYTES: usize = 64 << 10;
+const LEAST_ROWS: usize = 1_000;
 /// Series that the step is told from.
 const SERIES_LOOKED_AT: usize = 100;
 
@@ -67,10 +70,16 @@ impl SeriesReader {
         }
         let input = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let keys = options.clone();
-        let mut chunks = Chunks::new(all, Box::new(move |name| keys.is_key(name)));
+        let most_bytes = memory.saturating_sub(BYTES_TO_START);
+        let usual = Pace::default();
+        let pace = Pace {
+            bytes: usual.bytes.min(most_bytes as usize / 8).max(LEAST_BYTES),
+            rows: usual.rows.min((most_bytes / (4 * BYTES_A_ROW)) as usize).max(LEAST_ROWS),
+        };
+        let mut chunks = Chunks::new(all, Box::new(move |name| keys.is_key(name)), pace);
         let collector = start(&mut chunks, &input, options)?;
         let bytes_a_row = BYTES_A_ROW + 16 * collector.parts.targets.len() as u64;
-        let most_rows = memory.saturating_sub(BYTES_TO_START) / bytes_a_row;
+        let most_rows = most_bytes / bytes_a_row;
         if (most_rows as usize) < collector.n_rows() {
             let needed = BYTES_TO_START + bytes_a_row * collector.n_rows() as u64;
             let rule = format!("reading needs at least {} MiB here", needed.div_ceil(1 << 20));
@@ -109,10 +118,10 @@ impl SeriesReader {
         self.grid.step
     }
 
-    /// When the series have steps; always if `None`.
+    /// Step and opening of every series.
     #[must_use]
-    pub fn opening(&self) -> Option<Opening> {
-        self.grid.opening()
+    pub fn frequency(&self) -> Frequency {
+        Frequency { step: self.grid.step, opening: self.grid.opening() }
     }
 
     /// The zone that stamps are told in.

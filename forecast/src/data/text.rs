@@ -8,8 +8,6 @@ use crate::{Error, Result};
 
 /// Cells that mean "missing" in text files.
 pub(super) const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"];
-/// Bytes that are parsed at a time.
-const CHUNK: usize = 16 << 20;
 /// No line is longer.
 const LONGEST_LINE: usize = 64 << 20;
 /// Bytes that one thread checks at a time.
@@ -30,6 +28,8 @@ pub(super) struct LineChunks<'a> {
     is_first: bool,
     is_over: bool,
     quotes: Quotes,
+    /// Bytes that are handed out at a time, about.
+    size: usize,
 }
 
 /// Whether a line end may stand inside quotes.
@@ -46,8 +46,8 @@ impl std::fmt::Debug for LineChunks<'_> {
 }
 
 impl<'a> LineChunks<'a> {
-    pub(super) fn new(reader: Box<dyn Read + Send + 'a>, quotes: Quotes) -> Self {
-        LineChunks { reader, buffer: Vec::new(), used: 0, is_first: true, is_over: false, quotes }
+    pub(super) fn new(reader: Box<dyn Read + Send + 'a>, quotes: Quotes, size: usize) -> Self {
+        LineChunks { reader, buffer: Vec::new(), used: 0, is_first: true, is_over: false, quotes, size }
     }
 
     /// The next lines, `None` at the end; blank lines at the end of the file are no lines.
@@ -57,7 +57,7 @@ impl<'a> LineChunks<'a> {
     pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.buffer.drain(..self.used);
         self.used = 0;
-        let mut wanted = CHUNK;
+        let mut wanted = self.size;
         loop {
             let missing = wanted.saturating_sub(self.buffer.len());
             if !self.is_over {
@@ -225,8 +225,8 @@ mod tests {
     #[test]
     fn chunks_end_at_line_ends_outside_quotes_and_lose_nothing() {
         let line = "2024-01-01,\"two\nlines\",1.5\n";
-        let text = format!("\u{feff}\n{}\n\n", line.repeat(2 * CHUNK / line.len() + 10));
-        let mut chunks = LineChunks::new(Box::new(text.as_bytes()), Quotes::Csv);
+        let text = format!("\u{feff}\n{}\n\n", line.repeat(2000));
+        let mut chunks = LineChunks::new(Box::new(text.as_bytes()), Quotes::Csv, 10_000);
         let mut joined = Vec::new();
         let mut n_chunks = 0;
         while let Some(chunk) = chunks.next().unwrap() {
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_quote_that_is_never_closed_is_told_before_memory_runs_out() {
         let text = "a\"b\n".to_string() + &"1,2\n".repeat(LONGEST_LINE / 2);
-        let mut chunks = LineChunks::new(Box::new(text.as_bytes()), Quotes::Csv);
+        let mut chunks = LineChunks::new(Box::new(text.as_bytes()), Quotes::Csv, 1 << 20);
         assert!(chunks.next().unwrap_err().to_string().contains("never closed"));
     }
 }

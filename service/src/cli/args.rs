@@ -38,6 +38,11 @@ pub(crate) enum Command {
         after_help = "Example: longcast backtest load.csv --model ar --horizon 168 --n-windows 24 --level 80,95"
     )]
     Backtest(BacktestArguments),
+    /// Fit and forecast every series of a large panel on its own, in bounded memory; the same call goes on where a run stopped.
+    #[command(
+        after_help = "Example: longcast batch load.csv --model seasonal-naive,ar --level 80,95 -o all.parquet"
+    )]
+    Batch(BatchArguments),
     /// Draw a chart to a PNG file.
     #[command(after_help = "Example: longcast plot coefficients load.longcast -o lags.png")]
     Plot(PlotArguments),
@@ -259,6 +264,47 @@ pub(crate) struct BacktestArguments {
     /// Draw the error by step ahead to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot_horizon: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fitting: FittingArguments,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchArguments {
+    /// The data, rows grouped by series: Parquet is read in pieces, CSV and Arrow IPC file by file.
+    #[arg(required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// The models, each with columns of its own: naive, seasonal-naive, drift, window-mean or ar.
+    #[arg(long, value_name = "MODEL,...", value_delimiter = ',', default_value = "seasonal-naive")]
+    pub(crate) model: Vec<String>,
+    /// Steps ahead.
+    #[arg(long, alias = "h", default_value_t = 24)]
+    pub(crate) horizon: usize,
+    /// Prediction intervals, in percent.
+    #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
+    pub(crate) level: Vec<f64>,
+    /// Quantiles, as fractions.
+    #[arg(long, value_name = "QUANTILE,...", value_delimiter = ',', alias = "quantile")]
+    pub(crate) quantiles: Vec<f64>,
+    /// The file to write: parquet, arrow or csv. Parts lie in FILE.parts until all are done.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The format, where the extension does not say it.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// The CSV file for what failed, if anything does [default: <output without extension>.errors.csv].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) errors: Option<PathBuf>,
+    /// Memory that the run may take, such as 2GiB or 500MB [default: half of the machine's].
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory_limit: Option<String>,
+    /// Series that are kept together: what a run that is ended computes again at most [default: 1000, less for long horizons].
+    #[arg(long, value_name = "N")]
+    pub(crate) series_per_part: Option<usize>,
+    /// Throw away what an unfinished run left.
+    #[arg(long)]
+    pub(crate) restart: bool,
     #[command(flatten)]
     pub(crate) fitting: FittingArguments,
     #[command(flatten)]

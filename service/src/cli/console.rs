@@ -80,6 +80,20 @@ impl Console {
         Progress { bar }
     }
 
+    /// A bar that counts series, with series per second and the time left, on a terminal only.
+    pub(crate) fn bar(&self) -> Bar {
+        if self.json || !io::stderr().is_terminal() {
+            return Bar { progress: Progress { bar: ProgressBar::hidden() } };
+        }
+        let bar = ProgressBar::new(0);
+        let template = "{bar:30} {human_pos} of about {human_len} series, {per_sec}, {eta} left [{elapsed}]";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Bar { progress: Progress { bar } }
+    }
+
     /// Says why a command failed, and with which code to exit.
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
         let (message, code) = match failure {
@@ -107,6 +121,35 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A running bar.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    progress: Progress,
+}
+
+impl Bar {
+    /// Begins at a count that is not this run's work.
+    pub(crate) fn start(&self, n_done: usize) {
+        self.progress.bar.set_position(n_done as u64);
+        self.progress.bar.reset_eta();
+    }
+
+    pub(crate) fn set(&self, n_done: usize, n_expected: Option<usize>) {
+        self.progress.bar.set_length(n_expected.unwrap_or(n_done) as u64);
+        self.progress.bar.set_position(n_done as u64);
+    }
+
+    /// A remark above the bar.
+    pub(crate) fn note(&self, console: &Console, line: &str) {
+        self.progress.bar.suspend(|| console.note(line));
+    }
+}
+
+/// The last words of an interrupted run that the same call goes on with.
+pub(crate) fn say_how_to_go_on() {
+    let _ = writeln!(io::stderr(), "\ninterrupted; the same command goes on after the parts that are done");
 }
 
 /// Help and version go to standard output, a wrong call to standard error with exit code 2.

@@ -78,7 +78,8 @@ pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
     }
 }
 
-fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
+/// How to read.
+pub(crate) fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
     let (freq, mut opening) = match &input.freq {
         Some(text) => {
             let Frequency { step, opening } = text.parse()?;

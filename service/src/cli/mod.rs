@@ -3,6 +3,7 @@
 mod args;
 mod backtest;
 mod backtest_charts;
+mod batch;
 mod charts;
 mod client;
 mod console;
@@ -42,7 +43,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
     if !matches!(command, Command::Serve(_)) {
-        remove_unfinished_files_on_signals()?;
+        remove_unfinished_files_on_signals(command)?;
     }
     match command {
         Command::Data(arguments) => data::run(arguments, console),
@@ -50,6 +51,7 @@ fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
         Command::Fit(arguments) => fit::run(arguments, console),
         Command::Forecast(arguments) => forecast::run(arguments, console),
         Command::Backtest(arguments) => backtest::run(arguments, console),
+        Command::Batch(arguments) => batch::run(arguments, console),
         Command::Plot(arguments) => plot::run(arguments, console),
         Command::Serve(arguments) => serve::run(arguments, console),
         Command::Demo(arguments) => demo::run(arguments, console),
@@ -73,10 +75,14 @@ fn quiet_readers() {
     }));
 }
 
-/// An interrupted run takes its half-written files with it and exits as shells expect.
-fn remove_unfinished_files_on_signals() -> Result<(), Failure> {
-    ctrlc::set_handler(|| {
+/// An interrupted run takes its half-written files with it and exits as shells expect; one that can go on says so.
+fn remove_unfinished_files_on_signals(command: &Command) -> Result<(), Failure> {
+    let can_go_on = matches!(command, Command::Batch(_));
+    ctrlc::set_handler(move || {
         ::forecast::remove_unfinished_files();
+        if can_go_on {
+            console::say_how_to_go_on();
+        }
         std::process::exit(130);
     })
     .map_err(|error| Failure::Internal(format!("cannot handle signals: {error}")))

@@ -6,11 +6,14 @@
 #[path = "../run/mod.rs"]
 mod run;
 
+mod batch;
 mod charts;
 mod commands;
 mod demo;
 mod forms;
 mod openings;
+mod panels;
 mod readme;
+mod resume;
 mod scores;
 mod streams;

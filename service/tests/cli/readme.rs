@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::{Folder, Table, bits, check_picture};
 
 /// Every command, as it is typed before `--help`.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "data",
     "data list",
     "data show",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 17] = [
     "fit",
     "forecast",
     "backtest",
+    "batch",
     "plot",
     "plot forecast",
     "plot coefficients",

@@ -6,6 +6,7 @@
 #[path = "../run/mod.rs"]
 mod run;
 
+mod batch;
 mod calls;
 mod data;
 mod interrupts;

@@ -1,0 +1,110 @@
+//! Results into tables: of a part, and of all parts together.
+
+use std::path::Path;
+
+use ndarray::Array2;
+
+use super::choices::Choices;
+use super::journal::Journal;
+use super::work::{Failure, Outcome};
+use crate::data::{Cells, Format, TableWriter, encode, label};
+use crate::file::{self, StreamedFile};
+use crate::{Forecast, Result, table};
+
+/// The columns of a part: those of [`table`] for every model, beside each other; none if nothing was forecast.
+pub(super) fn columns(outcomes: Vec<Outcome>, choices: &Choices) -> Vec<(String, Cells)> {
+    let mut by_model: Vec<Vec<Forecast>> = choices.models.iter().map(|_| Vec::new()).collect();
+    for outcome in outcomes {
+        let Some(one) = outcome.forecasts.iter().flatten().next().map(without_values) else { continue };
+        for (forecasts, forecast) in by_model.iter_mut().zip(outcome.forecasts) {
+            forecasts.push(forecast.unwrap_or_else(|| one.clone()));
+        }
+    }
+    let mut columns = Vec::new();
+    for (model, forecasts) in choices.models.iter().zip(&by_model) {
+        let mut of_model = table(forecasts, model.name());
+        if columns.is_empty() {
+            if let Some((_, ids)) = of_model.first_mut() {
+                *ids = Cells::Text(ids_of(forecasts, choices.n_series));
+            }
+            columns = of_model;
+        } else {
+            // The ids and stamps stand there already.
+            columns.extend(of_model.into_iter().skip(2));
+        }
+    }
+    columns
+}
+
+/// The ids of every row; they depend on how many series the whole run has, not on how many a part has.
+fn ids_of(forecasts: &[Forecast], n_series: usize) -> Vec<String> {
+    let of_one = |forecast: &Forecast| -> Vec<String> {
+        let labels =
+            (0..forecast.channels.len()).map(|at| label(&forecast.series, &forecast.channels, n_series, at));
+        labels.flat_map(|label| std::iter::repeat_n(label, forecast.index.len)).collect()
+    };
+    forecasts.iter().flat_map(of_one).collect()
+}
+
+/// The same forecast with every value missing.
+fn without_values(forecast: &Forecast) -> Forecast {
+    let missing = |values: &Array2<f64>| Array2::from_elem(values.dim(), f64::NAN);
+    let mut empty = forecast.clone();
+    empty.mean = missing(&empty.mean);
+    for interval in &mut empty.intervals {
+        (interval.lower, interval.upper) = (missing(&interval.lower), missing(&interval.upper));
+    }
+    for quantile in &mut empty.quantiles {
+        quantile.values = missing(&quantile.values);
+    }
+    empty
+}
+
+/// The table of a part as an Arrow file, with cells as they will stand in the output; empty without columns.
+pub(super) fn part(columns: Vec<(String, Cells)>, format: Format) -> Result<Vec<u8>> {
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = |(name, cells): (String, Cells)| match format {
+        Format::Csv => (name, cells.with_told_stamps()),
+        _ => (name, cells),
+    };
+    encode(&columns.into_iter().map(told).collect::<Vec<_>>(), Format::Arrow)
+}
+
+/// Puts all parts together to `output`, a row group each.
+pub(super) fn join(journal: &Journal, output: &Path, format: Format) -> Result<()> {
+    let file = StreamedFile::create_at(journal.folder().join(".joined.partial"), output)?;
+    let mut writer = TableWriter::over(file, format)?;
+    for part in journal.parts() {
+        if let (_, Some(path)) = part? {
+            writer.append(&file::read(&path)?, &path.display().to_string())?;
+        }
+    }
+    writer.finish()
+}
+
+/// Writes what failed to `errors`, a row each.
+pub(super) fn write_errors(journal: &Journal, output: &Path, errors: &Path) -> Result<()> {
+    let file = if errors.parent() == output.parent() {
+        StreamedFile::create_at(journal.folder().join(".errors.partial"), errors)?
+    } else {
+        // The folder of the parts may lie on another file system.
+        StreamedFile::create(errors)?
+    };
+    let mut writer = TableWriter::over(file, Format::Csv)?;
+    for part in journal.parts() {
+        let failures = part?.0.failures;
+        if !failures.is_empty() {
+            let column = |name: &str, of: fn(&Failure) -> &String| {
+                (name.to_string(), Cells::Text(failures.iter().map(of).cloned().collect()))
+            };
+            writer.write(&[
+                column("unique_id", |failure| &failure.unique_id),
+                column("model", |failure| &failure.model),
+                column("error", |failure| &failure.error),
+            ])?;
+        }
+    }
+    writer.finish()
+}

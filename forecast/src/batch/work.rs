@@ -1,0 +1,140 @@
+//! One series: fitted and forecast by every model, through the same path as everything else.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::choices::Choices;
+use super::{BatchOptions, MemoryLimit};
+use crate::data::{Panel, Series, SeriesOutcome};
+use crate::{Error, FitOptions, Forecast, Model, ModelConfig, Result};
+
+/// Windows that one series is calibrated on, about.
+const WINDOWS: usize = 500;
+
+/// A row of the errors file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    /// The series.
+    pub(super) unique_id: String,
+    /// The model; empty if the series could not be read.
+    pub(super) model: String,
+    /// What went wrong and what to do.
+    pub(super) error: String,
+}
+
+/// What became of one series.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// One for each model, in their order; `None` where it failed.
+    pub(super) forecasts: Vec<Option<Forecast>>,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// What is the same for all series.
+pub(super) struct Work<'a> {
+    options: &'a BatchOptions,
+    models: &'a [ModelConfig],
+    channels: &'a [String],
+    fit: FitOptions,
+    memory: MemoryLimit,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(options: &'a BatchOptions, choices: &'a Choices, channels: &'a [String]) -> Self {
+        let fit = FitOptions {
+            horizon: Some(options.forecast.horizon),
+            season_length: Some(choices.season_length),
+            ..options.fit.clone()
+        };
+        Work { options, models: &choices.models, channels, fit, memory: options.memory_limit }
+    }
+
+    /// Forecasts a shard in parallel, as many series at a time as the memory allows; `done` is called after
+    /// each. Results are in the order of the shard.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if one series needs more memory than there is; everything else that goes wrong with
+    /// a series is told in its outcome.
+    pub(super) fn shard(&self, shard: &[SeriesOutcome], done: &(dyn Fn() + Sync)) -> Result<Vec<Outcome>> {
+        let n_at_a_time = self.n_at_a_time(shard)?;
+        let next = AtomicUsize::new(0);
+        let work = |_| {
+            let mut mine = Vec::new();
+            while let Some((at, series)) = {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                shard.get(at).map(|series| (at, series))
+            } {
+                mine.push((at, self.one(series)));
+                done();
+            }
+            mine
+        };
+        let mut outcomes: Vec<(usize, Outcome)> =
+            (0..n_at_a_time).into_par_iter().with_max_len(1).flat_map_iter(work).collect();
+        outcomes.sort_unstable_by_key(|(at, _)| *at);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    fn one(&self, series: &SeriesOutcome) -> Outcome {
+        let id = &series.id;
+        let failure = |model: &str, error: &Error| Failure {
+            unique_id: id.clone(),
+            model: model.to_string(),
+            error: error.to_string(),
+        };
+        let series = match &series.series {
+            Ok(series) => series,
+            Err(error) => return Outcome { forecasts: Vec::new(), failures: vec![failure("", error)] },
+        };
+        let mut failures = Vec::new();
+        let forecasts = self.models.iter().map(|model| {
+            self.forecast(model, series).map_err(|error| failures.push(failure(model.name(), &error))).ok()
+        });
+        let forecasts = forecasts.collect();
+        Outcome { forecasts, failures }
+    }
+
+    fn forecast(&self, model: &ModelConfig, series: &Series) -> Result<Forecast> {
+        let panel = Panel::new(self.channels.to_vec(), vec![series.clone()])?;
+        let fitted = Model::fit(model, &panel, &self.fit)?;
+        let mut forecasts = fitted.model.forecast(&panel, &self.options.forecast)?;
+        forecasts.pop().ok_or_else(|| Error::Internal("a forecast without series".to_string()))
+    }
+
+    /// How many series of a shard may be fitted at a time.
+    fn n_at_a_time(&self, shard: &[SeriesOutcome]) -> Result<usize> {
+        let needs = shard.iter().filter_map(|one| one.series.as_ref().ok());
+        let Some((most, series)) =
+            needs.map(|series| (self.bytes(series), series)).max_by_key(|(bytes, _)| *bytes)
+        else {
+            return Ok(1);
+        };
+        let share = self.memory.share();
+        if most > share {
+            let rule = format!(
+                "fitting series \"{}\" of {} steps needs about {} MiB, of which it leaves {}; raise it with --memory-limit",
+                series.id(),
+                series.n_steps(),
+                most.div_ceil(1 << 20),
+                share >> 20
+            );
+            return Err(Error::option("memory limit", self.memory, rule));
+        }
+        let n_threads = rayon::current_num_threads().min(shard.len());
+        Ok(usize::try_from(share / most.max(1)).unwrap_or(usize::MAX).clamp(1, n_threads.max(1)))
+    }
+
+    /// What fitting a series takes, about: copies of it, its residuals, and the lag matrix of an autoregression
+    /// with the copies that the solver makes.
+    fn bytes(&self, series: &Series) -> u64 {
+        let (n_steps, n_channels) = series.values().dim();
+        let horizon = self.options.forecast.horizon;
+        let residuals = n_steps.min(WINDOWS).saturating_mul(horizon).saturating_mul(3 * n_channels);
+        let lags = self.models.iter().filter(|model| model.needs_variation()).map(ModelConfig::lookback);
+        let rows = lags.max().map_or(0, |order| n_steps.saturating_mul(3 * (order + 1)));
+        let numbers = (6 * n_steps).saturating_mul(n_channels).saturating_add(residuals).saturating_add(rows);
+        (numbers as u64).saturating_mul(8)
+    }
+}
