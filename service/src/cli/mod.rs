@@ -3,6 +3,7 @@
 mod args;
 mod backtest;
 mod backtest_charts;
+mod backtest_rows;
 mod charts;
 mod client;
 mod console;
@@ -13,8 +14,10 @@ mod fit;
 mod forecast;
 mod input;
 mod inspect;
+mod leaderboard;
 mod output;
 mod plot;
+mod sample_chart;
 mod serve;
 
 use std::process::ExitCode;
