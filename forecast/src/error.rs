@@ -303,7 +303,7 @@ pub enum Error {
     },
     /// A series is too short for a back-test.
     #[error(
-        "series \"{series}\" has {steps} steps, but lookback {lookback}, horizon {horizon} and {n_windows} windows {step_size} steps apart need {needed}; use fewer windows or a shorter lookback"
+        "series \"{series}\" has {steps} steps, but lookback {lookback}, {}horizon {horizon} and {n_windows} windows {step_size} steps apart need {needed}; use fewer windows or a shorter lookback", told_gap(*gap)
     )]
     TooShortForBacktest {
         /// The series.
@@ -312,6 +312,8 @@ pub enum Error {
         steps: usize,
         /// Steps that the model looks back.
         lookback: usize,
+        /// Steps between a cutoff and the first scored step.
+        gap: usize,
         /// Steps ahead.
         horizon: usize,
         /// Windows asked for.
@@ -494,6 +496,29 @@ impl Error {
         }
     }
 
+    /// The id of the series that is to blame, where it is one that cannot be used for what was asked: the same
+    /// call may work without it.
+    ///
+    /// # Example
+    /// ```
+    /// let error = forecast::Error::TooShort { series: "a".into(), steps: 9, lookback: 8, horizon: 4 };
+    /// assert_eq!(error.series(), Some("a"));
+    /// assert_eq!(forecast::ModelConfig::parse("arima").unwrap_err().series(), None);
+    /// ```
+    #[must_use]
+    pub fn series(&self) -> Option<&str> {
+        match self {
+            Error::Constant { series, .. }
+            | Error::AllMissing { series, .. }
+            | Error::TooShort { series, .. }
+            | Error::HistoryTooShort { series, .. }
+            | Error::TooShortForBacktest { series, .. }
+            | Error::TooFewRows { series, .. }
+            | Error::Singular { series, .. } => Some(series),
+            _ => None,
+        }
+    }
+
     pub(crate) fn option(field: impl Into<String>, value: impl ToString, rule: impl Into<String>) -> Self {
         Error::BadOption { field: field.into(), value: value.to_string(), rule: rule.into() }
     }
@@ -514,6 +539,10 @@ fn too_short_fix(steps: usize, horizon: usize) -> String {
     } else {
         format!("use a horizon below {steps}")
     }
+}
+
+fn told_gap(gap: usize) -> String {
+    if gap == 0 { String::new() } else { format!("gap {gap}, ") }
 }
 
 fn too_few_rows_fix(longest: usize) -> String {

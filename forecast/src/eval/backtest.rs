@@ -1,38 +1,55 @@
 //! Rolling-origin back-test: forecast from several cutoffs, score against what followed.
+//!
+//! A cutoff is the stamp of the last step that the models saw. With `n` the steps of a series, the last cutoff
+//! is step `n - gap - horizon` (counted from 1), and the others lie `step_size` steps apart before it:
+//!
+//! ```text
+//! training range .... cutoff | gap: forecast, not scored | horizon: forecast and scored |
+//! ```
 
 use std::str::FromStr;
 
-use ndarray::Array2;
-use rayon::prelude::*;
+use ndarray::{Array5, ArrayView1, s};
+use serde::Serialize;
 
+use super::leaderboard::{Leaderboard, LeaderboardOptions};
+use super::rolling;
 use super::scores::Scores;
-use crate::data::{self, Panel, Series};
-use crate::model::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Shape, check_count};
-use crate::{Error, Result};
-
-/// A back-test holds at most this many forecast numbers: 800 MB.
-const MOST_NUMBERS: usize = 100_000_000;
+use super::step_scores::StepScores;
+use crate::data::{self, Panel};
+use crate::model::{FitOptions, ModelConfig};
+use crate::{Error, Result, TimeIndex};
 
 /// How to back-test.
 ///
 /// | field | default | meaning | range |
 /// |---|---|---|---|
-/// | `horizon` | 24 | steps ahead of each cutoff | at least 1 |
-/// | `n_windows` | 10 | cutoffs, the last one `horizon` before the end | at least 1 |
+/// | `horizon` | 24 | steps that are scored after each cutoff and its gap | at least 1 |
+/// | `n_windows` | 10 | cutoffs, the last one `gap + horizon` before the end | at least 1 |
 /// | `step_size` | the horizon | steps from one cutoff to the next | at least 1 |
+/// | `gap` | 0 | steps between a cutoff and the first scored step | |
+/// | `training` | expanding | what a model sees at a cutoff | sliding: at least lookback + gap + horizon |
 /// | `refit` | never | when to fit again after the first cutoff | |
+/// | `on_error` | stop | what happens to a series that cannot be fitted or is too short | |
 /// | `levels` | none | intervals, in percent | between 0 and 100 |
-/// | `fit` | defaults | how to fit; its horizon is replaced by ours | |
+/// | `fit` | defaults | how to fit; its horizon is replaced by `gap + horizon` | |
 #[derive(Debug, Clone, PartialEq)]
 pub struct BacktestOptions {
-    /// Steps ahead of each cutoff.
+    /// Steps that are scored after each cutoff and its gap.
     pub horizon: usize,
     /// How many cutoffs.
     pub n_windows: usize,
     /// Steps from one cutoff to the next; the horizon if `None`.
     pub step_size: Option<usize>,
+    /// Steps between a cutoff and the first scored step: forecast, but neither scored nor in the table. For
+    /// data that arrive late, or forecasts that are needed some time ahead.
+    pub gap: usize,
+    /// What a model sees at a cutoff.
+    pub training: TrainingRange,
     /// When to fit again.
     pub refit: Refit,
+    /// What happens to a series that cannot be fitted or is too short.
+    pub on_error: OnError,
     /// Intervals, in percent.
     pub levels: Vec<f64>,
     /// How to fit.
@@ -45,9 +62,34 @@ impl Default for BacktestOptions {
             horizon: 24,
             n_windows: 10,
             step_size: None,
+            gap: 0,
+            training: TrainingRange::default(),
             refit: Refit::Never,
+            on_error: OnError::default(),
             levels: Vec::new(),
             fit: FitOptions::default(),
+        }
+    }
+}
+
+/// What a model sees at a cutoff, when it is fitted and when it forecasts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TrainingRange {
+    /// All steps up to the cutoff.
+    #[default]
+    Expanding,
+    /// The last so many steps up to the cutoff, or all where a series has fewer.
+    Sliding(usize),
+}
+
+impl FromStr for TrainingRange {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.parse::<usize>()) {
+            ("expanding", _) => Ok(TrainingRange::Expanding),
+            (_, Ok(n)) if n > 0 => Ok(TrainingRange::Sliding(n)),
+            _ => Err(Error::option("training", text, "it must be expanding or a number of steps")),
         }
     }
 }
@@ -74,175 +116,65 @@ impl FromStr for Refit {
     }
 }
 
-/// One series at one cutoff.
-#[derive(Debug, Clone)]
-pub struct Fold {
-    /// Position of the series in the panel.
-    pub series: usize,
-    /// The last stamp that the models saw.
-    pub cutoff: i64,
-    /// What followed. Shape `(horizon, channel)`, NaN where missing.
-    pub actual: Array2<f64>,
-    /// One forecast a model.
-    pub forecasts: Vec<Forecast>,
+/// What happens when a series cannot be fitted by one of the models, or is too short.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// The back-test ends with the first error.
+    #[default]
+    Stop,
+    /// The series is left out for all models, so that their scores are of the same series, and told in
+    /// [`Backtest::failed`]. The result is that of a back-test without it.
+    LeaveOut,
 }
 
-/// All folds of a back-test.
+/// A series that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedSeries {
+    /// The id of the series.
+    pub series: String,
+    /// The first error that it gave.
+    pub error: String,
+}
+
+/// What a back-test found.
 #[derive(Debug, Clone)]
 pub struct Backtest {
-    /// The models, in the order of every fold; seasonal naive is always among them.
+    /// The models; seasonal naive is always among them.
     pub models: Vec<String>,
-    /// By series, then by cutoff.
-    pub folds: Vec<Fold>,
-    /// Steps ahead of each cutoff.
+    /// Cutoffs of each series.
+    pub n_windows: usize,
+    /// Steps from one cutoff to the next.
+    pub step_size: usize,
+    /// Steps that are scored after each cutoff and its gap.
     pub horizon: usize,
+    /// Steps between a cutoff and the first scored step.
+    pub gap: usize,
     /// Steps of one season, as told from the data before the first cutoff.
     pub season_length: usize,
     /// Intervals, in percent.
     pub levels: Vec<f64>,
+    /// The series that were left out, in the order of the panel that was given.
+    pub failed: Vec<FailedSeries>,
+    /// The series that were not left out.
     pub(super) panel: Panel,
+    /// Position after the first cutoff of each series.
     pub(super) first_cutoffs: Vec<usize>,
+    /// The forecasts of each model, all that is kept of them: the point forecast, then the lower and the upper
+    /// bounds of each level. Shape `(window, series, path, horizon, channel)`.
+    pub(super) paths: Vec<Array5<f64>>,
 }
 
 /// Runs a rolling-origin back-test of several models, seasonal naive always among them.
 ///
+/// Fits and forecasts of all models and cutoffs run in parallel where they do not depend on each other; the
+/// numbers are the same for any number of threads.
+///
 /// # Errors
-/// [`Error::BadOption`], [`Error::TooShortForBacktest`], and those of [`Model::fit`] and [`Model::forecast`].
+/// [`Error::BadOption`], [`Error::TooShortForBacktest`], and those of [`Model::fit`](crate::Model::fit) and
+/// [`Model::forecast`](crate::Model::forecast); with [`OnError::LeaveOut`], what is wrong with single series is
+/// an error only if no series is left.
 pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
-    let step_size = options.step_size.unwrap_or(options.horizon);
-    let every = match options.refit {
-        Refit::Never => 1,
-        Refit::Every(k) => k,
-    };
-    for (field, value) in [
-        ("horizon", options.horizon),
-        ("n_windows", options.n_windows),
-        ("step_size", step_size),
-        ("refit", every),
-    ] {
-        check_count(field, value)?;
-    }
-    // Each factor is at most ten million, so the sum fits.
-    let span = options.horizon + (options.n_windows - 1) * step_size;
-    let first_cutoffs: Vec<usize> =
-        panel.series().iter().map(|series| series.n_steps().saturating_sub(span)).collect();
-    let before_first = cut(panel, &first_cutoffs);
-    let season_length = options.fit.season_length.unwrap_or_else(|| data::season_length(&before_first));
-    let shortest = before_first.series().iter().map(Series::n_steps).min().unwrap_or(0);
-    let shape = Shape { season_length, frequency: panel.frequency(), n_steps: shortest };
-    let configs = with_seasonal_naive(models)
-        .iter()
-        .map(|config| config.resolve(&shape))
-        .collect::<Result<Vec<_>>>()?;
-    check_lengths(&configs, panel, options, step_size, span)?;
-
-    let numbers = [panel.series().len(), panel.channels().len(), options.n_windows, options.horizon]
-        .into_iter()
-        .chain([configs.len(), 1 + 2 * options.levels.len()])
-        .try_fold(1usize, usize::checked_mul);
-    if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
-        let rule = format!(
-            "the forecasts of all windows, series, models and levels are more than the {MOST_NUMBERS} numbers that are held at a time; use fewer"
-        );
-        return Err(Error::option("n_windows", options.n_windows, rule));
-    }
-
-    let fit = FitOptions {
-        horizon: Some(options.horizon),
-        season_length: Some(season_length),
-        ..options.fit.clone()
-    };
-    let forecast =
-        ForecastOptions { horizon: options.horizon, levels: options.levels.clone(), quantiles: Vec::new() };
-    let mut fitted: Vec<Model> = Vec::new();
-    let mut windows: Vec<Vec<Fold>> = Vec::with_capacity(options.n_windows);
-    for window in 0..options.n_windows {
-        let cutoffs: Vec<usize> = first_cutoffs.iter().map(|c| c + window * step_size).collect();
-        let past = cut(panel, &cutoffs);
-        let is_due = match options.refit {
-            Refit::Never => window == 0,
-            Refit::Every(k) => window % k == 0,
-        };
-        if is_due {
-            fitted = configs
-                .iter()
-                .map(|config| Ok(Model::fit(config, &past, &fit)?.model))
-                .collect::<Result<_>>()?;
-        }
-        windows.push(folds(&fitted, panel, &past, &cutoffs, &forecast)?);
-    }
-    let mut folds: Vec<Fold> = windows.into_iter().flatten().collect();
-    // Stable: cutoffs of one series stay in order.
-    folds.sort_by_key(|fold| fold.series);
-    Ok(Backtest {
-        models: configs.iter().map(|config| config.name().to_string()).collect(),
-        folds,
-        horizon: options.horizon,
-        season_length,
-        levels: options.levels.clone(),
-        panel: panel.clone(),
-        first_cutoffs,
-    })
-}
-
-/// Every series cut at its cutoff.
-fn cut(panel: &Panel, cutoffs: &[usize]) -> Panel {
-    let mut cutoffs = cutoffs.iter();
-    panel.map_in_order(|series| series.slice(0..cutoffs.next().copied().unwrap_or(0)))
-}
-
-/// Each family once, seasonal naive first if it was not asked for.
-fn with_seasonal_naive(models: &[ModelConfig]) -> Vec<ModelConfig> {
-    let mut all: Vec<ModelConfig> = Vec::new();
-    if !models.iter().any(|model| matches!(model, ModelConfig::SeasonalNaive(_))) {
-        all.push(ModelConfig::SeasonalNaive(Default::default()));
-    }
-    for model in models {
-        if !all.iter().any(|known| known.name() == model.name()) {
-            all.push(model.clone());
-        }
-    }
-    all
-}
-
-fn check_lengths(
-    configs: &[ModelConfig],
-    panel: &Panel,
-    options: &BacktestOptions,
-    step_size: usize,
-    span: usize,
-) -> Result<()> {
-    let lookback = configs.iter().map(ModelConfig::lookback).max().unwrap_or(1);
-    let needed = lookback + options.horizon + span;
-    match panel.series().iter().find(|series| series.n_steps() < needed) {
-        Some(series) => Err(Error::TooShortForBacktest {
-            series: series.id().to_string(),
-            steps: series.n_steps(),
-            lookback,
-            horizon: options.horizon,
-            n_windows: options.n_windows,
-            step_size,
-            needed,
-        }),
-        None => Ok(()),
-    }
-}
-
-/// The forecasts of all models for all series at one cutoff each.
-fn folds(
-    models: &[Model],
-    panel: &Panel,
-    past: &Panel,
-    cutoffs: &[usize],
-    options: &ForecastOptions,
-) -> Result<Vec<Fold>> {
-    let one = |(at, (series, past)): (usize, (&Series, &Series))| {
-        let forecasts =
-            models.iter().map(|model| model.forecast_series(past, options)).collect::<Result<Vec<_>>>()?;
-        let actual = series.slice(cutoffs[at]..cutoffs[at] + options.horizon).values().to_owned();
-        Ok(Fold { series: at, cutoff: past.index().end(), actual, forecasts })
-    };
-    panel.series().par_iter().zip(past.series()).enumerate().map(one).collect()
+    rolling::run(models, panel, options)
 }
 
 impl Backtest {
@@ -252,9 +184,66 @@ impl Backtest {
         Scores::of(self)
     }
 
-    /// The panel that was back-tested.
+    /// The same for each step ahead.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if they are more than can be held.
+    pub fn scores_by_step(&self) -> Result<StepScores> {
+        StepScores::of(self)
+    }
+
+    /// The models by one metric, each beside seasonal naive.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if the metric is none that models can be ranked by, or for the number of resamples.
+    pub fn leaderboard(&self, options: &LeaderboardOptions) -> Result<Leaderboard> {
+        Leaderboard::of(self, options)
+    }
+
+    /// The series that were back-tested.
     #[must_use]
     pub fn panel(&self) -> &Panel {
         &self.panel
+    }
+
+    /// Every series and channel, in the order of all tables.
+    pub(super) fn units(&self) -> Vec<(usize, usize)> {
+        let n_channels = self.panel.channels().len();
+        (0..self.panel.series().len() * n_channels).map(|i| (i / n_channels, i % n_channels)).collect()
+    }
+
+    /// How a series and channel are called in tables.
+    pub(super) fn label(&self, (series, channel): (usize, usize)) -> String {
+        let n_series = self.panel.series().len() + self.failed.len();
+        data::label(self.panel.series()[series].id(), self.panel.channels(), n_series, channel)
+    }
+
+    /// Position of the first step after a cutoff.
+    pub(super) fn cutoff(&self, series: usize, window: usize) -> usize {
+        self.first_cutoffs[series] + window * self.step_size
+    }
+
+    /// The stamps of the scored steps after a cutoff.
+    pub(super) fn index(&self, series: usize, window: usize) -> TimeIndex {
+        let start = self.cutoff(series, window) + self.gap;
+        self.panel.series()[series].index().slice(start..start + self.horizon)
+    }
+
+    /// What followed a cutoff and its gap. Shape `(horizon)`.
+    pub(super) fn actual(&self, (series, channel): (usize, usize), window: usize) -> ArrayView1<'_, f64> {
+        let start = self.cutoff(series, window) + self.gap;
+        self.panel.series()[series].values().slice_move(s![start..start + self.horizon, channel])
+    }
+
+    /// One path of a model: 0 is the point forecast, `1 + 2 i` and `2 + 2 i` are the bounds of level `i`.
+    /// Shape `(horizon)`.
+    pub(super) fn path(
+        &self,
+        model: usize,
+        path: usize,
+        (series, channel): (usize, usize),
+        window: usize,
+    ) -> ArrayView1<'_, f64> {
+        self.paths[model].slice(s![window, series, path, .., channel])
     }
 }

@@ -10,12 +10,16 @@
 //! | [`mape`] | `mean abs(y - f) / abs(y)` over steps with `y != 0`, a fraction | `[0, inf)` | step left out | utilsforecast |
 //! | [`smape`] | `mean abs(y - f) / (abs(y) + abs(f))` | `[0, 1]` | 0 | utilsforecast; GluonTS's is twice this |
 //! | [`wape`] | `sum abs(y - f) / sum abs(y)` | `[0, inf)` | NaN | utilsforecast `nd` |
-//! | [`mase`] | `mae / naive_scale` | `[0, inf)` | NaN | Hyndman and Koehler 2006, seasonal form |
-//! | [`rmsse`] | `sqrt(mse / naive_square_scale)` | `[0, inf)` | NaN | M5, seasonal form |
+//! | [`mase`] | `mae / naive_scale` | `[0, inf)` | NaN, and for `x/0` too | Hyndman and Koehler 2006, seasonal form |
+//! | [`rmsse`] | `sqrt(mse / naive_square_scale)` | `[0, inf)` | NaN, and for `x/0` too | M5, seasonal form |
 //! | [`quantile_loss`] | `mean max(q (y - f), (q - 1)(y - f))`, no factor 2 | `[0, inf)` | | utilsforecast |
 //! | [`wql`] | `2 mean_q(sum of quantile losses) / (sum abs(y) + eps)` | `[0, inf)` | | utilsforecast `scaled_crps` |
 //! | [`coverage`] | share of `lo <= y <= hi`, bounds included | `[0, 1]` | | utilsforecast |
 //! | [`winkler`] | `mean (hi - lo) + (2 / alpha) (distance outside)`, `alpha = 1 - level / 100` | `[0, inf)` | | Gneiting and Raftery 2007 |
+//!
+//! A training range that repeats itself every season, a constant one above all, has a scale of 0: MASE and RMSSE
+//! are not defined there, which is NaN (utilsforecast 0.2.17 gives infinity, and NaN for a perfect forecast). A mean
+//! over series leaves such series out.
 //!
 //! All give NaN where no step is observed. Slices of one call have one length; what is longer is not read.
 
@@ -105,16 +109,28 @@ pub fn naive_square_scale(train: &[f64], season_length: usize) -> f64 {
     mean_of(train.iter().zip(train.iter().skip(season_length)).map(|(a, b)| (b - a) * (b - a)))
 }
 
-/// Mean absolute scaled error. A constant training range has scale 0: infinite, or NaN for a perfect forecast.
+/// Mean absolute scaled error, with [`naive_scale`]; not defined, NaN, if that is 0, as of a constant training range.
+///
+/// # Example
+/// ```
+/// use forecast::eval::metrics::{mase, naive_scale};
+/// assert_eq!(mase(&[4.0, 5.0], &[5.0, 5.0], naive_scale(&[1.0, 2.0, 3.0, 4.0], 2)), 0.25);
+/// assert!(mase(&[4.0], &[5.0], naive_scale(&[3.0; 8], 2)).is_nan());
+/// ```
 #[must_use]
 pub fn mase(y: &[f64], f: &[f64], scale: f64) -> f64 {
-    mae(y, f) / scale
+    scaled(mae(y, f), scale)
 }
 
-/// Root mean squared scaled error, with [`naive_square_scale`].
+/// Root mean squared scaled error, with [`naive_square_scale`]; not defined, NaN, if that is 0.
 #[must_use]
 pub fn rmsse(y: &[f64], f: &[f64], square_scale: f64) -> f64 {
-    (mse(y, f) / square_scale).sqrt()
+    scaled(mse(y, f), square_scale).sqrt()
+}
+
+/// An error divided by a scale; NaN if that is 0 or NaN.
+pub(crate) fn scaled(error: f64, scale: f64) -> f64 {
+    if scale > 0.0 { error / scale } else { f64::NAN }
 }
 
 /// Pinball loss of a quantile forecast, in the units of the series.
@@ -165,7 +181,8 @@ mod tests {
         assert!(mape(&zeros, &zeros).is_nan() && wape(&zeros, &zeros).is_nan());
         let constant = naive_scale(&[3.0; 8], 2);
         assert!(mase(&[3.0], &[3.0], constant).is_nan());
-        assert!(mase(&[3.0], &[4.0], constant).is_infinite());
+        assert!(mase(&[3.0], &[4.0], constant).is_nan());
+        assert!(rmsse(&[3.0], &[4.0], naive_square_scale(&[3.0; 8], 2)).is_nan());
     }
 
     #[test]

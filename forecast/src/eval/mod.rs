@@ -1,10 +1,19 @@
 //! Evaluation: metrics, conformal intervals, and rolling-origin back-tests that always show seasonal naive.
 
 mod backtest;
+mod bootstrap;
 pub(crate) mod conformal;
+mod leaderboard;
+mod losses;
 pub mod metrics;
+mod paired;
+mod plan;
+mod rolling;
 mod scores;
+mod step_scores;
 mod table;
 
-pub use backtest::{Backtest, BacktestOptions, Fold, Refit, backtest};
-pub use scores::Scores;
+pub use backtest::{Backtest, BacktestOptions, FailedSeries, OnError, Refit, TrainingRange, backtest};
+pub use leaderboard::{Leaderboard, LeaderboardOptions, Standing, Verdict, WinsOver};
+pub use scores::{Score, Scores};
+pub use step_scores::StepScores;

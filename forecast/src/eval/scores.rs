@@ -1,8 +1,12 @@
 //! The evaluation frame: one row for each series and metric, one column a model.
 
+use std::ops::Range;
+
+use ndarray::s;
+use rayon::prelude::*;
 use serde::Serialize;
 
-use super::backtest::{Backtest, Fold};
+use super::backtest::Backtest;
 use super::metrics;
 use crate::data::Cells;
 
@@ -26,8 +30,8 @@ pub struct Score {
     pub values: Vec<f64>,
 }
 
-/// What the scores of one series are computed from, over all of its folds.
-struct Pooled {
+/// What the scores of one series and channel are computed from, over all of its windows.
+pub(super) struct Pooled {
     y: Vec<f64>,
     /// One a model.
     means: Vec<Vec<f64>>,
@@ -39,20 +43,15 @@ struct Pooled {
 
 impl Scores {
     pub(super) fn of(backtest: &Backtest) -> Self {
-        let mut rows = Vec::new();
-        for (at, series) in backtest.panel.series().iter().enumerate() {
-            let folds: Vec<&Fold> = backtest.folds.iter().filter(|fold| fold.series == at).collect();
-            for channel in 0..backtest.panel.channels().len() {
-                let pooled = Pooled::new(backtest, at, &folds, channel);
-                let unique_id = backtest.panel.label(series.id(), channel);
-                rows.extend(pooled.scores(&backtest.levels).into_iter().map(|(metric, values)| Score {
-                    unique_id: unique_id.clone(),
-                    metric,
-                    values,
-                }));
-            }
-        }
-        Scores { models: backtest.models.clone(), rows }
+        let of_unit = |unit: (usize, usize)| -> Vec<Score> {
+            let unique_id = backtest.label(unit);
+            let scores = Pooled::new(backtest, unit, 0..backtest.horizon, scales(backtest, unit))
+                .scores(&backtest.levels);
+            let row = |(metric, values)| Score { unique_id: unique_id.clone(), metric, values };
+            scores.into_iter().map(row).collect()
+        };
+        let rows: Vec<Vec<Score>> = backtest.units().into_par_iter().map(of_unit).collect();
+        Scores { models: backtest.models.clone(), rows: rows.into_iter().flatten().collect() }
     }
 
     /// The metrics, in the order of the rows.
@@ -63,17 +62,27 @@ impl Scores {
         of_first.map(|row| row.metric.as_str()).collect()
     }
 
-    /// The mean of a metric over all series, one value a model; series where it is not defined are left out.
+    /// The mean over all series of the score of each, one value a model: every series counts the same, however long
+    /// and however large. Series where the metric is not defined are left out; [`Scores::n_left_out`] counts them.
     #[must_use]
     pub fn mean(&self, metric: &str) -> Vec<f64> {
-        let rows: Vec<&Score> = self.rows.iter().filter(|row| row.metric == metric).collect();
-        (0..self.models.len())
-            .map(|model| {
-                let values: Vec<f64> =
-                    rows.iter().map(|row| row.values[model]).filter(|v| v.is_finite()).collect();
-                metrics::mean(&values)
-            })
-            .collect()
+        let of_model = |model: usize| {
+            let values = self.rows_of(metric).map(|row| row.values[model]).filter(|v| v.is_finite());
+            metrics::mean(&values.collect::<Vec<f64>>())
+        };
+        (0..self.models.len()).map(of_model).collect()
+    }
+
+    /// How many series the mean of a metric leaves out, one count a model.
+    #[must_use]
+    pub fn n_left_out(&self, metric: &str) -> Vec<usize> {
+        let of_model =
+            |model: usize| self.rows_of(metric).filter(|row| !row.values[model].is_finite()).count();
+        (0..self.models.len()).map(of_model).collect()
+    }
+
+    fn rows_of<'a>(&'a self, metric: &'a str) -> impl Iterator<Item = &'a Score> {
+        self.rows.iter().filter(move |row| row.metric == metric)
     }
 
     /// The table `unique_id, metric, <model>, ...`.
@@ -92,37 +101,47 @@ impl Scores {
     }
 }
 
+/// The scales of MASE and RMSSE: of everything before the first cutoff, whatever the training range, so that scores of
+/// several back-tests can be compared.
+pub(super) fn scales(backtest: &Backtest, (series, channel): (usize, usize)) -> (f64, f64) {
+    let mut train = backtest.panel.series()[series].values().column(channel).to_vec();
+    train.truncate(backtest.cutoff(series, 0));
+    let season_length = backtest.season_length;
+    (metrics::naive_scale(&train, season_length), metrics::naive_square_scale(&train, season_length))
+}
+
 impl Pooled {
-    fn new(backtest: &Backtest, series: usize, folds: &[&Fold], channel: usize) -> Self {
-        let values = backtest.panel.series()[series].values();
-        let mut train = values.column(channel).to_vec();
-        train.truncate(backtest.first_cutoffs[series]);
-        let gather =
-            |of: &dyn Fn(&Fold) -> Vec<f64>| folds.iter().flat_map(|fold| of(fold)).collect::<Vec<f64>>();
+    /// Targets and forecasts of all windows at some steps of the horizon, counted from 0.
+    pub(super) fn new(
+        backtest: &Backtest,
+        unit: (usize, usize),
+        steps: Range<usize>,
+        (scale, square_scale): (f64, f64),
+    ) -> Self {
+        let gather = |path: Option<(usize, usize)>| -> Vec<f64> {
+            let windows = (0..backtest.n_windows).map(|window| match path {
+                None => backtest.actual(unit, window),
+                Some((model, path)) => backtest.path(model, path, unit, window),
+            });
+            windows.flat_map(|window| window.slice_move(s![steps.clone()]).to_vec()).collect()
+        };
         let models = 0..backtest.models.len();
         Pooled {
-            y: gather(&|fold| fold.actual.column(channel).to_vec()),
-            means: models
-                .clone()
-                .map(|m| gather(&|fold| fold.forecasts[m].mean.column(channel).to_vec()))
-                .collect(),
+            y: gather(None),
+            means: models.clone().map(|model| gather(Some((model, 0)))).collect(),
             bounds: (0..backtest.levels.len())
                 .map(|i| {
-                    let bound = |m: usize| {
-                        (
-                            gather(&|f| f.forecasts[m].intervals[i].lower.column(channel).to_vec()),
-                            gather(&|f| f.forecasts[m].intervals[i].upper.column(channel).to_vec()),
-                        )
-                    };
+                    let bound = |m| (gather(Some((m, 1 + 2 * i))), gather(Some((m, 2 + 2 * i))));
                     models.clone().map(bound).collect()
                 })
                 .collect(),
-            scale: metrics::naive_scale(&train, backtest.season_length),
-            square_scale: metrics::naive_square_scale(&train, backtest.season_length),
+            scale,
+            square_scale,
         }
     }
 
-    fn scores(&self, levels: &[f64]) -> Vec<(String, Vec<f64>)> {
+    /// The value of every metric, one a model.
+    pub(super) fn scores(&self, levels: &[f64]) -> Vec<(String, Vec<f64>)> {
         let point = |metric: &dyn Fn(&[f64], &[f64]) -> f64| -> Vec<f64> {
             self.means.iter().map(|mean| metric(&self.y, mean)).collect()
         };

@@ -2,7 +2,7 @@
 
 use jiff::civil::Time;
 
-use super::frame::{Frame, Layout, Side};
+use super::frame::{Axis, Frame, Layout, Side};
 use super::legend::{Key, Sample};
 use super::line::{Band, Line, Pen, cutoff};
 use super::theme::{FORECAST, INK, RULE};
@@ -44,42 +44,65 @@ impl FanChart<'_> {
     /// forecast is empty, or an integer index is mixed with times.
     pub fn render(&self) -> Result<Vec<u8>> {
         self.check()?;
-        let mut indexes = vec![&self.history.index, &self.forecast.index];
-        indexes.extend(self.actual.iter().map(|actual| &actual.index));
-        let time = TimeAxis::new(&indexes, WholeSteps::No)?;
-        let mut bands: Vec<&Band> = self.bands.iter().collect();
-        bands.sort_by(|a, b| b.level.total_cmp(&a.level));
-
-        let lines = [Some(&self.history), Some(&self.forecast), self.actual.as_ref()];
-        let values = lines.into_iter().flatten().flat_map(|line| line.values.iter());
-        let ends = bands.iter().flat_map(|band| band.lower.iter().chain(&band.upper));
-        let values: Vec<f64> = values.chain(ends).copied().collect();
-        let legend = self.legend(&bands);
+        let time = self.time()?;
+        let legend = self.legend();
         let mut frame = Frame::new(Layout {
             title: &self.title,
             legend: &legend,
             x: time.axis.clone(),
             x_title: &time.title,
-            side: Side::Values(value_axis(values.iter().copied(), 0.25), &self.value_label),
+            side: Side::Values(self.value_axis(), &self.value_label),
         })?;
-        if !values.iter().any(|v| v.is_finite()) {
-            frame.note("no observed and no forecast values")?;
-        }
-        for band in bands {
-            band.draw(&mut frame, &time, &self.forecast.index, (FORECAST, BAND))?;
-        }
         let at = cutoff(&time, &self.forecast.index);
-        frame.vertical(at, (1.4, RULE), Some((5.0, 5.0)));
         frame.note_above(&format!("forecast from {}", spell(&self.forecast.index)), at)?;
-        if let Some(actual) = &self.actual {
-            actual.draw(&mut frame, &time, OBSERVED);
-        }
-        self.history.draw(&mut frame, &time, OBSERVED);
-        self.forecast.draw(&mut frame, &time, Pen { width: 2.6, colour: FORECAST, dash: None });
+        self.draw(&mut frame, &time, 1.0)?;
         frame.into_png()
     }
 
-    fn check(&self) -> Result<()> {
+    /// The axis that all stamps lie on.
+    pub(super) fn time(&self) -> Result<TimeAxis> {
+        let mut indexes = vec![&self.history.index, &self.forecast.index];
+        indexes.extend(self.actual.iter().map(|actual| &actual.index));
+        TimeAxis::new(&indexes, WholeSteps::No)
+    }
+
+    /// The axis that all values lie on.
+    pub(super) fn value_axis(&self) -> Axis {
+        value_axis(self.values(), 0.25)
+    }
+
+    fn values(&self) -> impl Iterator<Item = f64> {
+        let lines = [Some(&self.history), Some(&self.forecast), self.actual.as_ref()];
+        let values = lines.into_iter().flatten().flat_map(|line| line.values.iter());
+        values.chain(self.bands.iter().flat_map(|band| band.lower.iter().chain(&band.upper))).copied()
+    }
+
+    /// Draws the data: bands, the rule at the cutoff, lines of `thickness` times the usual width.
+    pub(super) fn draw(&self, frame: &mut Frame, time: &TimeAxis, thickness: f64) -> Result<()> {
+        if !self.values().any(f64::is_finite) {
+            frame.note("no observed and no forecast values")?;
+        }
+        for band in self.widest_first() {
+            band.draw(frame, time, &self.forecast.index, (FORECAST, BAND))?;
+        }
+        frame.vertical(cutoff(time, &self.forecast.index), (1.4, RULE), Some((5.0, 5.0)));
+        let pen = |pen: Pen| Pen { width: pen.width * thickness, ..pen };
+        if let Some(actual) = &self.actual {
+            actual.draw(frame, time, pen(OBSERVED));
+        }
+        self.history.draw(frame, time, pen(OBSERVED));
+        self.forecast.draw(frame, time, pen(Pen { width: 2.6, colour: FORECAST, dash: None }));
+        Ok(())
+    }
+
+    fn widest_first(&self) -> Vec<&Band> {
+        let mut bands: Vec<&Band> = self.bands.iter().collect();
+        bands.sort_by(|a, b| b.level.total_cmp(&a.level));
+        bands
+    }
+
+    /// Checks that everything has one value a stamp.
+    pub(super) fn check(&self) -> Result<()> {
         self.history.check("history")?;
         self.forecast.check("forecast")?;
         if let Some(actual) = &self.actual {
@@ -92,8 +115,9 @@ impl FanChart<'_> {
         self.bands.iter().enumerate().try_for_each(|(i, band)| band.check(&format!("bands[{i}]"), stamps))
     }
 
-    /// Keys for what is there; `bands` from the widest to the narrowest.
-    fn legend(&self, bands: &[&Band]) -> Vec<Key> {
+    /// Keys for what is there.
+    pub(super) fn legend(&self) -> Vec<Key> {
+        let bands = self.widest_first();
         let mut keys = Vec::new();
         let observed = if self.actual.is_some() { "observed" } else { "history" };
         if self.history.index.len > 0 || self.actual.is_some() {

@@ -52,6 +52,8 @@ pub(super) enum Side<'a> {
 /// A canvas with its frame drawn, ready for data.
 pub(super) struct Frame {
     pub(super) canvas: Canvas,
+    /// The part of the canvas that belongs to the plot and its labels.
+    area: Rect,
     /// Where the data go.
     pub(super) plot: Rect,
     y_title_end: f64,
@@ -63,14 +65,22 @@ impl Frame {
     /// Draws everything but the data.
     pub(super) fn new(layout: Layout<'_>) -> Result<Self> {
         let mut canvas = Canvas::new();
-        let room = WIDTH as f64 - 2.0 * MARGIN;
-        let title = fitted(layout.title, TITLE, room)?;
-        canvas.text(&title, (MARGIN, 50.0), (TITLE, INK), Align::Left)?;
-        let legend_end = draw_legend(&mut canvas, layout.legend, 66.0)?;
+        let top = draw_heading(&mut canvas, layout.title, layout.legend)?;
+        let area = Rect { left: MARGIN, top, right: WIDTH as f64 - MARGIN, bottom: HEIGHT as f64 };
+        Frame::inside(canvas, area, layout.x, layout.x_title, layout.side)
+    }
 
-        let with_context = layout.x.ticks.iter().any(|tick| tick.context.is_some());
-        let bottom = HEIGHT as f64 - if with_context { 78.0 } else { 76.0 };
-        let (y, y_title, left, right) = match layout.side {
+    /// Draws axes and grid into a part of a canvas, from its top left to its bottom right.
+    pub(super) fn inside(
+        mut canvas: Canvas,
+        area: Rect,
+        x: Axis,
+        x_title: &str,
+        side: Side<'_>,
+    ) -> Result<Self> {
+        let with_context = x.ticks.iter().any(|tick| tick.context.is_some());
+        let bottom = area.bottom - if with_context { 78.0 } else { 76.0 };
+        let (y, y_title, left, right) = match side {
             Side::Values(axis, title) => {
                 let widths = axis.ticks.iter().map(|tick| text_width(&tick.label, TICK));
                 let widest = widths.collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max);
@@ -78,19 +88,22 @@ impl Frame {
             }
             Side::Room { left, right } => (Axis { lo: 0.0, hi: 1.0, ticks: Vec::new() }, "", left, right),
         };
-        let mut top = legend_end + 18.0;
+        let mut top = area.top + 18.0;
         if !y_title.is_empty() {
             // The name of the values lies level above them: no one has to turn their head.
-            let y_title = fitted(y_title, LABEL, room)?;
-            canvas.text(&y_title, (MARGIN, legend_end + 30.0), (LABEL, SOFT_INK), Align::Left)?;
-            top = legend_end + 46.0;
+            let y_title = fitted(y_title, LABEL, area.right - area.left)?;
+            canvas.text(&y_title, (area.left, area.top + 30.0), (LABEL, SOFT_INK), Align::Left)?;
+            top = area.top + 46.0;
         }
-        let right = WIDTH as f64 - right - overhang(&layout.x, (left, right))?;
+        let beyond = right - MARGIN;
+        let left = area.left - MARGIN + left;
+        let right = area.right - beyond;
+        let right = right - overhang(&x, right - left, beyond)?;
         let plot = Rect { left, top, right, bottom };
-        let y_title_end = MARGIN + text_width(y_title, LABEL)?;
-        let mut frame = Frame { canvas, plot, y_title_end, x: layout.x, y };
+        let y_title_end = area.left + text_width(y_title, LABEL)?;
+        let mut frame = Frame { canvas, area, plot, y_title_end, x, y };
         frame.draw_grid()?;
-        frame.draw_x_labels(layout.x_title)?;
+        frame.draw_x_labels(x_title)?;
         Ok(frame)
     }
 
@@ -143,17 +156,17 @@ impl Frame {
             }
         }
         let title_width = text_width(title, LABEL)?;
-        let right = WIDTH as f64 - MARGIN;
+        let right = self.area.right;
         // The title shares the row of the dates where there is room for both.
         let row = if context_end + 24.0 < right - title_width { 48.0 } else { 66.0 };
         let at = (right, bottom + row);
         self.canvas.text(title, at, (LABEL, SOFT_INK), Align::Right)
     }
 
-    /// Writes a text centred below the plot, inside the picture; returns its right end.
+    /// Writes a text centred below the plot, at most a little beyond its area; returns its right end.
     fn label_below(&mut self, text: &str, (x, y): Point) -> Result<f64> {
         let half = text_width(text, TICK)? / 2.0;
-        let x = x.clamp(MARGIN + half, WIDTH as f64 - half - 6.0);
+        let x = x.max(self.area.left + half).min(self.area.right + 30.0 - half);
         self.canvas.text(text, (x, y), (TICK, SOFT_INK), Align::Centre)?;
         Ok(x + half)
     }
@@ -188,18 +201,31 @@ impl Frame {
         self.canvas.text(text, at, (LABEL, SOFT_INK), Align::Centre)
     }
 
+    /// The canvas, to draw another plot beside this one.
+    pub(super) fn into_canvas(self) -> Canvas {
+        self.canvas
+    }
+
     /// The finished picture.
     pub(super) fn into_png(self) -> Result<Vec<u8>> {
         self.canvas.into_png()
     }
 }
 
-/// How much further a plot has to end from the right edge, for the label of its last tick to keep the margin.
-fn overhang(x: &Axis, (left, right): (f64, f64)) -> Result<f64> {
+/// Writes the title and the legend of a chart; returns where they end.
+pub(super) fn draw_heading(canvas: &mut Canvas, title: &str, legend: &[Key]) -> Result<f64> {
+    let title = fitted(title, TITLE, WIDTH as f64 - 2.0 * MARGIN)?;
+    canvas.text(&title, (MARGIN, 50.0), (TITLE, INK), Align::Left)?;
+    draw_legend(canvas, legend, 66.0)
+}
+
+/// How much further a plot of this width has to end from the right edge of its area, for the label of its last tick to
+/// stay inside; `beyond` is how far it ends from there already.
+fn overhang(x: &Axis, width: f64, beyond: f64) -> Result<f64> {
     let Some(last) = x.ticks.last() else {
         return Ok(0.0);
     };
     let half = text_width(&last.label, TICK)? / 2.0;
-    let after = (1.0 - x.share(last.at)) * (WIDTH as f64 - left - right);
-    Ok((half - after - (right - MARGIN)).max(0.0))
+    let after = (1.0 - x.share(last.at)) * width;
+    Ok((half - after - beyond).max(0.0))
 }

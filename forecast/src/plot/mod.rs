@@ -5,6 +5,8 @@
 //! | [`FanChart`] | history, forecast and its intervals |
 //! | [`BacktestChart`] | forecasts of several models from many cutoffs, against what came |
 //! | [`HorizonErrorChart`] | the error of several models by step ahead |
+//! | [`CalibrationChart`] | the share of values inside the intervals of several models, against their levels |
+//! | [`SampleChart`] | a few forecasts side by side, such as the best, the median and the worst |
 //! | [`CoefficientChart`] | the coefficients of an autoregression by lag |
 //! | [`MissingMap`] | where observations are missing |
 //!
@@ -36,6 +38,7 @@
 //! ```
 
 mod backtest;
+mod calibration;
 mod canvas;
 mod coefficients;
 mod fan;
@@ -44,6 +47,7 @@ mod horizon;
 mod legend;
 mod line;
 mod missing;
+mod sample;
 mod step_axis;
 mod strip;
 mod stroke;
@@ -55,8 +59,10 @@ mod time_unit;
 mod value_axis;
 
 pub use backtest::{BacktestChart, BacktestModel};
+pub use calibration::CalibrationChart;
 pub use coefficients::CoefficientChart;
 pub use fan::FanChart;
 pub use horizon::HorizonErrorChart;
 pub use line::{Band, Line};
 pub use missing::MissingMap;
+pub use sample::SampleChart;

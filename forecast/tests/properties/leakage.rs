@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use forecast::data::Scaling;
+use forecast::data::{Cells, Scaling};
+use forecast::eval::{BacktestOptions, Refit, TrainingRange, backtest};
 use forecast::{FitOptions, Model, ModelConfig, Panel};
 use forecast_datasets::ArProcess;
 use safetensors::SafeTensors;
 
 use crate::random::Draws;
-use crate::{ar, grid, panel};
+use crate::{ar, bits, grid, panel};
 
 const N_STEPS: usize = 500;
 /// The first step of the test range.
@@ -95,5 +96,79 @@ fn no_value_of_the_validation_range_moves_coefficients_or_scalers() {
         // One step earlier belongs to the training range.
         let earlier = learned(&changed_from(cut - 1, &values, 9), false);
         assert_ne!(earlier["ar.weights"], expected["ar.weights"], "{scaling:?}");
+    }
+}
+
+const GAP: usize = 3;
+const WINDOWS: usize = 4;
+const REACH: usize = 6;
+
+/// The steps up to the cutoff of a window.
+fn cutoff(window: usize) -> usize {
+    N_STEPS - GAP - REACH - (WINDOWS - 1 - window) * REACH
+}
+
+/// The bits of all forecasts and bounds of a back-test, a list each window.
+fn forecasts_by_window(values: &[f64], training: TrainingRange, refit: Refit) -> Vec<Vec<u64>> {
+    let options = BacktestOptions {
+        horizon: REACH,
+        n_windows: WINDOWS,
+        gap: GAP,
+        training,
+        refit,
+        levels: vec![50.0],
+        fit: FitOptions { season_length: Some(24), ..FitOptions::default() },
+        ..BacktestOptions::default()
+    };
+    let table = backtest(&[ar(5)], &hourly(values), &options).unwrap().table();
+    let mut windows = vec![Vec::new(); WINDOWS];
+    for (name, cells) in &table {
+        let Cells::Numbers(numbers) = cells else { continue };
+        for (window, numbers) in numbers.chunks(REACH).enumerate().filter(|_| name != "y") {
+            windows[window].extend(bits(numbers));
+        }
+    }
+    windows
+}
+
+#[test]
+fn nothing_after_a_cutoff_changes_what_a_backtest_forecasts_at_it() {
+    let values = values();
+    for training in [TrainingRange::Expanding, TrainingRange::Sliding(150)] {
+        for refit in [Refit::Never, Refit::Every(1), Refit::Every(2)] {
+            let expected = forecasts_by_window(&values, training, refit);
+            for window in 0..WINDOWS {
+                for seed in 0..3 {
+                    let changed = changed_from(cutoff(window), &values, seed);
+                    let found = forecasts_by_window(&changed, training, refit);
+                    assert_eq!(found[..=window], expected[..=window], "{training:?}, {refit:?}, {window}");
+                }
+                // And the comparison can tell: the last step that the models see changes the forecast.
+                let mut changed = values.clone();
+                changed[cutoff(window) - 1] += 1.0;
+                let found = forecasts_by_window(&changed, training, refit);
+                assert_ne!(found[window], expected[window], "{training:?}, {refit:?}, {window}");
+                assert_eq!(found[..window], expected[..window], "{training:?}, {refit:?}, {window}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sliding_range_forgets_what_lies_before_it() {
+    let values = values();
+    let sliding = TrainingRange::Sliding(150);
+    let expected = forecasts_by_window(&values, sliding, Refit::Every(1));
+    for window in 0..WINDOWS {
+        let start = cutoff(window) - 150;
+        let changed_before = |end: usize| {
+            let mut changed = values.clone();
+            changed[..end].copy_from_slice(&changed_from(0, &values, 5)[..end]);
+            changed
+        };
+        let found = forecasts_by_window(&changed_before(start), sliding, Refit::Every(1));
+        assert_eq!(found[window..], expected[window..], "{window}");
+        let found = forecasts_by_window(&changed_before(start + 1), sliding, Refit::Every(1));
+        assert_ne!(found[window], expected[window], "{window}");
     }
 }

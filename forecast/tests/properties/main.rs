@@ -5,6 +5,7 @@
     reason = "helpers of tests outside of test functions; what fails in them is a failed test"
 )]
 
+mod backtests;
 mod batches;
 mod coverage;
 mod index;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use forecast::data::{Frequency, Opening, Quality, Zone, infer_index};
+use forecast::data::{Cells, Frequency, Opening, Quality, Zone, infer_index};
 use forecast::eval::{BacktestOptions, backtest};
 use forecast::{FitOptions, ForecastOptions, Model, Panel, ReadOptions, State, Step};
 use jiff::ToSpan;
@@ -137,14 +137,20 @@ fn backtests_go_over_weekends() {
         BacktestOptions { horizon: 3, n_windows: 7, step_size: Some(1), ..BacktestOptions::default() };
     let tested = backtest(&[ar(5)], &panel, &options).unwrap();
     assert_eq!(tested.season_length, 5);
-    for fold in &tested.folds {
-        assert!(fold.actual.iter().all(|value| !value.is_nan()));
-        let index = &fold.forecasts[0].index;
-        assert!(
-            index.stamps().all(|stamp| index.civil(stamp).unwrap().weekday().to_monday_zero_offset() < 5)
-        );
-        let distance = |stamp: i64| panel.series()[0].index().position(stamp).unwrap();
-        assert_eq!(distance(index.start) - distance(fold.cutoff), 1);
+    let table = tested.table();
+    let column = |name: &str| &table.iter().find(|(column, _)| column == name).unwrap().1;
+    let (Cells::Stamps(stamps, _), Cells::Stamps(cutoffs, _), Cells::Numbers(y)) =
+        (column("ds"), column("cutoff"), column("y"))
+    else {
+        panic!("stamps and numbers");
+    };
+    assert_eq!(y.len(), 7 * 3);
+    let index = panel.series()[0].index();
+    for (row, stamp) in stamps.iter().enumerate() {
+        assert!(!y[row].is_nan());
+        assert!(index.civil(*stamp).unwrap().weekday().to_monday_zero_offset() < 5);
+        let distance = |stamp: i64| index.position(stamp).unwrap();
+        assert_eq!(distance(*stamp) - distance(cutoffs[row]), 1 + row % 3);
     }
 }
 

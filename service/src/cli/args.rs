@@ -37,7 +37,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example: longcast backtest load.csv --model ar --horizon 168 --n-windows 24 --level 80,95"
     )]
-    Backtest(BacktestArguments),
+    Backtest(Box<BacktestArguments>),
     /// Fit and forecast every series of a large panel on its own, in bounded memory; the same call goes on where a run stopped.
     #[command(
         after_help = "Example: longcast batch load.csv --model seasonal-naive,ar --level 80,95 -o all.parquet"
@@ -237,12 +237,18 @@ pub(crate) struct BacktestArguments {
     /// Steps ahead of each cutoff.
     #[arg(long, alias = "h", default_value_t = 24)]
     pub(crate) horizon: usize,
-    /// How many cutoffs; the last one lies one horizon before the end.
+    /// How many cutoffs; the last one lies one horizon, and the gap, before the end.
     #[arg(long, default_value_t = 10)]
     pub(crate) n_windows: usize,
     /// Steps from one cutoff to the next [default: the horizon].
     #[arg(long)]
     pub(crate) step_size: Option<usize>,
+    /// Steps between a cutoff and the first one that is scored.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) gap: usize,
+    /// What models see at a cutoff: all steps before it (expanding), or the last so many.
+    #[arg(long, value_name = "expanding|STEPS", default_value = "expanding")]
+    pub(crate) training: String,
     /// Fit again at every cutoff (true), never (false), or at every so many.
     #[arg(long, default_value = "false")]
     pub(crate) refit: String,
@@ -258,12 +264,27 @@ pub(crate) struct BacktestArguments {
     /// The file to write the scores to, one row for each series and metric.
     #[arg(long, value_name = "FILE")]
     pub(crate) scores: Option<PathBuf>,
+    /// The file to write the scores by step ahead to, one row for each series, metric and step.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scores_by_step: Option<PathBuf>,
+    /// Leave out series that cannot be fitted or are too short, and write them with their errors to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) errors: Option<PathBuf>,
+    /// What the leaderboard ranks by, such as mae, rmsse or winkler-80 [default: mase, or mae where that is not defined].
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) metric: Option<String>,
     /// Draw forecasts against actuals to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
     /// Draw the error by step ahead to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot_horizon: Option<PathBuf>,
+    /// Draw the measured against the nominal coverage of the intervals to this PNG file.
+    #[arg(long, value_name = "FILE", requires = "level")]
+    pub(crate) plot_calibration: Option<PathBuf>,
+    /// Draw the best, the median and the worst forecast of the best model to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot_sample: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) fitting: FittingArguments,
     #[command(flatten)]
@@ -364,6 +385,22 @@ pub(crate) enum Chart {
         #[command(flatten)]
         target: Target,
     },
+    /// The measured against the nominal coverage of intervals, from a file that `backtest -o` wrote.
+    #[command(after_help = "Example: longcast plot calibration backtest.csv -o calibration.png")]
+    Calibration {
+        /// The file that `backtest -o` wrote, with intervals.
+        table: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The best, the median and the worst forecast of the best model, from a file that `backtest -o` wrote.
+    #[command(after_help = "Example: longcast plot sample backtest.csv -o sample.png")]
+    Sample {
+        /// The file that `backtest -o` wrote.
+        table: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Where values are missing.
     #[command(after_help = "Example: longcast plot missing load.csv -o missing.png")]
     Missing {
@@ -384,6 +421,8 @@ impl Chart {
             | Chart::Coefficients { target, .. }
             | Chart::Backtest { target, .. }
             | Chart::Horizon { target, .. }
+            | Chart::Calibration { target, .. }
+            | Chart::Sample { target, .. }
             | Chart::Missing { target, .. } => &target.output,
         }
     }

@@ -15,7 +15,7 @@ use super::args::DemoArguments;
 use super::console::Console;
 use super::failure::Failure;
 use super::output::Outputs;
-use super::{backtest as table_of, charts, client, fit, serve};
+use super::{charts, client, fit, leaderboard, serve};
 
 /// A week of hours.
 const HORIZON: usize = 168;
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
         backtest(std::slice::from_ref(&config), &panel, &options)?
     };
     let scores = tested.scores();
-    table_of::say(&scores, console)?;
+    leaderboard::say_scores(&scores, console)?;
 
     let options =
         FitOptions { horizon: Some(HORIZON), unit: unit.unwrap_or_default(), ..FitOptions::default() };

@@ -3,6 +3,7 @@
 mod args;
 mod backtest;
 mod backtest_charts;
+mod backtest_rows;
 mod batch;
 mod charts;
 mod client;
@@ -14,8 +15,10 @@ mod fit;
 mod forecast;
 mod input;
 mod inspect;
+mod leaderboard;
 mod output;
 mod plot;
+mod sample_chart;
 mod serve;
 
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use forecast::data::{Cells, Format, decode};
 use super::args::{Chart, PlotArguments};
 use super::console::Console;
 use super::failure::Failure;
-use super::{backtest_charts, charts, input, output};
+use super::{backtest_charts, charts, input, output, sample_chart};
 
 pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Failure> {
     output::check_chart(Some(arguments.chart.path()))?;
@@ -32,6 +32,8 @@ pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Fa
             backtest_charts::against_actuals(&read_table(table)?, series.as_deref())?
         }
         Chart::Horizon { table, .. } => backtest_charts::error_by_step(&read_table(table)?)?,
+        Chart::Calibration { table, .. } => backtest_charts::calibration(&read_table(table)?)?,
+        Chart::Sample { table, .. } => sample_chart::sample(&read_table(table)?)?,
         Chart::Missing { data, input, .. } => charts::missing_map(&input::read(data, input, console)?)?,
     };
     output::file(arguments.chart.path(), png, console)

@@ -29,6 +29,8 @@ fn every_chart_is_drawn_and_the_series_can_be_chosen() {
         "backtest two-backtest.csv",
         "backtest two-backtest.csv --series b",
         "horizon two-backtest.csv",
+        "calibration two-backtest.csv",
+        "sample two-backtest.csv",
         "missing two.csv",
     ] {
         let run = folder.run(&format!("plot {chart} -o chart.png")).succeeded();
@@ -47,9 +49,15 @@ fn forecast_and_backtest_draw_while_they_work() {
     folder.run("forecast two.longcast --level 80 --plot a.png").succeeded();
     folder.run("forecast two.longcast --level 80 --plot b.png --plot-series b").succeeded();
     folder
-        .run("backtest two.csv --horizon 12 --n-windows 3 --plot folds.png --plot-horizon steps.png")
+        .run("backtest two.csv --horizon 12 --n-windows 3 --level 50,80 -o folds.csv --plot folds.png --plot-horizon steps.png --plot-calibration cover.png --plot-sample sample.png")
         .succeeded();
-    for name in ["a.png", "b.png", "folds.png", "steps.png"] {
+    for (chart, drawn) in
+        [("backtest", "folds"), ("horizon", "steps"), ("calibration", "cover"), ("sample", "sample")]
+    {
+        folder.run(&format!("plot {chart} folds.csv -o again.png")).succeeded();
+        assert!(folder.read("again.png") == folder.read(&format!("{drawn}.png")), "{chart}");
+    }
+    for name in ["a.png", "b.png", "folds.png", "steps.png", "cover.png", "sample.png"] {
         check_picture(&folder.read(name));
     }
     assert!(folder.read("a.png") != folder.read("b.png"));
@@ -69,4 +77,22 @@ fn a_missing_step_changes_the_map_of_missing_values() {
     check_picture(&folder.read("whole.png"));
     check_picture(&folder.read("gap.png"));
     assert!(folder.read("whole.png") != folder.read("gap.png"));
+}
+
+#[test]
+fn charts_of_a_backtest_take_numbers_as_ids_single_steps_and_gaps() {
+    let folder = Folder::new("charts-ids");
+    let rows = |id: &str, seed: u64| -> String {
+        stamps(400).iter().zip(wave(400, seed)).map(|(stamp, y)| format!("{id},{stamp},{y}\n")).collect()
+    };
+    folder.write("ids.csv", format!("unique_id,ds,y\n{}{}", rows("17", 1), rows("18", 2)));
+    for options in
+        ["--horizon 1 --n-windows 1", "--horizon 1 --n-windows 5", "--horizon 6 --n-windows 2 --gap 3"]
+    {
+        folder.run(&format!("backtest ids.csv --order 24 {options} --level 80 -o folds.csv")).succeeded();
+        for chart in ["backtest", "horizon", "calibration", "sample"] {
+            folder.run(&format!("plot {chart} folds.csv -o chart.png")).succeeded();
+            check_picture(&folder.read("chart.png"));
+        }
+    }
 }

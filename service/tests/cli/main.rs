@@ -6,6 +6,7 @@
 #[path = "../run/mod.rs"]
 mod run;
 
+mod backtests;
 mod batch;
 mod charts;
 mod commands;

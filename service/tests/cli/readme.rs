@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::{Folder, Table, bits, check_picture};
 
 /// Every command, as it is typed before `--help`.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "data",
     "data list",
     "data show",
@@ -21,6 +21,8 @@ const COMMANDS: [&str; 18] = [
     "plot coefficients",
     "plot backtest",
     "plot horizon",
+    "plot calibration",
+    "plot sample",
     "plot missing",
     "serve",
     "demo",
@@ -119,8 +121,10 @@ fn every_command_of_the_readme_and_the_help_works_as_it_stands_but_serving_and_t
         .map(|line| line.split('#').next().unwrap_or_default().trim().to_string())
         .collect();
     assert!(lines.len() >= 6, "the README shows {lines:?}");
-    // `plot backtest` and `plot horizon` draw what `backtest -o` wrote.
-    lines.push("longcast backtest load.csv --model naive --n-windows 2 -o backtest.csv".to_string());
+    // Four charts draw what `backtest -o` wrote.
+    lines.push(
+        "longcast backtest load.csv --model naive --n-windows 2 --level 80 -o backtest.csv".to_string(),
+    );
     lines.extend(COMMANDS.map(|command| example(&folder, command)));
 
     let mut seen = BTreeSet::new();
@@ -136,7 +140,16 @@ fn every_command_of_the_readme_and_the_help_works_as_it_stands_but_serving_and_t
         check_picture(&folder.read(name));
     }
     let names = folder.names().join(" ");
-    for written in ["load.png", "missing.png", "lags.png", "backtest.png", "horizon.png", "week.csv"] {
+    let charts = [
+        "load.png",
+        "missing.png",
+        "lags.png",
+        "backtest.png",
+        "horizon.png",
+        "calibration.png",
+        "sample.png",
+    ];
+    for written in charts.into_iter().chain(["week.csv"]) {
         assert!(names.contains(written), "{written} is not among {names}");
     }
 }

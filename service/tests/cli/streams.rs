@@ -95,7 +95,7 @@ fn one_call_twice_gives_the_same_bytes_on_any_number_of_threads() {
         "fit --order 48 load.csv -o model.longcast",
         "forecast model.longcast load.csv --level 80,95 -o forecast.csv --plot forecast.png",
         "forecast model.longcast --level 80 -o forecast.parquet",
-        "backtest load.csv --model ar,drift --horizon 6 --n-windows 4 --level 80 -o folds.csv --scores scores.json",
+        "backtest load.csv --model ar,drift --horizon 6 --n-windows 4 --level 80 --refit 2 -o folds.csv --scores scores.json --scores-by-step steps.csv --plot-sample sample.png",
     ];
     let mut first = None;
     for threads in ["1", "2", "7", "2"] {

@@ -105,6 +105,17 @@ fn settings_that_no_model_has_are_named_with_those_that_it_has() {
     );
     refused(&folder, "backtest load.csv --refit often", &["often", "true, false or a number"]);
     refused(&folder, "backtest load.csv --n-windows 0", &["n_windows is 0", "must"]);
+    refused(
+        &folder,
+        "backtest load.csv --training all",
+        &["training is all", "expanding or a number of steps"],
+    );
+    let short = "backtest load.csv --order 24 --horizon 4 --n-windows 2 --gap 2 --training 29";
+    refused(&folder, short, &["training is 29", "lookback 24", "at least 30"]);
+    refused(&folder, "backtest load.csv --gap 600", &["has 600 steps", "gap 600"]);
+    refused(&folder, "backtest load.csv --gap=-1", &["'-1'", "--gap"]);
+    refused(&folder, "backtest load.csv --metric bias", &["metric is bias", "mae, mse", "winkler"]);
+    refused(&folder, "backtest load.csv --plot-calibration x.png", &["--level"]);
     refused(&folder, "backtest load.csv --step-size 0", &["step_size is 0", "must"]);
 }
 
@@ -117,6 +128,8 @@ fn absurd_sizes_are_refused_and_not_tried() {
         refused(&folder, &format!("backtest load.csv --horizon {size}"), &[size]);
         refused(&folder, &format!("backtest load.csv --horizon 3 --n-windows {size}"), &[size]);
         refused(&folder, &format!("backtest load.csv --horizon 3 --step-size {size}"), &[size]);
+        refused(&folder, &format!("backtest load.csv --horizon 3 --gap {size}"), &[size]);
+        refused(&folder, &format!("backtest load.csv --horizon 3 --n-windows 2 --training {size}"), &[size]);
     }
 }
 

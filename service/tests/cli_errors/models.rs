@@ -109,6 +109,17 @@ fn a_model_without_coefficients_says_so() {
 }
 
 #[test]
+fn a_calibration_chart_needs_intervals_and_every_chart_a_row() {
+    let folder = fitted("no-intervals");
+    folder.run("backtest load.csv --horizon 4 --n-windows 2 -o folds.csv").succeeded();
+    refused(&folder, "plot calibration folds.csv -o x.png", &["no intervals", "--level 50,80,95"]);
+    folder.write("none.csv", "unique_id,ds,cutoff,y,naive\n");
+    for chart in ["backtest", "horizon", "calibration", "sample"] {
+        refused(&folder, &format!("plot {chart} none.csv -o x.png"), &["error: "]);
+    }
+}
+
+#[test]
 fn a_port_in_use_is_named_with_the_way_out() {
     let folder = fitted("port");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -10,6 +10,8 @@ fn an_unknown_extension_is_refused_before_anything_is_read() {
         "forecast gone.longcast -o week.xlsx",
         "backtest gone.csv -o week.xlsx",
         "backtest gone.csv --scores week.xlsx",
+        "backtest gone.csv --scores-by-step week.xlsx",
+        "backtest gone.csv --errors week.xlsx",
     ] {
         refused(&folder, arguments, &["week.xlsx", "csv, tsv, parquet, arrow"]);
     }
@@ -91,6 +93,7 @@ fn a_run_never_writes_over_what_it_reads_or_writes_already() {
         "forecast load.longcast load.csv -o ./load.csv",
         "forecast load.longcast -o load.longcast --format csv",
         "backtest load.csv --horizon 4 --n-windows 2 -o same.csv --scores same.csv",
+        "backtest load.csv --horizon 4 --n-windows 2 --errors ./same.csv --scores-by-step same.csv",
     ] {
         refused(&folder, arguments, &["by this run already"]);
     }

@@ -1,0 +1,165 @@
+//! The run of a back-test: what is fitted when, what it forecasts, and which series have to be left out.
+
+use std::mem::discriminant;
+
+use ndarray::Array5;
+use rayon::prelude::*;
+
+use super::backtest::{Backtest, BacktestOptions, FailedSeries, OnError, Refit};
+use super::plan::{Blamed, Plan};
+use crate::data::Panel;
+use crate::model::{Forecast, Model, ModelConfig};
+use crate::{Error, Result};
+
+/// Runs a back-test, if it has to without the series that cannot be tested.
+pub(super) fn run(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
+    let mut kept: Vec<usize> = (0..panel.series().len()).collect();
+    let mut failed: Vec<(usize, FailedSeries)> = Vec::new();
+    loop {
+        // What is left is tested as if the others had never been there: seasons, settings and intervals that
+        // series share would depend on them.
+        let rest = if failed.is_empty() { panel.clone() } else { select(panel, &kept)? };
+        let plan = Plan::new(models, &rest, options)?;
+        let mut paths = Vec::new();
+        let mut blamed = plan.too_short();
+        if blamed.is_empty() {
+            blamed = plan.run(&mut paths)?;
+        }
+        if blamed.is_empty() {
+            failed.sort_by_key(|(position, _)| *position);
+            return plan.finish(paths, failed.into_iter().map(|(_, failed)| failed).collect());
+        }
+        // Stable: of several errors of a series the first counts.
+        blamed.sort_by_key(|(position, _)| *position);
+        blamed.dedup_by_key(|(position, _)| *position);
+        if options.on_error == OnError::Stop || blamed.len() == kept.len() {
+            return Err(blamed.swap_remove(0).1);
+        }
+        for (position, error) in blamed.into_iter().rev() {
+            let series = rest.series()[position].id().to_string();
+            failed.push((kept.remove(position), FailedSeries { series, error: error.to_string() }));
+        }
+    }
+}
+
+/// A model fitted at one cutoff, and the windows that it forecasts.
+struct Segment<'a> {
+    config: &'a ModelConfig,
+    first_window: usize,
+    /// By window, series, path, step and channel.
+    numbers: &'a mut [f64],
+}
+
+impl Plan<'_> {
+    /// Fits and forecasts; the numbers of each model go to `paths`. Returns the series that could not be.
+    fn run(&self, paths: &mut Vec<Vec<f64>>) -> Result<Blamed> {
+        let [n_windows, rest @ ..] = self.dim();
+        let of_window: usize = rest.iter().product();
+        let windows = match self.options.refit {
+            Refit::Never => n_windows,
+            Refit::Every(k) => k.min(n_windows),
+        };
+        *paths = vec![vec![f64::NAN; n_windows * of_window]; self.configs.len()];
+        let mut segments: Vec<Segment<'_>> = Vec::new();
+        for (config, numbers) in self.configs.iter().zip(paths) {
+            let parts = numbers.chunks_mut(windows * of_window).enumerate();
+            segments.extend(parts.map(|(i, numbers)| Segment { config, first_window: i * windows, numbers }));
+        }
+        let mut blamed = Vec::new();
+        // No more models are in memory at a time than there are threads.
+        for batch in segments.chunks_mut(rayon::current_num_threads()) {
+            let outcomes: Vec<Result<Blamed>> =
+                batch.par_iter_mut().map(|segment| self.run_segment(segment)).collect();
+            for outcome in outcomes {
+                blamed.extend(outcome?);
+                if self.options.on_error == OnError::Stop && !blamed.is_empty() {
+                    return Ok(blamed);
+                }
+            }
+        }
+        Ok(blamed)
+    }
+
+    fn run_segment(&self, segment: &mut Segment<'_>) -> Result<Blamed> {
+        let mut positions = 0..self.panel.series().len();
+        let past = self.panel.map_in_order(|_| {
+            let position = positions.next().unwrap_or(0);
+            self.history(position, segment.first_window)
+        });
+        let model = match Model::fit(segment.config, &past, &self.fit) {
+            Ok(fitted) => fitted.model,
+            Err(error) => return self.blame(segment.config, &past, error),
+        };
+        let [_, n_series, of_series @ ..] = self.dim();
+        let forecasts = segment.numbers.par_chunks_mut(of_series.iter().product()).enumerate();
+        let errors = forecasts.filter_map(|(i, numbers)| {
+            let (window, series) = (segment.first_window + i / n_series, i % n_series);
+            match model.forecast_series(&self.history(series, window), &self.forecast) {
+                Ok(forecast) => {
+                    self.keep(&forecast, numbers);
+                    None
+                }
+                Err(error) => Some((series, error)),
+            }
+        });
+        Ok(errors.collect())
+    }
+
+    /// Keeps what follows the gap: the mean, then the lower and upper bounds of each level.
+    fn keep(&self, forecast: &Forecast, numbers: &mut [f64]) {
+        let bounds = forecast.intervals.iter().flat_map(|interval| [&interval.lower, &interval.upper]);
+        let kept = std::iter::once(&forecast.mean)
+            .chain(bounds)
+            .flat_map(|path| path.rows().into_iter().skip(self.options.gap).flatten());
+        for (number, value) in numbers.iter_mut().zip(kept) {
+            *number = *value;
+        }
+    }
+
+    /// Which series are to blame for an error of a fit: those that cannot be fitted alone, in the same way if the
+    /// series share their coefficients, since those can be fitted to a series that gives none alone.
+    fn blame(&self, config: &ModelConfig, past: &Panel, error: Error) -> Result<Blamed> {
+        let named = error.series().and_then(|id| past.series().iter().position(|series| series.id() == id));
+        let Some(named) = named else { return Err(error) };
+        if self.options.on_error == OnError::Stop {
+            return Ok(vec![(named, error)]);
+        }
+        let kind = discriminant(&error);
+        let alone = past.series().par_iter().enumerate().filter_map(|(position, series)| {
+            let panel = Panel::new(past.channels().to_vec(), vec![series.clone()]);
+            let error = panel.and_then(|panel| Model::fit(config, &panel, &self.fit)).err()?;
+            (!config.is_shared() || discriminant(&error) == kind).then_some((position, error))
+        });
+        let mut blamed: Blamed = alone.collect();
+        if blamed.is_empty() {
+            blamed.push((named, error));
+        }
+        Ok(blamed)
+    }
+
+    fn finish(self, paths: Vec<Vec<f64>>, failed: Vec<FailedSeries>) -> Result<Backtest> {
+        let dim = self.dim();
+        let shaped = |numbers| {
+            Array5::from_shape_vec(dim, numbers).map_err(|error| Error::Internal(error.to_string()))
+        };
+        Ok(Backtest {
+            models: self.configs.iter().map(|config| config.name().to_string()).collect(),
+            n_windows: self.options.n_windows,
+            step_size: self.step_size,
+            horizon: self.options.horizon,
+            gap: self.options.gap,
+            season_length: self.season_length,
+            levels: self.options.levels.clone(),
+            failed,
+            panel: self.panel.clone(),
+            first_cutoffs: self.first_cutoffs,
+            paths: paths.into_iter().map(shaped).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// The panel of the series at these positions.
+fn select(panel: &Panel, positions: &[usize]) -> Result<Panel> {
+    let series = positions.iter().map(|position| panel.series()[*position].clone());
+    Panel::new(panel.channels().to_vec(), series.collect())
+}
