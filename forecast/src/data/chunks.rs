@@ -21,7 +21,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { bytes: 16 << 20, rows: 500_000 }
+        Pace { bytes: 16 << 20, rows: 1_000_000 }
     }
 }
 

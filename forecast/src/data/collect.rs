@@ -23,7 +23,9 @@ pub(super) struct Collector {
     /// Ids of the rows that are held, by code less [`Collector::first`].
     ids: Vec<String>,
     first: u32,
-    codes: Vec<u32>,
+    /// Codes of the rows, each with how many neighbours have it.
+    runs: Vec<(u32, usize)>,
+    n_rows: usize,
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
 }
@@ -61,24 +63,26 @@ impl Collector {
             known: HashMap::new(),
             ids,
             first: 0,
-            codes: Vec::new(),
+            runs: Vec::new(),
+            n_rows: 0,
             stamps: Vec::new(),
             values,
         })
     }
 
     pub(super) fn n_rows(&self) -> usize {
-        self.codes.len()
+        self.n_rows
     }
 
     /// Adds the rows of a frame.
     pub(super) fn push(&mut self, frame: &Frame) -> Result<()> {
-        let n_rows = self.codes.len() + frame.n_rows();
+        let n_rows = self.n_rows + frame.n_rows();
         if u32::try_from(n_rows).is_err() {
             let rule = "more rows are not read at once; use `longcast batch`, which reads series by series";
             return Err(Error::option("the number of rows", n_rows, rule));
         }
         self.push_ids(frame)?;
+        self.n_rows = n_rows;
         self.push_stamps(frame)?;
         for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
             frame.append_numbers(name, column)?;
@@ -87,28 +91,29 @@ impl Collector {
     }
 
     fn push_ids(&mut self, frame: &Frame) -> Result<()> {
-        let Collector { parts, known, ids, first, codes, .. } = self;
+        let Collector { parts, known, ids, first, runs, .. } = self;
         let Some(id) = &parts.id else {
-            codes.resize(codes.len() + frame.n_rows(), 0);
+            match runs.last_mut() {
+                Some(run) => run.1 += frame.n_rows(),
+                None => runs.push((*first, frame.n_rows())),
+            }
             return Ok(());
         };
-        let mut last = codes.last().copied().unwrap_or(*first);
-        frame.each_text(id, |_, cell| {
-            let cell = cell.unwrap_or("");
-            let is_same = last.checked_sub(*first).and_then(|at| ids.get(at as usize));
-            if is_same.is_none_or(|id| id != cell) {
-                last = match known.get(cell) {
-                    Some(code) => *code,
-                    None => {
-                        let code = *first + ids.len() as u32;
-                        known.insert(cell.to_string(), code);
-                        ids.push(cell.to_string());
-                        code
-                    }
-                };
+        frame.each_run(id, |cell, n| {
+            let last = runs.last_mut();
+            if let Some(run) =
+                last.filter(|run| run.0.checked_sub(*first).is_some_and(|at| ids[at as usize] == cell))
+            {
+                run.1 += n;
+                return;
             }
-            codes.push(last);
-            Ok(())
+            let code = known.get(cell).copied().unwrap_or_else(|| {
+                let code = *first + ids.len() as u32;
+                known.insert(cell.to_string(), code);
+                ids.push(cell.to_string());
+                code
+            });
+            runs.push((code, n));
         })
     }
 
@@ -150,11 +155,10 @@ impl Collector {
 
     /// All rows that were added.
     pub(super) fn take_all(&mut self) -> Result<Unsorted> {
-        let taken = std::mem::take(&mut self.stamps);
-        let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
+        let n_rows = std::mem::take(&mut self.n_rows);
+        let runs = std::mem::take(&mut self.runs);
         let ids = std::mem::take(&mut self.ids);
-        let values = self.values.iter_mut().map(std::mem::take).collect();
-        Ok(Unsorted { ids, codes: std::mem::take(&mut self.codes), stamps, values })
+        self.take(ids, runs, n_rows)
     }
 
     /// The rows of all series but the last, whose rows may go on in the next frame; all at the end of the
@@ -163,35 +167,37 @@ impl Collector {
     /// # Errors
     /// [`Error::NotTogether`] if the rows of a series do not stand side by side.
     pub(super) fn take_complete(&mut self, is_end: bool) -> Result<Unsorted> {
-        let last = self.codes.last().copied().unwrap_or(self.first);
-        let n = if is_end {
-            self.codes.len()
-        } else {
-            self.codes.iter().rposition(|code| *code != last).map_or(0, |at| at + 1)
-        };
-        let lowest = self.codes.first().is_some_and(|code| *code < self.first);
-        if lowest || !self.codes.is_sorted() {
+        let is_late = |code: u32| code < self.first;
+        let ascends = self.runs.is_sorted_by(|a, b| a.0 < b.0);
+        if !ascends || self.runs.first().is_some_and(|run| is_late(run.0)) {
             return Err(self.not_together());
         }
+        let n_ids = if is_end { self.runs.len() } else { self.runs.len().saturating_sub(1) };
         let first = self.first;
-        let codes: Vec<u32> = take_front(&mut self.codes, n).into_iter().map(|code| code - first).collect();
-        let n_ids = codes.last().map_or(0, |code| *code as usize + 1);
+        let runs: Vec<(u32, usize)> =
+            take_front(&mut self.runs, n_ids).into_iter().map(|(code, n)| (code - first, n)).collect();
+        let n_rows = runs.iter().map(|run| run.1).sum();
         self.first += n_ids as u32;
+        self.n_rows -= n_rows;
         let ids = self.ids.drain(..n_ids).collect();
-        let values = self.values.iter_mut().map(|column| take_front(column, n)).collect();
-        let taken = take_front(&mut self.stamps, n);
+        self.take(ids, runs, n_rows)
+    }
+
+    fn take(&mut self, ids: Vec<String>, runs: Vec<(u32, usize)>, n_rows: usize) -> Result<Unsorted> {
+        let values = self.values.iter_mut().map(|column| take_front(column, n_rows)).collect();
+        let taken = take_front(&mut self.stamps, n_rows);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
-        Ok(Unsorted { ids, codes, stamps, values })
+        Ok(Unsorted { ids, runs, stamps, values })
     }
 
     fn not_together(&self) -> Error {
         let mut newest = self.first;
-        let late = self.codes.iter().find(|code| {
-            let is_late = **code < newest;
-            newest = newest.max(**code);
+        let late = self.runs.iter().map(|run| run.0).find(|code| {
+            let is_late = *code < newest;
+            newest = newest.max(*code);
             is_late
         });
-        let id = self.known.iter().find(|(_, code)| Some(*code) == late).map(|(id, _)| id.clone());
+        let id = self.known.iter().find(|(_, code)| Some(**code) == late).map(|(id, _)| id.clone());
         Error::NotTogether { series: id.unwrap_or_default() }
     }
 }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use polars::io::mmap::MmapBytesReader;
+use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{
     Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IpcReader,
     IpcStreamReader, IpcStreamWriter, IpcWriter, NamedFrom, NewChunkedArray, NullValues, ParquetReader,
@@ -293,6 +294,29 @@ impl Frame {
         text.iter().enumerate().try_for_each(|(row, cell)| each(row, cell))
     }
 
+    /// Calls `each` with the text of a cell, empty if it is missing, and how many neighbours hold the same, in
+    /// order; neighbours may be told apart although they are equal.
+    pub(crate) fn each_run(&self, name: &str, mut each: impl FnMut(&str, usize)) -> Result<()> {
+        let series = self.cast(name, &DataType::String)?;
+        let text = series.str().map_err(internal)?;
+        if text.null_count() > 0 {
+            text.iter().for_each(|cell| each(cell.unwrap_or_default(), 1));
+            return Ok(());
+        }
+        for part in text.downcast_iter() {
+            let mut start = 0;
+            // Equal views are equal texts; text that was stored once for many rows has equal views.
+            let runs = part.views().chunk_by(|a, b| {
+                (a.length, a.prefix, a.buffer_idx, a.offset) == (b.length, b.prefix, b.buffer_idx, b.offset)
+            });
+            for run in runs {
+                each(part.value(start), run.len());
+                start += run.len();
+            }
+        }
+        Ok(())
+    }
+
     /// The first cell of a column of text; empty if it is missing.
     pub(crate) fn first_text(&self, name: &str) -> Result<String> {
         let first = self.column(name)?.as_materialized_series().head(Some(1));
@@ -335,9 +359,9 @@ pub(super) struct ParquetFile<'a> {
     input: String,
     /// Rows that were read.
     n_read: usize,
-    n_rows: usize,
-    /// Rows that are read at a time.
+    /// Rows that are read at a time, about: whole row groups where they are smaller.
     rows: usize,
+    metadata: FileMetadataRef,
 }
 
 impl std::fmt::Debug for ParquetFile<'_> {
@@ -356,28 +380,41 @@ impl<'a> ParquetFile<'a> {
     }
 
     fn open(mut reader: Box<dyn MmapBytesReader + 'a>, input: &str, rows: usize) -> Result<Self> {
-        let n_rows = guarded(|| ParquetReader::new(&mut reader).num_rows());
-        let n_rows = n_rows.map_err(|error| unreadable(input, "Parquet", &error))?;
-        Ok(ParquetFile { reader, input: input.to_string(), n_read: 0, n_rows, rows })
+        let metadata = guarded(|| ParquetReader::new(&mut reader).get_metadata().cloned());
+        let metadata = metadata.map_err(|error| unreadable(input, "Parquet", &error))?;
+        Ok(ParquetFile { reader, input: input.to_string(), n_read: 0, rows, metadata })
     }
 
     pub(super) fn n_rows(&self) -> usize {
-        self.n_rows
+        self.metadata.num_rows
+    }
+
+    /// How many rows to read next: row groups together up to what is held at a time, or a part of one.
+    fn n_next(&self) -> usize {
+        let mut end = 0;
+        let mut n = 0;
+        for group in &self.metadata.row_groups {
+            end += group.num_rows();
+            if end > self.n_read && (n == 0 || end - self.n_read <= self.rows) {
+                n = end - self.n_read;
+            }
+        }
+        n.min(self.rows)
     }
 
     /// The next rows, `None` at the end.
     pub(super) fn next(&mut self, wanted: Option<&[String]>) -> Result<Option<Frame>> {
-        let n = self.rows.min(self.n_rows - self.n_read);
+        let n = self.n_next();
         if n == 0 {
             return Ok(None);
         }
         let slice = (self.n_read, n);
         let table = guarded(|| {
-            ParquetReader::new(&mut self.reader)
+            let mut reader = ParquetReader::new(&mut self.reader)
                 .with_columns(wanted.map(<[String]>::to_vec))
-                .with_slice(Some(slice))
-                .set_rechunk(true)
-                .finish()
+                .with_slice(Some(slice));
+            reader.set_metadata(FileMetadataRef::clone(&self.metadata));
+            reader.finish()
         });
         let mut frame = Frame::whole(table, &self.input, "Parquet")?;
         if frame.n_rows() != n {

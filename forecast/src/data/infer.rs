@@ -142,7 +142,7 @@ pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIn
     let axis = Axis { is_index, ..Axis::new(zone.clone()) };
     let rows = Unsorted {
         ids: vec!["time stamps".to_string()],
-        codes: vec![0; stamps.len()],
+        runs: vec![(0, stamps.len())],
         stamps: Stamps { values: stamps.to_vec(), axis: axis.clone() },
         values: Vec::new(),
     };

@@ -10,7 +10,8 @@ use super::stamp::Stamps;
 pub(super) struct Unsorted {
     /// Ids by code, in the order of their first rows.
     pub(super) ids: Vec<String>,
-    pub(super) codes: Vec<u32>,
+    /// Codes of the rows, each with how many neighbours have it.
+    pub(super) runs: Vec<(u32, usize)>,
     pub(super) stamps: Stamps,
     /// One vector a column.
     pub(super) values: Vec<Vec<f64>>,
@@ -42,22 +43,22 @@ pub(super) struct SeriesRows<'a> {
 impl Unsorted {
     /// Sorts the rows.
     pub(super) fn sorted(self) -> Rows {
-        let Unsorted { ids, codes, mut stamps, mut values } = self;
+        let Unsorted { ids, runs, mut stamps, mut values } = self;
         let mut ends = vec![0usize; ids.len()];
-        for code in &codes {
-            ends[*code as usize] += 1;
+        for (code, n) in &runs {
+            ends[*code as usize] += n;
         }
         let mut total = 0;
         for end in &mut ends {
             total += *end;
             *end = total;
         }
-        if !codes.is_sorted() {
-            let order = grouped(&codes, &ends);
+        if !runs.is_sorted_by_key(|run| run.0) {
+            let order = grouped(&runs, &ends);
             gather(&mut stamps.values, &order);
             values.iter_mut().for_each(|column| gather(column, &order));
         }
-        drop(codes);
+        drop(runs);
         let mut out_of_order = Vec::with_capacity(ids.len());
         let mut start = 0;
         for end in &ends {
@@ -136,13 +137,17 @@ impl<'a> SeriesRows<'a> {
 }
 
 /// Where each row of the grouped order comes from; rows of one series stay in order.
-fn grouped(codes: &[u32], ends: &[usize]) -> Vec<u32> {
+fn grouped(runs: &[(u32, usize)], ends: &[usize]) -> Vec<u32> {
     let mut next: Vec<usize> = std::iter::once(0).chain(ends.iter().copied()).collect();
-    let mut order = vec![0; codes.len()];
-    for (row, code) in codes.iter().enumerate() {
+    let mut order = vec![0; ends.last().copied().unwrap_or(0)];
+    let mut row = 0;
+    for (code, n) in runs {
         let at = &mut next[*code as usize];
-        order[*at] = row as u32;
-        *at += 1;
+        for place in &mut order[*at..*at + n] {
+            *place = row;
+            row += 1;
+        }
+        *at += n;
     }
     order
 }
@@ -153,6 +158,9 @@ fn gather<T: Copy>(column: &mut Vec<T>, order: &[u32]) {
 
 /// How many stamps are older than one before them.
 fn count_late(stamps: &[i64]) -> usize {
+    if stamps.is_sorted() {
+        return 0;
+    }
     let mut newest = i64::MIN;
     let mut late = 0;
     for stamp in stamps {
@@ -183,7 +191,7 @@ mod tests {
     fn rows_are_grouped_and_sorted_and_late_ones_counted() {
         let unsorted = Unsorted {
             ids: vec!["a".into(), "b".into()],
-            codes: vec![0, 1, 0, 1, 0, 0],
+            runs: vec![(0, 1), (1, 1), (0, 1), (1, 1), (0, 2)],
             stamps: Stamps { values: vec![3, 5, 1, 6, 2, 3], axis: Axis::new(Zone::Local) },
             values: vec![vec![30.0, 50.0, 10.0, 60.0, 20.0, 31.0]],
         };

@@ -179,7 +179,8 @@ fn rows_outside_the_opening_name_it_and_the_fix() {
     assert_eq!(
         read(&csv(rows.iter(), 8), &options).unwrap_err().to_string(),
         "series \"y\" is irregular: 2023-12-11 09:20:00 is not on the grid of 1h, Mon-Fri 09:00-17:00 steps that \
-         starts at 2023-12-04 09:00:00; give its step with --freq, or resample it"
+         starts at 2023-12-04 09:00:00; give its step with --freq, or resample it with --freq and --aggregate, for \
+         example --freq 1h --aggregate mean"
     );
     // The first row decides nothing.
     rows[40] = "2023-12-04T08:00:00".parse().unwrap();
