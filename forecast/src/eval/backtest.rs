@@ -153,7 +153,7 @@ pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions
         ..options.fit.clone()
     };
     let forecast =
-        ForecastOptions { horizon: options.horizon, levels: options.levels.clone(), quantiles: Vec::new() };
+        ForecastOptions { horizon: options.horizon, levels: options.levels.clone(), ..Default::default() };
     let mut fitted: Vec<Model> = Vec::new();
     let mut windows: Vec<Vec<Fold>> = Vec::with_capacity(options.n_windows);
     for window in 0..options.n_windows {

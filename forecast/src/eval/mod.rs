@@ -7,4 +7,5 @@ mod scores;
 mod table;
 
 pub use backtest::{Backtest, BacktestOptions, Fold, Refit, backtest};
+pub use conformal::rearrange;
 pub use scores::Scores;
