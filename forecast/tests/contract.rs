@@ -13,7 +13,7 @@ const HORIZON: usize = 12;
 const SEASON: usize = 24;
 
 fn options() -> ForecastOptions {
-    ForecastOptions { horizon: HORIZON, levels: vec![80.0], quantiles: vec![0.5] }
+    ForecastOptions { horizon: HORIZON, levels: vec![80.0], quantiles: vec![0.5], ..Default::default() }
 }
 
 fn index(len: usize) -> TimeIndex {
@@ -88,6 +88,7 @@ fn check_family(config: &ModelConfig) {
     assert_eq!(bits(&forecasts), bits(&model.forecast_next(&options()).unwrap()), "{name}");
 
     check_streaming(config, &model, &data);
+    check_long_streams(&model, data.channels());
 
     // A batch equals its single calls.
     for (series, forecast) in data.series().iter().zip(&forecasts) {
@@ -140,6 +141,29 @@ fn check_streaming(config: &ModelConfig, model: &Model, data: &Panel) {
     }
 }
 
+/// A long stream with gaps forecasts what the history does, intervals included, wherever it began.
+fn check_long_streams(model: &Model, channels: &[String]) {
+    let name = model.header().config.name();
+    let n_steps = 1_600;
+    let mut values = seasonal(n_steps, 9);
+    values.slice_mut(s![900..903, 0]).fill(f64::NAN);
+    values[[n_steps - 5, 1]] = f64::NAN;
+    let whole = Series::new("s1", index(n_steps), values, channels).unwrap();
+    let expected = model.forecast_series(&whole, &options()).unwrap();
+    for begin in [0, 300] {
+        let part = whole.slice(begin..n_steps);
+        let mut state = model.start(&part.slice(0..0)).unwrap();
+        for row in part.values().rows() {
+            model.observe(&mut state, &row.to_vec()).unwrap();
+        }
+        let streamed = model.forecast_from(&state, &options()).unwrap();
+        assert_eq!(bits(&[streamed]), bits(std::slice::from_ref(&expected)), "{name} from step {begin}");
+    }
+    // The recent errors are part of it: the lookback alone has the same mean and other bounds.
+    let short = model.forecast_series(&whole.tail(model.lookback().max(6)), &options()).unwrap();
+    assert_ne!(short.intervals, expected.intervals, "{name}");
+}
+
 /// What happens at or after a cutoff changes nothing that is forecast at it.
 fn check_no_leakage(config: &ModelConfig, data: &Panel) {
     let cut = |panel: &Panel| panel.map_in_order(|series| series.slice(0..400));
@@ -174,7 +198,7 @@ fn check_bad_input(model: &Model, name: &str) {
         (HORIZON, vec![101.0], "level is 101"),
         (HORIZON + 1, vec![80.0], "calibrated for 12 steps"),
     ] {
-        let options = ForecastOptions { horizon, levels, quantiles: vec![] };
+        let options = ForecastOptions { horizon, levels, ..Default::default() };
         let message = model.forecast_next(&options).unwrap_err().to_string();
         assert!(message.contains(expected), "{name}: {message}");
     }

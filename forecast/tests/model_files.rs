@@ -54,7 +54,12 @@ fn panel() -> Panel {
 }
 
 fn forecasts(model: &Model) -> Vec<Forecast> {
-    let options = ForecastOptions { horizon: HORIZON, levels: vec![80.0], quantiles: vec![0.1, 0.5] };
+    let options = ForecastOptions {
+        horizon: HORIZON,
+        levels: vec![80.0],
+        quantiles: vec![0.1, 0.5],
+        ..Default::default()
+    };
     model.forecast_next(&options).unwrap()
 }
 

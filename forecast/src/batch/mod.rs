@@ -148,7 +148,7 @@ impl BatchOptions {
         if let Some(name) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
             return Err(Error::option("model", name.1, "each may be asked for once"));
         }
-        let ForecastOptions { horizon, levels, quantiles } = &self.forecast;
+        let ForecastOptions { horizon, levels, quantiles, .. } = &self.forecast;
         check_count("horizon", *horizon)?;
         for (field, value) in
             [("season_length", self.fit.season_length), ("series_per_part", self.series_per_part)]
@@ -193,7 +193,13 @@ impl BatchOptions {
             ("target columns", json!(read.target_columns)),
             ("freq", json!(read.freq)),
             ("zone", json!(read.zone)),
+            ("opening", json!(read.opening)),
             ("duplicates", json!(format!("{:?}", read.duplicates))),
+            ("out of order", json!(format!("{:?}", read.out_of_order))),
+            ("aggregate", json!(read.aggregate.map(|aggregation| aggregation.to_string()))),
+            ("time format", json!(read.time_format)),
+            ("input format", json!(format!("{:?}", read.format))),
+            ("band", json!(format!("{:?}", forecast.band))),
             ("format", json!(format!("{:?}", self.format))),
             ("series per part", json!(self.series_per_part)),
         ];

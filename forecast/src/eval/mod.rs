@@ -14,6 +14,7 @@ mod step_scores;
 mod table;
 
 pub use backtest::{Backtest, BacktestOptions, FailedSeries, OnError, Refit, TrainingRange, backtest};
+pub use conformal::rearrange;
 pub use leaderboard::{Leaderboard, LeaderboardOptions, Standing, Verdict, WinsOver};
 pub use scores::{Score, Scores};
 pub use step_scores::StepScores;

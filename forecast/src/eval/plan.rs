@@ -82,7 +82,7 @@ impl<'a> Plan<'a> {
             forecast: ForecastOptions {
                 horizon: reach,
                 levels: options.levels.clone(),
-                quantiles: Vec::new(),
+                ..ForecastOptions::default()
             },
         };
         plan.check_size()?;

@@ -17,7 +17,7 @@ use super::header::{FORMAT_VERSION, Header, Stretch, hex};
 use super::tensor::{Tensor, Tensors};
 use super::{Model, Parts, Shape};
 use crate::data::{Calendar, Scaler, Series, TimeIndex};
-use crate::eval::conformal::Calibration;
+use crate::eval::conformal::{Calibration, Paths};
 use crate::{Error, Result, file};
 
 /// No model file is larger than this.
@@ -134,6 +134,13 @@ impl Model {
         tensors.insert("scalers".to_string(), Tensor::from(&scalers));
         tensors.insert("calibration.scores".to_string(), Tensor::from(&parts.calibration.scores));
         tensors.insert("calibration.spread".to_string(), Tensor::from(&parts.calibration.spread));
+        if let Some(paths) = &parts.calibration.paths {
+            let values = parts.calibration.long_run_weight.clone();
+            let weights = Tensor { shape: vec![values.len()], values };
+            tensors.insert("calibration.long_run_weight".to_string(), weights);
+            tensors.insert("calibration.paths".to_string(), Tensor::from(&paths.scores));
+            tensors.insert("calibration.reach".to_string(), Tensor::from(&paths.reach));
+        }
         tensors.insert("history".to_string(), history);
         tensors
     }
@@ -241,17 +248,7 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         .map(|slot| slot.chunks(2).map(|s| Scaler { center: s[0], spread: s[1] }).collect())
         .collect();
 
-    let scores = take(tensors, "calibration.scores", 3)?;
-    let spread = take(tensors, "calibration.spread", 2)?;
-    if scores.shape[..2] != [n_channels, header.horizon] || spread.shape != [n_series + 1, n_channels] {
-        return Err(wrong("the calibration"));
-    }
-    let shape = |error: ndarray::ShapeError| Error::Internal(error.to_string());
-    let calibration = Calibration {
-        scores: Array3::from_shape_vec((n_channels, header.horizon, scores.shape[2]), scores.values.clone())
-            .map_err(shape)?,
-        spread: Array2::from_shape_vec((n_series + 1, n_channels), spread.values.clone()).map_err(shape)?,
-    };
+    let calibration = calibration(&header, tensors)?;
 
     let values = take(tensors, "history", 2)?;
     let total = header.history.iter().try_fold(0usize, |sum, stretch| sum.checked_add(stretch.len));
@@ -261,6 +258,7 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     if header.history.iter().any(|stretch| stretch.len < config.lookback()) {
         return Err(wrong("the stored history"));
     }
+    let shape = |error: ndarray::ShapeError| Error::Internal(error.to_string());
     let calendar =
         header.opening.as_ref().map(|o| Calendar::new(o, header.step, &header.zone)).transpose()?;
     let mut at = 0;
@@ -279,4 +277,44 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     let family = config.load(tensors, n_slots, n_channels)?;
     let parts = Parts::new(header, family, scalers, calibration, history);
     Ok(Model { parts: Arc::new(parts) })
+}
+
+/// The calibration, with its shapes checked against the header; files of format 1 hold the scores of steps only.
+fn calibration(header: &Header, tensors: &Tensors) -> Result<Calibration> {
+    let wrong = || Error::Internal("the calibration does not fit the header".to_string());
+    let (n_slots, n_channels) = (header.series.len() + 1, header.channels.len());
+    let scores = |name: &str| {
+        let tensor = take(tensors, name, 3)?;
+        if tensor.shape[..2] != [n_channels, header.horizon] {
+            return Err(wrong());
+        }
+        let shape = (n_channels, header.horizon, tensor.shape[2]);
+        Array3::from_shape_vec(shape, tensor.values.clone()).map_err(|_| wrong())
+    };
+    let spread = take(tensors, "calibration.spread", 2)?;
+    if spread.shape != [n_slots, n_channels] || header.recency.is_some_and(|recency| !recency.is_sound()) {
+        return Err(wrong());
+    }
+    let mut long_run_weight = vec![f64::INFINITY; n_channels];
+    let paths = match header.recency {
+        None => None,
+        Some(_) => {
+            long_run_weight.clone_from(&take(tensors, "calibration.long_run_weight", 1)?.values);
+            if long_run_weight.len() != n_channels || !long_run_weight.iter().all(|weight| *weight > 0.0) {
+                return Err(wrong());
+            }
+            let reach = scores("calibration.reach")?;
+            if reach.dim().2 != 2 {
+                return Err(wrong());
+            }
+            Some(Paths { scores: scores("calibration.paths")?, reach })
+        }
+    };
+    Ok(Calibration {
+        scores: scores("calibration.scores")?,
+        spread: Array2::from_shape_vec((n_slots, n_channels), spread.values.clone()).map_err(|_| wrong())?,
+        long_run_weight,
+        paths,
+        recency: header.recency,
+    })
 }

@@ -32,8 +32,8 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// Steps after which a fresh memory forecasts as well as any.
     fn lookback(&self) -> usize;
 
-    /// A memory that has seen nothing.
-    fn start(&self, n_channels: usize) -> Memory;
+    /// A memory that has seen nothing, and will keep `kept` steps where the family keeps any.
+    fn start(&self, n_channels: usize, kept: usize) -> Memory;
 
     /// Takes one step of scaled values, one a channel, NaN where missing.
     ///
@@ -43,8 +43,16 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// Steps within the lookback whose value was missing.
     fn n_missing(&self, memory: &Memory) -> usize;
 
-    /// Writes the scaled forecast. Shape `(horizon, channel)`.
-    fn forecast(&self, slot: usize, memory: &Memory, out: ArrayViewMut2<'_, f64>);
+    /// Writes the scaled forecast as it would have been `age` steps ago, with what was known then; `age` is at
+    /// most [`Family::recall`]. Shape `(horizon, channel)`.
+    fn forecast(&self, slot: usize, memory: &Memory, age: usize, out: ArrayViewMut2<'_, f64>);
+
+    /// How many steps ago the first forecast was possible whose inputs the memory still has.
+    fn recall(&self, memory: &Memory) -> usize;
+
+    /// The scaled value of the step `age` steps before the last, NaN where it was missing; `age` is less than
+    /// [`Family::recall`].
+    fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64;
 
     /// True if a memory from outside has this family's shape.
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool;
@@ -60,35 +68,37 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 const MOST_LOOKBACKS: usize = 100;
 
 /// Where the part of a history begins that a forecast depends on: the last stretch that begins with `lookback`
-/// complete steps, or the last [`MOST_LOOKBACKS`] lookbacks if there is none in them.
-pub(crate) fn feed_start(history: &Series, lookback: usize) -> usize {
+/// complete steps and holds `kept`, or the last [`MOST_LOOKBACKS`] times `kept` if there is none in them.
+pub(crate) fn feed_start(history: &Series, lookback: usize, kept: usize) -> usize {
     let values = history.values();
+    let n = values.nrows();
     let mut complete = 0;
-    let mut start = values.nrows();
-    let first = start.saturating_sub(MOST_LOOKBACKS.saturating_mul(lookback));
-    while start > first && complete < lookback {
+    let mut start = n;
+    let first = start.saturating_sub(MOST_LOOKBACKS.saturating_mul(kept));
+    while start > first && (complete < lookback || n - start < kept) {
         start -= 1;
         complete = if values.row(start).iter().any(|v| v.is_nan()) { 0 } else { complete + 1 };
     }
     start
 }
 
-/// Feeds a fresh memory with the part of a history that a forecast can depend on. Returns how many steps were
-/// fed.
+/// Feeds a fresh memory of `kept` steps with the part of a history that a forecast can depend on. Returns it
+/// and how many steps were fed.
 pub(crate) fn prime(
     family: &dyn Family,
     slot: usize,
-    memory: &mut Memory,
     history: &Series,
     scalers: &[Scaler],
-) -> usize {
+    kept: usize,
+) -> (Memory, usize) {
     let values = history.values();
-    let start = feed_start(history, family.lookback());
+    let mut memory = family.start(scalers.len(), kept);
+    let start = feed_start(history, family.lookback(), kept);
     for row in values.slice(s![start.., ..]).rows() {
         let mut scaled = row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-        family.observe(slot, memory, &mut scaled);
+        family.observe(slot, &mut memory, &mut scaled);
     }
-    values.nrows() - start
+    (memory, values.nrows() - start)
 }
 
 /// A family that forecasts each channel from its own last steps; everything else follows.
@@ -115,22 +125,20 @@ impl<R: LagRule> Family for R {
         LagRule::lookback(self)
     }
 
-    fn start(&self, n_channels: usize) -> Memory {
-        Memory::Lags(Lags::new(LagRule::lookback(self), n_channels))
+    fn start(&self, n_channels: usize, kept: usize) -> Memory {
+        Memory::Lags(Lags::new(LagRule::lookback(self), kept, n_channels))
     }
 
     fn observe(&self, slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>) {
         let Memory::Lags(lags) = memory;
-        let mut is_missing = false;
         for (channel, observed) in step.enumerate() {
             let mut value = [observed];
             if observed.is_nan() {
-                is_missing = true;
-                self.forecast_channel(slot, channel, lags.window(channel), &mut value);
+                self.forecast_channel(slot, channel, lags.window(channel, 0), &mut value);
             }
-            lags.write(channel, value[0]);
+            lags.write(channel, value[0], observed.is_nan());
         }
-        lags.advance(is_missing);
+        lags.advance();
     }
 
     fn n_missing(&self, memory: &Memory) -> usize {
@@ -138,13 +146,23 @@ impl<R: LagRule> Family for R {
         lags.n_missing()
     }
 
-    fn forecast(&self, slot: usize, memory: &Memory, mut out: ArrayViewMut2<'_, f64>) {
+    fn forecast(&self, slot: usize, memory: &Memory, age: usize, mut out: ArrayViewMut2<'_, f64>) {
         let Memory::Lags(lags) = memory;
         let mut path = vec![0.0; out.nrows()];
         for channel in 0..lags.n_channels() {
-            self.forecast_channel(slot, channel, lags.window(channel), &mut path);
+            self.forecast_channel(slot, channel, lags.window(channel, age), &mut path);
             out.column_mut(channel).iter_mut().zip(&path).for_each(|(out, value)| *out = *value);
         }
+    }
+
+    fn recall(&self, memory: &Memory) -> usize {
+        let Memory::Lags(lags) = memory;
+        lags.recall()
+    }
+
+    fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
+        let Memory::Lags(lags) = memory;
+        lags.observed(channel, age)
     }
 
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {

@@ -1,9 +1,11 @@
 //! Fitting: split, scale, fit the family, calibrate on what it has not seen, and fit once more on everything.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::family::feed_start;
 use super::plan::Plan;
+use super::recent::kept_steps;
 use super::{Family, Model, ModelConfig, Parts, Training, check_count};
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::Calibration;
@@ -17,7 +19,7 @@ const SHORTEST_HISTORY: usize = 336;
 /// | field | default | meaning | range |
 /// |---|---|---|---|
 /// | `horizon` | the longest usual season (hour, day, week) from 24 to 1,440 steps, less for short series | longest horizon with intervals | at least 1 |
-/// | `validation` | a year, at least a fifth and at most 0.4 of the steps | share of the steps, at the end, that intervals are calibrated on | above 0, below 1 |
+/// | `validation` | a year, at least a fifth and at most 0.4 of the steps | share of the steps, at the end, that the model is scored and first calibrated on | above 0, below 1 |
 /// | `scaling` | standard | how series are scaled | |
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
 /// | `refit` | yes | fit the final coefficients on all steps, the validation range included | |
@@ -27,8 +29,9 @@ const SHORTEST_HISTORY: usize = 336;
 pub struct FitOptions {
     /// The longest horizon that intervals can be asked for, in steps.
     pub horizon: Option<usize>,
-    /// Share of the steps of each series, at its end, that intervals are calibrated on. Errors of operational
-    /// series change with the time of year, so a whole year is taken where the data allow it.
+    /// Share of the steps of each series, at its end, that the model is scored on. Intervals are calibrated on it
+    /// and on blocks of about its length before it. Errors of operational series change with the time of year, so
+    /// a whole year is taken where the data allow it.
     pub validation: Option<f64>,
     /// How series are scaled.
     pub scaling: Scaling,
@@ -97,8 +100,10 @@ impl FitOptions {
 impl Model {
     /// Fits a model to a panel.
     ///
-    /// Coefficients and scalers see the training range only while intervals are calibrated on the windows whose
-    /// labels lie in the validation range; then, unless `refit` is off, they are fitted on all steps.
+    /// Coefficients and scalers see the training range only while the model is scored on the windows whose labels
+    /// lie in the validation range. Intervals are calibrated on these windows and, block by block, on those of the
+    /// steps before, each with coefficients that were fitted on all steps but the block's. Then, unless `refit` is
+    /// off, coefficients are fitted on all steps.
     ///
     /// # Errors
     /// [`Error::BadOption`] for settings, [`Error::TooShort`] if a series is shorter than lookback + horizon,
@@ -110,20 +115,33 @@ impl Model {
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
         let (family, scalers) = fit_family(&plan.config, panel, &cuts, options.scaling)?;
-        let residuals = plan.residuals(panel, &cuts, family.as_ref(), &scalers);
+        let validation: Vec<Range<usize>> =
+            panel.series().iter().zip(&cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
+        let mut residuals = plan.residuals(panel, &validation, family.as_ref(), &scalers);
         let report = plan.report(panel, &cuts, &residuals);
-        let calibration = Calibration::new(&residuals, plan.horizon, panel.channels().len());
+        let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
+        for block in plan.earlier_blocks(panel, &cuts) {
+            let others = without(panel, &block)?;
+            // What cannot be fitted without the block leaves no errors on it.
+            let Ok((family, scalers)) = fit_family(&plan.config, &others, &ends, options.scaling) else {
+                continue;
+            };
+            let more = plan.residuals(panel, &block, family.as_ref(), &scalers);
+            residuals.iter_mut().zip(more).for_each(|(all, more)| all.windows.extend(more.windows));
+        }
+        let calibration = Calibration::new(&residuals, plan.horizon, panel.channels().len(), plan.recency);
         drop(residuals);
 
         let (family, scalers) = if options.refit {
-            let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
             fit_family(&plan.config, panel, &ends, options.scaling)?
         } else {
             (family, scalers)
         };
-        let kept = plan.config.lookback().max(2 * plan.horizon).max(SHORTEST_HISTORY);
+        let lookback = plan.config.lookback();
+        let kept = lookback.max(2 * plan.horizon).max(SHORTEST_HISTORY);
         let tail = |series: &Series| {
-            let fed = series.n_steps() - feed_start(series, plan.config.lookback());
+            let fed = series.n_steps()
+                - feed_start(series, lookback, kept_steps(lookback, plan.horizon, Some(&plan.recency)));
             compact(&series.tail(kept.max(fed)), panel.channels())
         };
         let history = panel.series().iter().map(tail).collect::<Result<Vec<_>>>()?;
@@ -150,6 +168,17 @@ fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scal
     }
     let family = config.fit(&Training { series: &scaled, channels: panel.channels() })?;
     Ok((family, scalers))
+}
+
+/// The panel with the steps of each range missing.
+fn without(panel: &Panel, ranges: &[Range<usize>]) -> Result<Panel> {
+    let blank = |(series, range): (&Series, &Range<usize>)| {
+        let mut values = series.values().to_owned();
+        values.slice_mut(ndarray::s![range.clone(), ..]).fill(f64::NAN);
+        Series::new(series.id(), series.index().clone(), values, panel.channels())
+    };
+    let series = panel.series().iter().zip(ranges).map(blank).collect::<Result<_>>()?;
+    Panel::new(panel.channels().to_vec(), series)
 }
 
 /// A series without any value cannot be fitted, scored or forecast.

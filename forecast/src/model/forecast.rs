@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Model, Slot};
 use crate::data::{Panel, Series, TimeIndex};
-use crate::eval::conformal::Side;
+use crate::eval::conformal::{Recent, Side};
 use crate::{Error, Result};
 
 /// What to forecast.
@@ -15,6 +15,7 @@ use crate::{Error, Result};
 /// | `horizon` | 24 | steps ahead | 1 to 1,000,000; with levels or quantiles at most the calibrated horizon |
 /// | `levels` | none | central intervals, in percent | between 0 and 100, both excluded |
 /// | `quantiles` | none | quantiles | between 0 and 1, both excluded |
+/// | `band` | each step | what an interval covers with its level; quantiles are always those of single steps | |
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecastOptions {
     /// Steps ahead.
@@ -23,6 +24,18 @@ pub struct ForecastOptions {
     pub levels: Vec<f64>,
     /// Quantiles, as fractions.
     pub quantiles: Vec<f64>,
+    /// What intervals cover.
+    pub band: Band,
+}
+
+/// What an interval covers with the probability of its level.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Band {
+    /// The value of each step, taken alone.
+    #[default]
+    EachStep,
+    /// The values of all steps of the horizon at once, for each channel: wider, the more so the longer it is.
+    WholePath,
 }
 
 /// No forecast is longer than this: it bounds what one request can allocate.
@@ -30,7 +43,7 @@ const MAX_HORIZON: usize = 1_000_000;
 
 impl Default for ForecastOptions {
     fn default() -> Self {
-        ForecastOptions { horizon: 24, levels: Vec::new(), quantiles: Vec::new() }
+        ForecastOptions { horizon: 24, levels: Vec::new(), quantiles: Vec::new(), band: Band::EachStep }
     }
 }
 
@@ -204,7 +217,9 @@ impl Model {
         }
     }
 
-    /// From a scaled forecast to one in the units of the series, with its intervals.
+    /// From a scaled forecast to one in the units of the series, with its intervals; `recent` is asked where there
+    /// are any.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one forecast, from its one caller")]
     pub(super) fn finish_forecast(
         &self,
         series: &str,
@@ -212,6 +227,7 @@ impl Model {
         index: TimeIndex,
         mut mean: Array2<f64>, // (horizon, channel), scaled
         n_missing: usize,
+        recent: impl FnOnce() -> Recent,
         options: &ForecastOptions,
     ) -> Result<Forecast> {
         for (mut column, scaler) in mean.axis_iter_mut(Axis(1)).zip(&self.parts.scalers[slot.scale]) {
@@ -223,28 +239,11 @@ impl Model {
             );
             return Err(Error::option("horizon", options.horizon, rule));
         }
-        let around = |q: f64, side: Side, asked: &str| -> Result<Array2<f64>> {
-            self.parts.calibration.path(slot.scale, &mean, q, side, asked)
+        let (intervals, quantiles) = if options.levels.is_empty() && options.quantiles.is_empty() {
+            (Vec::new(), Vec::new())
+        } else {
+            self.spread(&mean, &recent(), options)?
         };
-        let intervals = options
-            .levels
-            .iter()
-            .map(|level| {
-                let tail = (1.0 - level / 100.0) / 2.0;
-                let asked = format!("level {level}");
-                let lower = around(tail, Side::Lower, &asked)?;
-                let upper = around(1.0 - tail, Side::Upper, &asked)?;
-                Ok(Interval { level: *level, lower, upper })
-            })
-            .collect::<Result<_>>()?;
-        let quantiles = options
-            .quantiles
-            .iter()
-            .map(|q| {
-                let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
-                Ok(QuantilePath { level: *q, values: around(*q, side, &format!("quantile {q}"))? })
-            })
-            .collect::<Result<_>>()?;
         let mut warnings = Vec::new();
         if n_missing > 0 {
             let message = format!(
@@ -260,5 +259,38 @@ impl Model {
         }
         let channels = self.header().channels.clone();
         Ok(Forecast { series: series.to_string(), index, channels, mean, intervals, quantiles, warnings })
+    }
+
+    /// The intervals and quantiles around a forecast. One set of scores gives them all, so they do not cross.
+    pub(super) fn spread(
+        &self,
+        mean: &Array2<f64>,
+        recent: &Recent,
+        options: &ForecastOptions,
+    ) -> Result<(Vec<Interval>, Vec<QuantilePath>)> {
+        let calibration = &self.parts.calibration;
+        let interval = |level: &f64| {
+            let asked = format!("level {level}");
+            let (lower, upper) = match options.band {
+                Band::WholePath => calibration.band(mean, recent, level / 100.0, &asked)?,
+                Band::EachStep => {
+                    let tail = (1.0 - level / 100.0) / 2.0;
+                    (
+                        calibration.path(mean, recent, tail, Side::Lower, &asked)?,
+                        calibration.path(mean, recent, 1.0 - tail, Side::Upper, &asked)?,
+                    )
+                }
+            };
+            Ok(Interval { level: *level, lower, upper })
+        };
+        let quantile = |q: &f64| {
+            let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
+            let values = calibration.path(mean, recent, *q, side, &format!("quantile {q}"))?;
+            Ok(QuantilePath { level: *q, values })
+        };
+        Ok((
+            options.levels.iter().map(interval).collect::<Result<_>>()?,
+            options.quantiles.iter().map(quantile).collect::<Result<_>>()?,
+        ))
     }
 }

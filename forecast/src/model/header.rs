@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::ModelConfig;
 use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone};
+use crate::eval::conformal::Recency;
 
 /// The version of the file format that this program writes; it reads this and every earlier one.
-pub const FORMAT_VERSION: u64 = 1;
+pub const FORMAT_VERSION: u64 = 2;
 
 /// What a model is and what it was fitted on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Header {
     pub metrics: BTreeMap<String, f64>,
     /// The seed of every random choice.
     pub seed: u64,
+    /// How the errors before a cutoff enter its intervals; files of format 1 have no such rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recency: Option<Recency>,
     /// Where each stored history begins, and how many steps it has.
     pub(super) history: Vec<Stretch>,
 }

@@ -1,66 +1,92 @@
-//! The memory of a lag family: its last `lookback` steps, always as one slice.
+//! The memory of a lag family: its last steps, always as one slice.
 
 use serde::{Deserialize, Serialize};
 
-/// The last steps of every channel in a mirrored ring: each value is written twice, `lookback` apart,
-/// so that the window is one contiguous slice and a step costs two writes a channel.
+/// The last `kept` steps of every channel in a mirrored ring: each value is written twice, `kept` apart,
+/// so that a window is one contiguous slice and a step costs two writes a channel.
 ///
+/// A forecast needs the last `lookback` steps; what is kept beyond them tells how the forecasts before it did.
 /// A fresh memory holds zeros: the center of the training range, as the scaling defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Lags {
     lookback: usize,
-    /// `(channel, 2 * lookback)`.
+    kept: usize,
+    /// `(channel, 2 * kept)`.
     values: Vec<f64>,
-    /// Which of the last steps had a missing value.
+    /// Which of the last steps had a missing value. `(channel, kept)`.
     missing: Vec<bool>,
     head: usize,
+    /// Steps seen, counted no further than `kept`.
+    seen: usize,
 }
 
 impl Lags {
-    pub(crate) fn new(lookback: usize, n_channels: usize) -> Self {
+    /// A memory of `kept` steps, at least `lookback`.
+    pub(crate) fn new(lookback: usize, kept: usize, n_channels: usize) -> Self {
+        let kept = kept.max(lookback);
         Lags {
             lookback,
-            values: vec![0.0; 2 * lookback * n_channels],
-            missing: vec![false; lookback],
+            kept,
+            values: vec![0.0; 2 * kept * n_channels],
+            missing: vec![false; kept * n_channels],
             head: 0,
+            seen: 0,
         }
     }
 
     pub(crate) fn n_channels(&self) -> usize {
-        self.values.len() / (2 * self.lookback)
+        self.missing.len() / self.kept
     }
 
-    /// The window of a channel, oldest first. Shape `(lookback)`.
-    pub(crate) fn window(&self, channel: usize) -> &[f64] {
-        let start = 2 * self.lookback * channel + self.head;
-        &self.values[start..start + self.lookback]
+    /// Steps before the last one whose window is complete: [`Lags::window`] takes ages up to this.
+    pub(crate) fn recall(&self) -> usize {
+        self.seen.saturating_sub(self.lookback)
+    }
+
+    /// The window of a channel as it was `age` steps ago, oldest first. Shape `(lookback)`.
+    pub(crate) fn window(&self, channel: usize, age: usize) -> &[f64] {
+        let end = 2 * self.kept * channel + self.head + self.kept - age;
+        &self.values[end - self.lookback..end]
+    }
+
+    /// The value of the step `age` steps before the last, NaN where it was missing.
+    pub(crate) fn observed(&self, channel: usize, age: usize) -> f64 {
+        let at = self.head + self.kept - 1 - age;
+        if self.missing[channel * self.kept + at % self.kept] {
+            return f64::NAN;
+        }
+        self.values[2 * self.kept * channel + at]
     }
 
     /// Writes the newest value of a channel; [`Lags::advance`] ends the step.
-    pub(crate) fn write(&mut self, channel: usize, value: f64) {
-        let start = 2 * self.lookback * channel + self.head;
+    pub(crate) fn write(&mut self, channel: usize, value: f64, is_missing: bool) {
+        let start = 2 * self.kept * channel + self.head;
         self.values[start] = value;
-        self.values[start + self.lookback] = value;
+        self.values[start + self.kept] = value;
+        self.missing[channel * self.kept + self.head] = is_missing;
     }
 
     /// Ends a step.
-    pub(crate) fn advance(&mut self, is_missing: bool) {
-        self.missing[self.head] = is_missing;
-        self.head = (self.head + 1) % self.lookback;
+    pub(crate) fn advance(&mut self) {
+        self.head = (self.head + 1) % self.kept;
+        self.seen = (self.seen + 1).min(self.kept);
     }
 
     /// How many of the last `lookback` steps had a missing value.
     pub(crate) fn n_missing(&self) -> usize {
-        self.missing.iter().filter(|missing| **missing).count()
+        let is_missing = |age: &usize| (0..self.n_channels()).any(|c| self.observed(c, *age).is_nan());
+        (0..self.lookback).filter(is_missing).count()
     }
 
     /// True if the parts fit each other, for memories that come from outside.
     pub(crate) fn is_sound(&self, lookback: usize, n_channels: usize) -> bool {
         self.lookback == lookback
             && lookback > 0
-            && self.missing.len() == lookback
-            && self.values.len() == 2 * lookback * n_channels
-            && self.head < lookback
+            && self.kept >= lookback
+            && n_channels.checked_mul(self.kept) == Some(self.missing.len())
+            && 2 * self.missing.len() == self.values.len()
+            && self.head < self.kept
+            && self.seen <= self.kept
     }
 }
 
@@ -70,15 +96,30 @@ mod tests {
 
     #[test]
     fn the_window_is_the_last_steps_oldest_first_whatever_came_before() {
-        let mut lags = Lags::new(3, 2);
-        for step in 0..11 {
-            for channel in 0..2 {
-                lags.write(channel, f64::from(step) + 100.0 * channel as f64);
+        for kept in [3, 5] {
+            let mut lags = Lags::new(3, kept, 2);
+            for step in 0..11 {
+                for channel in 0..2 {
+                    let value = f64::from(step) + 100.0 * channel as f64;
+                    lags.write(channel, value, step == 9 && channel == 1);
+                }
+                lags.advance();
             }
-            lags.advance(step == 9);
+            assert_eq!(lags.window(0, 0), [8.0, 9.0, 10.0]);
+            assert_eq!(lags.window(1, 0), [108.0, 109.0, 110.0]);
+            assert_eq!((lags.n_missing(), lags.n_channels(), lags.recall()), (1, 2, kept - 3));
+            assert!(lags.observed(1, 1).is_nan() && lags.observed(0, 1) > 8.0);
         }
-        assert_eq!(lags.window(0), [8.0, 9.0, 10.0]);
-        assert_eq!(lags.window(1), [108.0, 109.0, 110.0]);
-        assert_eq!((lags.n_missing(), lags.n_channels()), (1, 2));
+    }
+
+    #[test]
+    fn earlier_windows_are_what_the_window_was_then() {
+        let mut lags = Lags::new(2, 5, 1);
+        for step in 0..9 {
+            lags.write(0, f64::from(step), false);
+            lags.advance();
+        }
+        let windows: Vec<&[f64]> = (0..=lags.recall()).map(|age| lags.window(0, age)).collect();
+        assert_eq!(windows, [[7.0, 8.0], [6.0, 7.0], [5.0, 6.0], [4.0, 5.0]]);
     }
 }

@@ -1,6 +1,7 @@
 //! The one path that the library, the program and the service share:
 //! fit, forecast, start, observe, forecast from a state, save, load.
 
+mod adaptive;
 mod checkpoint;
 mod config;
 mod family;
@@ -9,6 +10,7 @@ mod forecast;
 mod header;
 mod lags;
 mod plan;
+mod recent;
 mod state;
 mod table;
 mod tensor;
@@ -21,11 +23,12 @@ use crate::data::{Scaler, Series};
 use crate::eval::conformal::Calibration;
 use crate::{Error, Result};
 
+pub use adaptive::{Adaptive, AdaptiveOptions};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
 pub(crate) use family::{Family, LagRule, Memory, Training};
 pub use fit::{FitOptions, FitReport, Fitted};
-pub use forecast::{Forecast, ForecastOptions, Interval, QuantilePath, Warning};
+pub use forecast::{Band, Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};
 pub use state::State;
 pub use table::table;

@@ -1,15 +1,19 @@
 //! What is decided before the first number is fitted: settings, horizon, season, and where ranges begin.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::fit::{FitOptions, FitReport};
 use super::header::{Header, Stretch, fingerprint};
 use super::{ModelConfig, Shape};
 use crate::data::{self, Frequency, Panel, Series};
+use crate::eval::conformal::Recency;
 use crate::{Error, Result};
 
 /// Windows that one series is calibrated on, at most.
 const MOST_WINDOWS: usize = 500;
+/// Blocks before the validation range that are calibrated on, at most: each costs a fit.
+const MOST_BLOCKS: usize = 4;
 /// Shares of the steps that the default validation range lies between, and the year that it aims at.
 const SMALLEST_VALIDATION: f64 = 0.2;
 const LARGEST_VALIDATION: f64 = 0.4;
@@ -22,6 +26,7 @@ pub(super) struct Plan {
     pub(super) config: ModelConfig,
     pub(super) horizon: usize,
     pub(super) season_length: usize,
+    pub(super) recency: Recency,
 }
 
 impl Plan {
@@ -38,7 +43,7 @@ impl Plan {
             let longest = seasons.filter(|season| *season <= LONGEST_DEFAULT_HORIZON).max();
             longest.unwrap_or(0).max(SHORTEST_DEFAULT_HORIZON).min(fits.max(1))
         });
-        Ok(Plan { config, horizon, season_length })
+        Ok(Plan { config, horizon, season_length, recency: Recency::new(season_length) })
     }
 
     /// Where the validation range of each series begins.
@@ -61,11 +66,23 @@ impl Plan {
         panel.series().iter().map(cut).collect()
     }
 
-    /// The cutoffs after `cut` that a series of `n_steps` is calibrated at: all, or about 500 evenly spaced ones.
-    pub(super) fn cutoffs(&self, n_steps: usize, cut: usize) -> impl Iterator<Item = usize> + use<> {
-        let end = n_steps + 1 - self.horizon;
+    /// The steps before the validation range in blocks, one range a series each: what is fitted without a block
+    /// is calibrated on it too, so that intervals know every season of the training data.
+    pub(super) fn earlier_blocks(&self, panel: &Panel, cuts: &[usize]) -> Vec<Vec<Range<usize>>> {
+        let lengths = || panel.series().iter().map(Series::n_steps).zip(cuts);
+        // About as long as the validation range.
+        let n_blocks = lengths().map(|(n, cut)| cut.div_ceil((n - cut).max(1))).max().unwrap_or(0);
+        let n_blocks = n_blocks.min(MOST_BLOCKS);
+        (0..n_blocks)
+            .map(|i| cuts.iter().map(|cut| cut * i / n_blocks..cut * (i + 1) / n_blocks).collect())
+            .collect()
+    }
+
+    /// The cutoffs that a series is calibrated at, labels in `range`: all, or about 500 evenly spaced ones.
+    pub(super) fn cutoffs(&self, range: &Range<usize>) -> impl Iterator<Item = usize> + use<> {
+        let end = (range.end + 1).saturating_sub(self.horizon);
         // The first window of a short series reaches into the validation range.
-        let cut = cut.max(self.config.lookback());
+        let cut = range.start.max(self.config.lookback()).min(end);
         // A stride that shares no factor with the season visits all of its phases.
         let fewest = (end - cut).div_ceil(MOST_WINDOWS).max(1);
         let stride = (fewest..).find(|s| gcd(*s, self.season_length) == 1).unwrap_or(fewest);
@@ -107,6 +124,7 @@ impl Plan {
             fingerprint: fingerprint(panel),
             metrics,
             seed: options.seed,
+            recency: Some(self.recency),
             history: history
                 .iter()
                 .map(|series| {

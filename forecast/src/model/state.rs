@@ -35,7 +35,7 @@ impl Model {
     /// The state after a history, which may be empty: then it is fresh and begins at the start of its index.
     ///
     /// Only as much of the history is fed as a forecast can depend on: the last stretch that begins with
-    /// `lookback` complete steps.
+    /// `lookback` complete steps and holds those whose errors enter the intervals.
     ///
     /// # Errors
     /// [`Error::WrongStep`], [`Error::WrongChannels`], [`Error::UnknownSeries`].
@@ -60,8 +60,8 @@ impl Model {
         self.check_series(history)?;
         let slot = self.slot(history.id())?;
         let scalers = &self.parts.scalers[slot.scale];
-        let mut memory = self.parts.family.start(scalers.len());
-        let n_fed = prime(self.parts.family.as_ref(), slot.family, &mut memory, history, scalers);
+        let kept = self.kept_steps();
+        let (memory, n_fed) = prime(self.parts.family.as_ref(), slot.family, history, scalers, kept);
         let fed = history.tail(n_fed);
         Ok(State { series: history.id().to_string(), index: fed.index().clone(), memory })
     }
@@ -115,15 +115,15 @@ impl Model {
         }
         let n_missing = self.parts.family.n_missing(&state.memory);
         let mut scaled = ndarray::Array2::zeros((options.horizon, self.header().channels.len()));
-        self.parts.family.forecast(slot.family, &state.memory, scaled.view_mut());
-        self.finish_forecast(
-            state.series(),
-            slot,
-            state.index.future(options.horizon),
-            scaled,
-            n_missing,
-            options,
-        )
+        self.parts.family.forecast(slot.family, &state.memory, 0, scaled.view_mut());
+        let recent = || self.recent(slot, &state.memory, options.horizon);
+        let index = state.index.future(options.horizon);
+        self.finish_forecast(state.series(), slot, index, scaled, n_missing, recent, options)
+    }
+
+    /// What the last one-step errors of a state say of the errors to come, one scale a channel.
+    pub(super) fn scale_of(&self, state: &State) -> Result<Vec<f64>> {
+        Ok(self.scale(self.slot(&state.series)?, &state.memory))
     }
 
     fn check_memory(&self, state: &State) -> Result<()> {

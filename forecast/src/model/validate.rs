@@ -1,5 +1,7 @@
 //! How a fitted family does on the windows that it was not fitted on.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -7,36 +9,40 @@ use super::Family;
 use super::family::prime;
 use super::fit::FitReport;
 use super::plan::Plan;
+use super::recent::{last_errors, one_step_errors};
 use crate::data::{Panel, Scaler, Series};
-use crate::eval::conformal::Residuals;
+use crate::eval::conformal::{Residuals, Window};
 use crate::eval::metrics;
 
 impl Plan {
-    /// Label minus forecast of every window, in the units of the series.
+    /// Label minus forecast, in the units of the series, of the windows whose labels lie in the range of their
+    /// series.
     pub(super) fn residuals(
         &self,
         panel: &Panel,
-        cuts: &[usize],
+        ranges: &[Range<usize>],
         family: &dyn Family,
         scalers: &[Vec<Scaler>],
     ) -> Vec<Residuals> {
-        let residuals = |((slot, series), cut): ((usize, &Series), &usize)| {
+        let kept = self.config.lookback() + self.recency.scale_steps;
+        let residuals = |((slot, series), range): ((usize, &Series), &Range<usize>)| {
             let family_slot = if self.config.is_shared() { 0 } else { slot };
-            let cutoffs: Vec<usize> = self.cutoffs(series.n_steps(), *cut).collect();
+            let cutoffs: Vec<usize> = self.cutoffs(range).collect();
             let windows = cutoffs.into_par_iter().map(|cutoff| {
                 let history = series.slice(0..cutoff);
-                let mut memory = family.start(scalers[slot].len());
-                prime(family, family_slot, &mut memory, &history, &scalers[slot]);
+                let (memory, _) = prime(family, family_slot, &history, &scalers[slot], kept);
                 let mut forecast = Array2::zeros((self.horizon, scalers[slot].len()));
-                family.forecast(family_slot, &memory, forecast.view_mut());
+                family.forecast(family_slot, &memory, 0, forecast.view_mut());
                 for (mut column, scaler) in forecast.columns_mut().into_iter().zip(&scalers[slot]) {
                     column.mapv_inplace(|v| scaler.unscale(v));
                 }
-                &series.slice(cutoff..cutoff + self.horizon).values() - &forecast
+                let errors = one_step_errors(family, family_slot, &memory, &scalers[slot], kept);
+                let last = last_errors(&errors, 0, self.recency.scale_steps);
+                Window { residuals: &series.slice(cutoff..cutoff + self.horizon).values() - &forecast, last }
             });
             Residuals { windows: windows.collect() }
         };
-        panel.series().par_iter().enumerate().zip(cuts).map(residuals).collect()
+        panel.series().par_iter().enumerate().zip(ranges).map(residuals).collect()
     }
 
     /// Scores on the validation range beside seasonal naive's on the same windows.
@@ -54,9 +60,9 @@ impl Plan {
                     cutoff.checked_sub(season - h % season).map_or(f64::NAN, |at| values[at])
                 };
                 let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-                let cutoffs = self.cutoffs(series.n_steps(), *cut);
+                let cutoffs = self.cutoffs(&(*cut..series.n_steps()));
                 for (window, cutoff) in residuals.windows.iter().zip(cutoffs) {
-                    for (h, residual) in window.column(channel).iter().enumerate() {
+                    for (h, residual) in window.residuals.column(channel).iter().enumerate() {
                         let error = (values[cutoff + h] - seasonal(cutoff, h)).abs();
                         theirs.push(error);
                         // Both are scored on the same steps.

@@ -64,7 +64,7 @@ fn a_horizon_that_would_fill_the_memory_is_refused() {
 fn levels_outside_of_0_to_100_percent_are_refused() {
     let model = fit(&config("naive", &[]), &noise(200), 2).unwrap();
     for level in [0.0, 100.0, 101.0, -5.0, f64::NAN, f64::INFINITY] {
-        let options = ForecastOptions { horizon: 2, levels: vec![80.0, level], quantiles: vec![] };
+        let options = ForecastOptions { horizon: 2, levels: vec![80.0, level], ..Default::default() };
         let message = message(model.forecast_next(&options));
         let expected = format!("level is {level}, but it must lie between 0 and 100 percent, both excluded");
         assert_eq!(message, expected);
@@ -75,7 +75,12 @@ fn levels_outside_of_0_to_100_percent_are_refused() {
 fn quantiles_outside_of_0_to_1_are_refused() {
     let model = fit(&config("naive", &[]), &noise(200), 2).unwrap();
     for quantile in [0.0, 1.0, 50.0, -0.1, f64::NAN] {
-        let options = ForecastOptions { horizon: 2, levels: vec![], quantiles: vec![0.5, quantile] };
+        let options = ForecastOptions {
+            horizon: 2,
+            levels: vec![],
+            quantiles: vec![0.5, quantile],
+            ..Default::default()
+        };
         let message = message(model.forecast_next(&options));
         assert_eq!(
             message,
@@ -87,7 +92,7 @@ fn quantiles_outside_of_0_to_1_are_refused() {
 #[test]
 fn intervals_beyond_the_calibrated_horizon_say_how_far_they_go() {
     let model = fit(&config("naive", &[]), &noise(200), 6).unwrap();
-    let options = ForecastOptions { horizon: 7, levels: vec![80.0], quantiles: vec![] };
+    let options = ForecastOptions { horizon: 7, levels: vec![80.0], ..Default::default() };
     let message = message(model.forecast_next(&options));
     assert!(
         message.starts_with("horizon is 7, but the model's intervals are calibrated for 6 steps"),
@@ -98,15 +103,15 @@ fn intervals_beyond_the_calibrated_horizon_say_how_far_they_go() {
 
 #[test]
 fn an_interval_wider_than_the_calibration_allows_says_which_one_it_does_allow() {
-    // 60 hours, of which the last 24 are for validation: 24 windows of one step, enough for level 92.
-    let model = fit(&config("naive", &[]), &noise(60), 1).unwrap();
+    // 30 hours: 29 windows of one step that have a step before them, enough for level 93.
+    let model = fit(&config("naive", &[]), &noise(30), 1).unwrap();
     let at = |level: f64| {
-        model.forecast_next(&ForecastOptions { horizon: 1, levels: vec![level], quantiles: vec![] })
+        model.forecast_next(&ForecastOptions { horizon: 1, levels: vec![level], ..Default::default() })
     };
     let message = message(at(95.0));
-    assert!(message.contains("needs 39 calibration windows at step 1, but the model has 24"), "{message}");
-    assert!(message.contains("the widest interval that they allow is level 92"), "{message}");
-    assert!(at(92.0).is_ok());
+    assert!(message.contains("needs 39 calibration windows at step 1, but the model has 29"), "{message}");
+    assert!(message.contains("the widest interval that they allow is level 93"), "{message}");
+    assert!(at(93.0).is_ok());
 }
 
 #[test]

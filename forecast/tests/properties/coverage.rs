@@ -1,7 +1,7 @@
 //! Intervals cover what they say.
 
 use forecast::eval::metrics;
-use forecast::{ForecastOptions, ModelConfig};
+use forecast::{Band, ForecastOptions, ModelConfig};
 use forecast_datasets::ArProcess;
 
 use crate::{ar, fit, grid, panel};
@@ -20,16 +20,21 @@ struct Windows {
 
 impl Windows {
     fn of(config: &ModelConfig, seed: u64) -> Self {
+        Self::of_band(config, seed, Band::EachStep, HORIZON)
+    }
+
+    /// With windows of `horizon` steps, of a model that is calibrated for `HORIZON`.
+    fn of_band(config: &ModelConfig, seed: u64, band: Band, horizon: usize) -> Self {
         let process = ArProcess { coefficients: vec![0.7], intercept: 3.0, ..ArProcess::default() };
-        let n_steps = N_FITTED + N_WINDOWS * HORIZON;
+        let n_steps = N_FITTED + N_WINDOWS * horizon;
         let values = process.generate(n_steps, seed).unwrap();
         let index = grid("1h".parse().unwrap(), "", "2020-01-01T00:00:00", n_steps);
         let whole = panel(&[("s".to_string(), index, values.clone())]);
         let model = fit(config, &whole.map_in_order(|series| series.slice(0..N_FITTED)), HORIZON);
-        let options = ForecastOptions { horizon: HORIZON, levels: LEVELS.to_vec(), quantiles: vec![] };
+        let options = ForecastOptions { horizon, levels: LEVELS.to_vec(), band, ..Default::default() };
         let mut windows =
             Windows { y: values[N_FITTED..].to_vec(), bounds: vec![(Vec::new(), Vec::new()); LEVELS.len()] };
-        for cutoff in (N_FITTED..n_steps).step_by(HORIZON) {
+        for cutoff in (N_FITTED..n_steps).step_by(horizon) {
             let history = whole.series()[0].slice(0..cutoff);
             let forecast = model.forecast_series(&history, &options).unwrap();
             for (interval, (lower, upper)) in forecast.intervals.iter().zip(&mut windows.bounds) {
@@ -49,6 +54,19 @@ impl Windows {
             100.0 * metrics::coverage(&pick(&self.y), &pick(lower), &pick(upper))
         };
         self.bounds.iter().map(coverage).collect()
+    }
+
+    /// Percent of the windows of `horizon` steps that lie inside as a whole, at each level.
+    fn path_coverage(&self, horizon: usize) -> Vec<f64> {
+        let share = |(lower, upper): &(Vec<f64>, Vec<f64>)| {
+            let bounds = lower.chunks(horizon).zip(upper.chunks(horizon));
+            let is_inside = |(y, (lower, upper)): &(&[f64], (&[f64], &[f64]))| {
+                y.iter().zip(lower.iter().zip(*upper)).all(|(y, (lower, upper))| (lower..=upper).contains(&y))
+            };
+            let n_inside = self.y.chunks(horizon).zip(bounds).filter(is_inside).count();
+            100.0 * n_inside as f64 / (self.y.len() / horizon) as f64
+        };
+        self.bounds.iter().map(share).collect()
     }
 }
 
@@ -85,5 +103,39 @@ fn wider_levels_contain_narrower_ones() {
         let ((lower, upper), (wide_lower, wide_upper)) = (&pair[0], &pair[1]);
         assert!(lower.iter().zip(wide_lower).all(|(narrow, wide)| wide <= narrow));
         assert!(upper.iter().zip(wide_upper).all(|(narrow, wide)| wide >= narrow));
+    }
+}
+
+/// The same bound as for single steps: one path a window, so the error of all steps together is that of one step.
+#[test]
+fn joint_bands_of_an_ar_1_process_hold_the_whole_path_within_5_points_of_their_level() {
+    for horizon in [1, 5, HORIZON] {
+        let windows = Windows::of_band(&ar(4), 17, Band::WholePath, horizon);
+        let measured = windows.path_coverage(horizon);
+        println!("paths of {horizon}: {LEVELS:?} hold {measured:.1?} %");
+        for (level, coverage) in LEVELS.iter().zip(measured) {
+            assert!((coverage - level).abs() <= 5.0, "horizon {horizon}: level {level} holds {coverage} %");
+        }
+    }
+}
+
+#[test]
+fn levels_and_quantiles_asked_for_together_never_cross() {
+    let process = ArProcess { coefficients: vec![0.7], intercept: 3.0, ..ArProcess::default() };
+    let values = process.generate(3_000, 3).unwrap();
+    let index = grid("1h".parse().unwrap(), "", "2020-01-01T00:00:00", 3_000);
+    let whole = panel(&[("s".to_string(), index, values)]);
+    let model = fit(&ar(4), &whole.map_in_order(|series| series.slice(0..2_000)), HORIZON);
+    let quantiles: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
+    let options = ForecastOptions { horizon: HORIZON, levels: vec![80.0], quantiles, ..Default::default() };
+    for cutoff in (2_000..3_000).step_by(7) {
+        let forecast = model.forecast_series(&whole.series()[0].slice(0..cutoff), &options).unwrap();
+        let paths: Vec<_> = forecast.quantiles.iter().map(|path| &path.values).collect();
+        for pair in paths.windows(2) {
+            assert!(pair[0].iter().zip(pair[1]).all(|(low, high)| low <= high), "cutoff {cutoff}");
+        }
+        // The interval of 80 % lies between the quantiles 0.1 and 0.9.
+        let interval = &forecast.intervals[0];
+        assert_eq!((&interval.lower, &interval.upper), (paths[1], paths[17]));
     }
 }

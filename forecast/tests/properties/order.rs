@@ -46,7 +46,7 @@ fn read(table: &[(String, Cells)]) -> Panel {
 }
 
 fn forecasts(panel: &Panel) -> Vec<Forecast> {
-    let options = ForecastOptions { horizon: HORIZON, levels: vec![80.0, 95.0], quantiles: vec![] };
+    let options = ForecastOptions { horizon: HORIZON, levels: vec![80.0, 95.0], ..Default::default() };
     fit(&ar(26), panel, HORIZON).forecast(panel, &options).unwrap()
 }
 
@@ -108,7 +108,7 @@ fn a_model_finds_its_channels_in_data_whose_channels_stand_in_another_order() {
     let index = hours(600);
     let fitted_on = read(&wide_table(&index, &loads, &[0, 1, 2, 3]));
     let model = fit(&ar(26), &fitted_on, HORIZON);
-    let options = ForecastOptions { horizon: HORIZON, levels: vec![80.0], quantiles: vec![] };
+    let options = ForecastOptions { horizon: HORIZON, levels: vec![80.0], ..Default::default() };
     let expected = model.forecast(&fitted_on, &options).unwrap();
     let turned = model.forecast(&read(&wide_table(&index, &loads, &[2, 0, 3, 1])), &options).unwrap();
     assert_eq!(turned[0].channels, expected[0].channels);

@@ -201,6 +201,9 @@ pub(crate) struct SpecArguments {
     /// Quantiles, as fractions.
     #[arg(long, value_name = "QUANTILE,...", value_delimiter = ',', alias = "quantile")]
     pub(crate) quantiles: Vec<f64>,
+    /// Intervals hold the whole path of the horizon with their level, not each step alone.
+    #[arg(long, requires = "level")]
+    pub(crate) joint: bool,
 }
 
 #[derive(Debug, Args)]

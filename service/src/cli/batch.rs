@@ -51,6 +51,7 @@ fn options(arguments: &BatchArguments) -> Result<BatchOptions, Failure> {
             horizon: arguments.horizon,
             levels: arguments.level.clone(),
             quantiles: arguments.quantiles.clone(),
+            ..ForecastOptions::default()
         },
         fit: input::fit_options(&arguments.fitting, None, "")?,
         read: input::read_options(&arguments.input)?,

@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &DemoArguments, console: &Console) -> Result<(), Fa
     fit::say(&fitted.model, &fitted.report, console)?;
     let model_file = folder.join("demo.longcast");
 
-    let spec = ForecastOptions { horizon: HORIZON, levels: LEVELS.to_vec(), quantiles: Vec::new() };
+    let spec = ForecastOptions { horizon: HORIZON, levels: LEVELS.to_vec(), ..ForecastOptions::default() };
     let bytes = fitted.model.to_bytes()?;
     let model = Model::from_bytes(&bytes, &model_file)?;
     let forecasts = model.forecast(&panel, &spec)?;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use forecast::data::{Frequency, Scaling, Zone};
-use forecast::{FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
+use forecast::{Band, FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
 
 use super::args::{FittingArguments, InputArguments, SpecArguments};
 use super::console::Console;
@@ -223,6 +223,7 @@ pub(crate) fn forecast_options(spec: &SpecArguments, model: &Model) -> Result<Fo
         horizon: spec.horizon.unwrap_or(model.header().horizon),
         levels: spec.level.clone(),
         quantiles: spec.quantiles.clone(),
+        band: if spec.joint { Band::WholePath } else { Band::EachStep },
     })
 }
 

@@ -53,6 +53,7 @@ pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions
         // Percent, without the rounding noise of the product: 0.55 is 55, not 55.00000000000001.
         levels: spec.interval_coverages.iter().map(|c| (c * 1e11).round() / 1e9).collect(),
         quantiles: spec.quantile_levels.clone(),
+        ..ForecastOptions::default()
     })
 }
 

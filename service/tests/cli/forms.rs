@@ -155,3 +155,23 @@ fn ids_come_out_as_they_went_in() {
         assert_eq!(Table::csv(run.text()).text("unique_id"), ids);
     }
 }
+
+#[test]
+fn joint_intervals_have_the_same_columns_and_reach_further() {
+    let folder = Folder::new("joint");
+    folder.write("load.csv", hourly(&wave(600, 3)));
+    folder.run("fit --order 24 --horizon 12 load.csv -o load.longcast").succeeded();
+    let of = |flag: &str| {
+        let run = folder.run(&format!("forecast load.longcast --level 80 --quantiles 0.9{flag}")).succeeded();
+        Table::csv(run.text())
+    };
+    let (each, joint) = (of(""), of(" --joint"));
+    assert_eq!(joint.header, each.header);
+    assert_eq!(joint.text("ar"), each.text("ar"));
+    assert_eq!(joint.text("ar-q-0.9"), each.text("ar-q-0.9"));
+    let reach = |table: &Table| {
+        let (lower, upper) = (table.numbers("ar-lo-80"), table.numbers("ar-hi-80"));
+        lower.iter().zip(&upper).map(|(lower, upper)| upper - lower).sum::<f64>()
+    };
+    assert!(reach(&joint) > 1.3 * reach(&each), "{} {}", reach(&joint), reach(&each));
+}

@@ -104,7 +104,12 @@ pub(crate) fn hourly_model() -> Model {
 
 /// A day ahead with two intervals and three quantiles.
 pub(crate) fn options() -> ForecastOptions {
-    ForecastOptions { horizon: 24, levels: vec![90.0, 80.0], quantiles: vec![0.5, 0.1, 0.9] }
+    ForecastOptions {
+        horizon: 24,
+        levels: vec![90.0, 80.0],
+        quantiles: vec![0.5, 0.1, 0.9],
+        ..Default::default()
+    }
 }
 
 /// The same as a message.

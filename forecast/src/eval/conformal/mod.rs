@@ -1,0 +1,263 @@
+//! Conformal intervals: the errors of windows that the model was not fitted on, and of its last forecasts before
+//! a cutoff, one set of scores for each horizon step and channel.
+//!
+//! A score is an error `y - forecast` over a running scale: the mean absolute one-step error of the last steps
+//! before the cutoff, blended with its long-run mean. How much of each is what gave the better intervals on the
+//! calibration windows (`running.rs`); where errors do not come in bursts it is the long-run mean alone. So series
+//! of different size share one set of scores, and intervals widen when errors grow. With `n` sorted scores, the lower bound with tail `a` is the
+//! score of rank `floor(a (n + 1))`, the upper one of rank `ceil((1 - a)(n + 1))`: under exchangeability the
+//! interval between them covers at least `1 - 2a` (Vovk et al. 2005; Lei et al. 2018, section 2; both tails
+//! apart, so skewed errors give skewed intervals). Series drift, so the scores of the forecasts that were due
+//! just before the cutoff weigh more than those of the fit, as far as the history tells them (`mixture.rs`).
+//!
+//! A band for whole paths is the same for one score a window (`paths.rs`).
+
+mod mixture;
+mod paths;
+mod rearrange;
+mod recency;
+mod residuals;
+mod running;
+mod tracker;
+
+use ndarray::{Array2, Array3};
+
+use crate::{Error, Result};
+use mixture::Mixture;
+pub(crate) use paths::Paths;
+pub use rearrange::rearrange;
+pub(crate) use recency::{LastErrors, Recency, Recent};
+pub(crate) use residuals::{Residuals, Window};
+pub(crate) use tracker::Tracker;
+
+/// The scores of a fitted model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Calibration {
+    /// Sorted scores, padded with NaN. Shape `(channel, horizon, window)`.
+    pub(crate) scores: Array3<f64>,
+    /// Long-run mean of the absolute one-step error, in the units of the series; in files of format 1 the mean
+    /// absolute error of all steps. Shape `(slot, channel)`.
+    pub(crate) spread: Array2<f64>,
+    /// As how many errors the long-run mean counts in the running scale of each channel; infinite where the errors
+    /// just before a cutoff do not tell how large the next ones are, and in files of format 1.
+    pub(crate) long_run_weight: Vec<f64>,
+    /// The scores of whole paths; files of format 1 have none.
+    pub(crate) paths: Option<Paths>,
+    /// How the errors before a cutoff enter; in files of format 1 they do not.
+    pub(crate) recency: Option<Recency>,
+}
+
+/// Which way a rank is rounded so that coverage is not lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Lower,
+    Upper,
+}
+
+/// Sorted scores of one step, or of paths up to one, and channel.
+pub(super) struct Sample<'a> {
+    training: &'a [f64],
+    recent: Vec<f64>,
+    training_weight: f64,
+    /// 2 for bounds with a tail each, 1 for bands.
+    n_tails: f64,
+}
+
+impl Calibration {
+    /// The quantile `q` of the distribution around a forecast; `asked` names it in messages.
+    /// Shapes `(horizon, channel)`.
+    pub(crate) fn path(
+        &self,
+        mean: &Array2<f64>,
+        recent: &Recent,
+        q: f64,
+        side: Side,
+        asked: &str,
+    ) -> Result<Array2<f64>> {
+        let mut path = mean.clone();
+        for ((step, channel), value) in path.indexed_iter_mut() {
+            let scores = recent.windows.iter().map(|window| window[[step, channel]]);
+            let sample = self.sample(self.scores.slice(ndarray::s![channel, step, ..]), scores, 2.0);
+            *value += sample.score(q, side, step, asked)? * recent.scale[channel];
+        }
+        Ok(path)
+    }
+
+    /// Lower and upper bounds that hold a whole path of `mean.nrows()` steps with probability `level`, a fraction.
+    /// Shapes `(horizon, channel)`.
+    ///
+    /// # Errors
+    /// [`Error::NotCalibrated`] as for single steps, [`Error::BadOption`] for files without scores of paths.
+    pub(crate) fn band(
+        &self,
+        mean: &Array2<f64>,
+        recent: &Recent,
+        level: f64,
+        asked: &str,
+    ) -> Result<(Array2<f64>, Array2<f64>)> {
+        let Some(paths) = &self.paths else {
+            let rule = "the model was fitted by a version that knew single steps only; fit it again";
+            return Err(Error::option("band", "whole-path", rule));
+        };
+        let (mut lower, mut upper) = (mean.clone(), mean.clone());
+        let Some(last) = mean.nrows().checked_sub(1) else { return Ok((lower, upper)) };
+        for channel in 0..mean.ncols() {
+            let scores = recent.windows.iter().map(|window| {
+                let path = window.column(channel);
+                paths.score(channel, path.iter().take(last + 1).copied())
+            });
+            let sample = self.sample(paths.scores.slice(ndarray::s![channel, last, ..]), scores, 1.0);
+            let score = sample.score(level, Side::Upper, last, asked)? * recent.scale[channel];
+            for step in 0..=last {
+                lower[[step, channel]] -= score * paths.reach[[channel, step, 0]];
+                upper[[step, channel]] += score * paths.reach[[channel, step, 1]];
+            }
+        }
+        Ok((lower, upper))
+    }
+
+    /// The sorted scores of one step and channel that are numbers.
+    pub(crate) fn training_scores(&self, channel: usize, step: usize) -> &[f64] {
+        observed(self.scores.slice(ndarray::s![channel, step, ..]))
+    }
+
+    fn sample<'a>(
+        &self,
+        training: ndarray::ArrayView1<'a, f64>,
+        recent: impl Iterator<Item = f64>,
+        n_tails: f64,
+    ) -> Sample<'a> {
+        let training = observed(training);
+        let recent = crate::data::sorted(recent.filter(|score| score.is_finite()).collect());
+        let weight = |recency: &Recency| recency.training_weight(training.len(), recent.len());
+        let training_weight = self.recency.as_ref().map_or(1.0, weight);
+        Sample { training, recent, training_weight, n_tails }
+    }
+}
+
+/// Sorted scores without the padding.
+fn observed(scores: ndarray::ArrayView1<'_, f64>) -> &[f64] {
+    let scores = scores.to_slice().unwrap_or_default();
+    &scores[..scores.partition_point(|score| !score.is_nan())]
+}
+
+impl Sample<'_> {
+    /// The score of rank `floor` or `ceil` of `q (n + 1)`.
+    fn score(&self, q: f64, side: Side, step: usize, asked: &str) -> Result<f64> {
+        let n = self.training.len();
+        let rank = q * (n + 1) as f64;
+        // Rounding must not turn an exact rank into its neighbour.
+        let slack = 1e-9 * rank.max(1.0);
+        let rank = match side {
+            Side::Lower => (rank + slack).floor(),
+            Side::Upper => (rank - slack).ceil(),
+        } as usize;
+        if rank >= 1 && rank <= n {
+            if self.recent.is_empty() {
+                return Ok(self.training[rank - 1]);
+            }
+            let mixture = Mixture {
+                training: self.training,
+                training_weight: self.training_weight,
+                recent: &self.recent,
+            };
+            return Ok(mixture.quantile(q, side).unwrap_or(self.training[rank - 1]));
+        }
+        let tail = q.min(1.0 - q);
+        let widest = 100.0 * (1.0 - self.n_tails / (n + 1) as f64);
+        let fix = if n < 3 {
+            "fit on a longer series, with a shorter horizon or a larger share for validation".to_string()
+        } else {
+            format!(
+                "the widest interval that they allow is level {:.0}; fit on a longer series or with a shorter horizon for more",
+                (widest + 1e-9).floor().max(1.0)
+            )
+        };
+        Err(Error::NotCalibrated {
+            asked: asked.to_string(),
+            needed: (1.0 / tail - 1.0 - 1e-9).ceil() as usize,
+            step: step + 1,
+            available: n,
+            fix,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibration(residuals: &[f64]) -> Calibration {
+        let window =
+            |r: &f64| Window { residuals: Array2::from_elem((1, 1), *r), last: vec![LastErrors::default()] };
+        let windows = residuals.iter().map(window).collect();
+        Calibration::new(&[Residuals { windows }], 1, 1, Recency::new(1))
+    }
+
+    fn nothing_recent(calibration: &Calibration) -> Recent {
+        Recent { scale: vec![calibration.spread[[0, 0]]], windows: Vec::new() }
+    }
+
+    #[test]
+    fn bounds_are_the_residuals_of_the_conformal_ranks() {
+        let residuals: Vec<f64> = (1..=99).rev().map(f64::from).collect();
+        let calibration = calibration(&residuals);
+        let mean = Array2::zeros((1, 1));
+        let recent = nothing_recent(&calibration);
+        let bound = |q, side| calibration.path(&mean, &recent, q, side, "x").unwrap()[[0, 0]];
+        // With n = 99 the rank of q is exactly 100 q.
+        assert!((bound(0.1, Side::Lower) - 10.0).abs() < 1e-9);
+        assert!((bound(0.9, Side::Upper) - 90.0).abs() < 1e-9);
+        assert!((bound(0.025, Side::Lower) - 2.0).abs() < 1e-9);
+        assert!((bound(0.975, Side::Upper) - 98.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn too_few_windows_say_how_many_are_needed() {
+        let few: Vec<f64> = (0..20).map(f64::from).collect();
+        let calibration = calibration(&few);
+        let recent = nothing_recent(&calibration);
+        let path = calibration.path(&Array2::zeros((1, 1)), &recent, 0.025, Side::Lower, "level 95");
+        let message = path.unwrap_err().to_string();
+        assert!(
+            message.contains("level 95 needs 39 calibration windows") && message.contains("has 20"),
+            "{message}"
+        );
+        assert!(message.contains("level 90"), "{message}");
+    }
+
+    #[test]
+    fn recent_scores_outweigh_those_of_the_fit() {
+        let calibration = calibration(&(1..=400).map(|i| f64::from(i) / 100.0).collect::<Vec<_>>());
+        let window = |i: i32| Array2::from_elem((1, 1), 10.0 + f64::from(i) / 100.0);
+        let recent = Recent { scale: vec![1.0], windows: (0..100).map(window).collect() };
+        let mean = Array2::zeros((1, 1));
+        let upper = |q| calibration.path(&mean, &recent, q, Side::Upper, "x").unwrap()[[0, 0]];
+        // 10 of 111 weigh the scores of the fit, all below the recent ones.
+        assert!(upper(0.5) > 10.0 && upper(0.05) < 10.0);
+        let none = Recent { windows: Vec::new(), ..recent.clone() };
+        let alone = calibration.path(&mean, &none, 0.9, Side::Upper, "x").unwrap()[[0, 0]];
+        assert!(alone < 4.0 && upper(0.9) > 10.8, "{alone} {}", upper(0.9));
+    }
+
+    #[test]
+    fn coverage_on_new_draws_is_the_level() {
+        // Skewed scores from a fixed multiplicative generator; the bounds are held against fresh ones.
+        let mut state = 7u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let u = ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+            -u.ln()
+        };
+        let residuals: Vec<f64> = (0..499).map(|_| draw()).collect();
+        let calibration = calibration(&residuals);
+        let recent = nothing_recent(&calibration);
+        let mean = Array2::zeros((1, 1));
+        let lower = calibration.path(&mean, &recent, 0.1, Side::Lower, "x").unwrap()[[0, 0]];
+        let upper = calibration.path(&mean, &recent, 0.9, Side::Upper, "x").unwrap()[[0, 0]];
+        let inside = (0..20_000).filter(|_| (lower..=upper).contains(&draw())).count();
+        let coverage = inside as f64 / 20_000.0;
+        // Three standard deviations of the coverage of a calibration set of 499.
+        assert!((coverage - 0.8).abs() < 0.055, "{coverage}");
+    }
+}

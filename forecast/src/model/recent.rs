@@ -1,0 +1,101 @@
+//! The errors just before a cutoff: a memory makes its last forecasts again and sees how they did.
+
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+
+use super::{Family, Memory, Model, Slot};
+use crate::data::Scaler;
+use crate::eval::conformal::{LastErrors, Recency, Recent};
+
+/// Steps that a memory keeps: the lookback, and those whose errors enter the intervals of a horizon.
+pub(super) fn kept_steps(lookback: usize, horizon: usize, recency: Option<&Recency>) -> usize {
+    let errors = recency.map_or(0, |recency| recency.recall + recency.scale_steps + horizon);
+    lookback.saturating_add(errors)
+}
+
+/// Errors of the last one-step forecasts, the latest first, in the units of the series; NaN where a value is
+/// missing, no rows for those that the memory does not reach. Shape `(age, channel)`, at most `most` rows.
+pub(super) fn one_step_errors(
+    family: &dyn Family,
+    slot: usize,
+    memory: &Memory,
+    scalers: &[Scaler],
+    most: usize,
+) -> Array2<f64> {
+    let n = family.recall(memory).min(most);
+    let mut errors = Array2::zeros((n, scalers.len()));
+    let mut next = Array2::zeros((1, scalers.len()));
+    for age in 0..n {
+        family.forecast(slot, memory, age + 1, next.view_mut());
+        for (channel, scaler) in scalers.iter().enumerate() {
+            let error = family.observed(memory, channel, age) - next[[0, channel]];
+            errors[[age, channel]] = error * scaler.spread;
+        }
+    }
+    errors
+}
+
+/// Sum and number of the absolute errors of the `n` steps before the last `age`, one a channel.
+pub(super) fn last_errors(errors: &Array2<f64>, age: usize, n: usize) -> Vec<LastErrors> {
+    let rows = age.min(errors.nrows())..(age + n).min(errors.nrows());
+    let part: ArrayView2<'_, f64> = errors.slice(ndarray::s![rows, ..]);
+    let of_channel = |column: ndarray::ArrayView1<'_, f64>| {
+        column.iter().filter(|error| !error.is_nan()).fold(LastErrors::default(), |last, error| LastErrors {
+            sum: last.sum + error.abs(),
+            n: last.n + 1,
+        })
+    };
+    part.columns().into_iter().map(of_channel).collect()
+}
+
+impl Model {
+    /// Steps that the memory of a state keeps.
+    pub(super) fn kept_steps(&self) -> usize {
+        kept_steps(self.lookback(), self.header().horizon, self.header().recency.as_ref())
+    }
+
+    /// What scores are multiplied by after a memory, one a channel.
+    pub(super) fn scale(&self, slot: Slot, memory: &Memory) -> Vec<f64> {
+        let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
+        let scalers = &self.parts.scalers[slot.scale];
+        let errors = one_step_errors(self.parts.family.as_ref(), slot.family, memory, scalers, n_steps);
+        self.scale_at(slot, &errors, 0)
+    }
+
+    /// What is known after a memory of the errors of the first `horizon` steps.
+    pub(super) fn recent(&self, slot: Slot, memory: &Memory, horizon: usize) -> Recent {
+        let family = self.parts.family.as_ref();
+        let scalers = &self.parts.scalers[slot.scale];
+        let Some(recency) = self.header().recency else {
+            return Recent { scale: self.scale(slot, memory), windows: Vec::new() };
+        };
+        let errors = one_step_errors(family, slot.family, memory, scalers, usize::MAX);
+        let oldest = family.recall(memory).min(recency.recall + horizon);
+        let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
+        let window = |age: usize| {
+            let scale = self.scale_at(slot, &errors, age);
+            let mut scores = Array2::zeros((horizon, scalers.len()));
+            family.forecast(slot.family, memory, age, scores.view_mut());
+            for ((step, channel), score) in scores.indexed_iter_mut() {
+                // Each step looks at the outcomes of equally many steps.
+                let is_recalled = step < age && age <= step + recency.recall;
+                let observed =
+                    if is_recalled { family.observed(memory, channel, age - 1 - step) } else { f64::NAN };
+                *score = (observed - *score) * scalers[channel].spread / scale[channel];
+            }
+            scores
+        };
+        // Collected in order, whatever the number of threads.
+        let windows = ages.into_par_iter().map(window).collect();
+        Recent { scale: self.scale_at(slot, &errors, 0), windows }
+    }
+
+    /// The running scale as it was `age` steps ago, one a channel.
+    fn scale_at(&self, slot: Slot, errors: &Array2<f64>, age: usize) -> Vec<f64> {
+        let long_run = self.parts.calibration.spread.row(slot.scale);
+        let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
+        let weights = &self.parts.calibration.long_run_weight;
+        let last = last_errors(errors, age, n_steps).into_iter().zip(weights).zip(long_run);
+        last.map(|((last, weight), long_run)| last.scale(*long_run, *weight)).collect()
+    }
+}
