@@ -131,7 +131,7 @@ fn models_are_fitted_on_their_range_at_the_cutoffs_that_refit_says() {
             })
         };
         let fit = FitOptions { horizon: Some(reach), ..options.fit.clone() };
-        let spec = ForecastOptions { horizon: reach, levels: vec![50.0], quantiles: vec![] };
+        let spec = ForecastOptions { horizon: reach, levels: vec![50.0], ..Default::default() };
         // By window, then by series.
         let mut windows: Vec<Vec<Vec<[f64; 3]>>> = Vec::new();
         let mut model = None;

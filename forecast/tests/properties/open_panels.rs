@@ -112,7 +112,7 @@ fn office_hours_have_no_missing_step_and_forecasts_skip_the_nights() {
         assert_eq!(Quality::of(&panel).season_length, 40);
 
         let model = fit(&ar(40), &panel, 16);
-        let asked = ForecastOptions { horizon: 11, levels: vec![80.0], quantiles: Vec::new() };
+        let asked = ForecastOptions { horizon: 11, levels: vec![80.0], ..Default::default() };
         let forecast = model.forecast(&panel, &asked).unwrap().remove(0);
         let told: Vec<String> =
             forecast.index.stamps().map(|stamp| forecast.index.civil(stamp).unwrap().to_string()).collect();
