@@ -11,7 +11,7 @@
     reason = "measured numbers are printed; helpers of tests outside of test functions; what fails in them is a failed test"
 )]
 
-use forecast::data::Duplicates;
+use forecast::data::{Aggregation, Duplicates};
 use forecast::eval::metrics;
 use forecast::{Band, FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
 use forecast_datasets::Dataset;
@@ -25,7 +25,7 @@ const MOST_CUTOFFS: usize = 600;
 fn read(dataset: &Dataset) -> Panel {
     let options = ReadOptions {
         target_columns: vec![dataset.target.clone()],
-        duplicates: if dataset.name == "cycling" { Duplicates::First } else { Duplicates::Error },
+        duplicates: if dataset.name == "cycling" { Duplicates::Merge(Aggregation::First) } else { Duplicates::Error },
         ..ReadOptions::default()
     };
     Panel::read_csv(&dataset.csv().unwrap(), &dataset.file, &options).unwrap()
