@@ -25,7 +25,11 @@ const MOST_CUTOFFS: usize = 600;
 fn read(dataset: &Dataset) -> Panel {
     let options = ReadOptions {
         target_columns: vec![dataset.target.clone()],
-        duplicates: if dataset.name == "cycling" { Duplicates::Merge(Aggregation::First) } else { Duplicates::Error },
+        duplicates: if dataset.name == "cycling" {
+            Duplicates::Merge(Aggregation::First)
+        } else {
+            Duplicates::Error
+        },
         ..ReadOptions::default()
     };
     Panel::read_csv(&dataset.csv().unwrap(), &dataset.file, &options).unwrap()

@@ -31,6 +31,24 @@ pub(super) fn iso(text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
+/// Reads `2024-05-31 13:45:00` and nothing else, as [`iso`] does; `date` is the last one and its days since 1970.
+pub(super) fn iso_seconds(text: &[u8], date: &mut ([u8; 10], i64)) -> Option<i64> {
+    let text: &[u8; 19] = text.try_into().ok()?;
+    let (day, clock) = text.split_first_chunk::<10>()?;
+    if day != &date.0 {
+        let (nanos, _) = iso(day)?;
+        *date = (*day, nanos / DAY);
+    }
+    let two = |at: usize| {
+        let (tens, ones) = (clock[at].wrapping_sub(b'0'), clock[at + 1].wrapping_sub(b'0'));
+        if tens < 10 && ones < 10 { i64::from(10 * tens + ones) } else { 99 }
+    };
+    let (hour, minute, second) = (two(1), two(4), two(7));
+    let is_valid = hour < 24 && minute < 60 && second < 60;
+    let has_marks = matches!(clock[0], b' ' | b'T') && clock[3] == b':' && clock[6] == b':';
+    (is_valid && has_marks).then_some(date.1 * DAY + ((hour * 60 + minute) * 60 + second) * SECOND)
+}
+
 /// Reads `31/5/2024 13:45`, `5/31/2024 1:45 PM`, `2024/5/31`, `31.05.2024 13:45:00`.
 pub(super) fn numeric(text: &[u8], order: DateOrder) -> Option<i64> {
     let ([a, b, c], rest) = parts(text)?;
@@ -170,7 +188,11 @@ mod tests {
     #[test]
     fn every_day_of_four_centuries_is_where_the_calendar_library_has_it() {
         let mut day = date(1680, 1, 1);
+        let mut last = ([0; 10], 0);
         while day < date(2260, 1, 1) {
+            let text = format!("{day} 23:45:09");
+            let expected = nanos(day.at(23, 45, 9, 0));
+            assert_eq!(iso_seconds(text.as_bytes(), &mut last), Some(expected), "{text}");
             let text = format!("{day} 13:45:09.25");
             let expected = nanos(day.at(13, 45, 9, 250_000_000));
             assert_eq!(iso(text.as_bytes()), Some((expected, &b""[..])), "{text}");
@@ -214,10 +236,15 @@ mod tests {
             "2024-01-01 1",
             "2024-01-01T",
             "1500-01-01",
+            "2024-01-01 12:00:60",
+            "2024-01-01x12:00:00",
+            "2024-01-01 12.00:00",
+            "2024-01-01 1a:00:00",
             "2024-01-01 12:00:00.",
             "2024-01-01 12:00:00.0123456789",
         ] {
             assert_eq!(iso(text.as_bytes()), None, "{text}");
+            assert_eq!(iso_seconds(text.as_bytes(), &mut ([0; 10], 0)), None, "{text}");
         }
         for text in ["31/5", "31/5/2024 25:00", "31/13/2024", "31/5/2024 13:00 PMM", "a/b/c", "31 5 2024"] {
             assert_eq!(numeric(text.as_bytes(), DateOrder::DayMonthYear), None, "{text}");

@@ -11,7 +11,7 @@ use super::time::Zone;
 const DAY: i64 = 86_400_000_000_000;
 
 /// Converts civil times of one zone; neighbours in time cost an addition.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Clock {
     /// `None` where civil times are the instants.
     zone: Option<TimeZone>,

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use super::civil::{Hint, order_hint};
 use super::columns::Parts;
-use super::frame::{Frame, Kind};
+use super::frame::{Frame, Kind, TextPart};
 use super::read::ReadOptions;
 use super::rows::Unsorted;
 use super::stamp::{self, Axis, Stamps, TextStamps};
@@ -41,6 +43,8 @@ enum StampReader {
     Stamps(Option<String>),
 }
 
+/// Rows of time stamps that one thread reads at a time.
+const ROWS_A_THREAD: usize = 1 << 15;
 const EXPECTED_INTEGER: &str = "an integer, as in the rows above";
 const EXPECTED_STAMP: &str = "a time stamp, as in the rows above";
 
@@ -122,11 +126,25 @@ impl Collector {
         let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected);
         let stamps = &mut self.stamps;
         match (&mut self.reader, frame.kind(time)?) {
-            (StampReader::Text(reader), Kind::Text) => frame.each_text(time, |row, cell| {
-                let stamp = reader.read(cell).map_err(|cell| bad(row, cell.value, cell.expected))?;
-                stamps.push(stamp);
+            (StampReader::Text(reader), Kind::Text) => {
+                let parts = frame.text_parts(time, ROWS_A_THREAD)?;
+                let read = |(start, part): &(usize, TextPart)| {
+                    let mut reader = reader.clone();
+                    let mut stamps = Vec::with_capacity(ROWS_A_THREAD);
+                    for (row, cell) in part.cells().enumerate() {
+                        let stamp = reader.read(cell);
+                        stamps.push(stamp.map_err(|cell| bad(start + row, cell.value, cell.expected))?);
+                    }
+                    Ok((reader, stamps))
+                };
+                let read: Vec<Result<_>> = parts.par_iter().map(read).collect();
+                for part in read {
+                    let (part_reader, part) = part?;
+                    stamps.extend(part);
+                    reader.join(&part_reader);
+                }
                 Ok(())
-            }),
+            }
             (StampReader::Digits, Kind::Text) => frame.each_text(time, |row, cell| {
                 let cell = cell.unwrap_or_default().trim();
                 let bad = |_| bad(row, cell.to_string(), EXPECTED_INTEGER);

@@ -14,7 +14,8 @@ use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{
     Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IpcReader,
     IpcStreamReader, IpcStreamWriter, IpcWriter, NamedFrom, NewChunkedArray, NullValues, ParquetReader,
-    ParquetWriter, PlSmallStr, PolarsError, PolarsResult, Schema, SerReader, SerWriter, Series, TimeUnit,
+    ParquetWriter, PlSmallStr, PolarsError, PolarsResult, Schema, SerReader, SerWriter, Series,
+    StringChunked, TimeUnit,
 };
 
 use super::cells::{Cells, encode_json, encode_json_lines};
@@ -102,7 +103,6 @@ impl TextColumns {
         let markers = (attempt == Attempt::NumbersOrMarkers).then_some(NullValues::AllColumns(markers));
         let options = CsvReadOptions::default()
             .with_has_header(false)
-            .with_rechunk(true)
             .with_schema(Some(Arc::new(self.schema(attempt))))
             .with_columns(wanted)
             .map_parse_options(|parse| {
@@ -294,6 +294,14 @@ impl Frame {
         text.iter().enumerate().try_for_each(|(row, cell)| each(row, cell))
     }
 
+    /// A column of text in parts of at most `n_rows`, each with its first row; nothing is copied.
+    pub(crate) fn text_parts(&self, name: &str, n_rows: usize) -> Result<Vec<(usize, TextPart)>> {
+        let series = self.cast(name, &DataType::String)?;
+        let text = series.str().map_err(internal)?;
+        let starts = (0..text.len()).step_by(n_rows.max(1));
+        Ok(starts.map(|start| (start, TextPart(text.slice(start as i64, n_rows)))).collect())
+    }
+
     /// Calls `each` with the text of a cell, empty if it is missing, and how many neighbours hold the same, in
     /// order; neighbours may be told apart although they are equal.
     pub(crate) fn each_run(&self, name: &str, mut each: impl FnMut(&str, usize)) -> Result<()> {
@@ -350,6 +358,16 @@ impl Frame {
             row += part.len();
         }
         Ok(Ok(()))
+    }
+}
+
+/// Some cells of a column of text.
+#[derive(Debug)]
+pub(crate) struct TextPart(StringChunked);
+
+impl TextPart {
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Option<&str>> {
+        self.0.iter()
     }
 }
 

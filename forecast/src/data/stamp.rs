@@ -5,7 +5,7 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::{DateTimeParser, Pieces, PiecesOffset};
 use jiff::tz::{Offset, TimeZone};
 
-use super::civil::{DateOrder, Hint, iso, numeric, order_hint};
+use super::civil::{DateOrder, Hint, iso, iso_seconds, numeric, order_hint};
 use super::clock::{Clock, NoInstant};
 use super::time::{Zone, format_stamp};
 use crate::{Error, Result};
@@ -80,11 +80,13 @@ enum Layout {
 }
 
 /// Reads stamps one cell at a time; the first cells decide how they are written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TextStamps {
     zone: Option<Zone>,
     layout: Layout,
     clock: Clock,
+    /// The date of the last cell, and its days since 1970: neighbours share it.
+    last_date: ([u8; 10], i64),
     first_offset: Option<Offset>,
     offsets_change: bool,
 }
@@ -106,7 +108,14 @@ impl TextStamps {
             None => layout_of(sample)?,
         };
         let clock = Clock::new(zone.as_ref().unwrap_or(&Zone::Local));
-        Ok(TextStamps { zone, layout, clock, first_offset: None, offsets_change: false })
+        Ok(TextStamps {
+            zone,
+            layout,
+            clock,
+            last_date: ([0; 10], 0),
+            first_offset: None,
+            offsets_change: false,
+        })
     }
 
     /// The stamp of the next cell.
@@ -115,6 +124,9 @@ impl TextStamps {
         let bad = |expected| BadCell { value: text.to_string(), expected };
         match &self.layout {
             Layout::Local => {
+                if let Some(civil) = iso_seconds(text.as_bytes(), &mut self.last_date) {
+                    return self.clock.instant(civil).map_err(|error| bad(expected_of(error)));
+                }
                 if let Some((civil, b"")) = iso(text.as_bytes()) {
                     return self.clock.instant(civil).map_err(|error| bad(expected_of(error)));
                 }
@@ -157,6 +169,13 @@ impl TextStamps {
     fn at_offset(&mut self, civil: i64, offset: Offset) -> Option<i64> {
         self.offsets_change |= *self.first_offset.get_or_insert(offset) != offset;
         civil.checked_sub(i64::from(offset.seconds()) * 1_000_000_000)
+    }
+
+    /// Takes over what a copy of this reader saw in later cells.
+    pub(crate) fn join(&mut self, later: &Self) {
+        self.offsets_change |=
+            later.offsets_change || later.first_offset != self.first_offset.or(later.first_offset);
+        self.first_offset = self.first_offset.or(later.first_offset);
     }
 
     /// What the stamps mean, with the zone that they imply where the user named none.
