@@ -185,6 +185,7 @@ impl BatchOptions {
             ("quantiles", json!(forecast.quantiles)),
             ("validation", json!(fit.validation)),
             ("scaling", json!(fit.scaling)),
+            ("calibration windows", json!(fit.calibration_windows)),
             ("season length", json!(fit.season_length)),
             ("refit", json!(fit.refit)),
             ("seed", json!(fit.seed)),

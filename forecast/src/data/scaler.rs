@@ -147,7 +147,7 @@ fn mean_of(values: &[f64]) -> f64 {
 
 /// Sorts numbers without NaN.
 pub(crate) fn sorted(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     values
 }
 

@@ -57,6 +57,9 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// True if a memory from outside has this family's shape.
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool;
 
+    /// The rule of a family that forecasts each channel from its last steps alone.
+    fn lag_rule(&self) -> Option<&dyn LagRule>;
+
     /// Everything that was learned.
     fn tensors(&self) -> Tensors;
 
@@ -163,6 +166,10 @@ impl<R: LagRule> Family for R {
     fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
         let Memory::Lags(lags) = memory;
         lags.observed(channel, age)
+    }
+
+    fn lag_rule(&self) -> Option<&dyn LagRule> {
+        Some(self)
     }
 
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {

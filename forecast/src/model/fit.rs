@@ -24,6 +24,7 @@ const SHORTEST_HISTORY: usize = 336;
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
 /// | `refit` | yes | fit the final coefficients on all steps, the validation range included | |
 /// | `seed` | 1 | seed of every random choice, stored with the model; the families so far make none | |
+/// | `calibration_windows` | 500 of the validation range and of each earlier block | windows of each series that intervals are calibrated on, together | at least 1 |
 /// | `unit` | none | unit of the values, for charts | |
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitOptions {
@@ -42,6 +43,8 @@ pub struct FitOptions {
     pub refit: bool,
     /// Seed of every random choice, stored with the model; the families so far make none.
     pub seed: u64,
+    /// Windows of each series that intervals are calibrated on, together; level 99 needs 199 of them.
+    pub calibration_windows: Option<usize>,
     /// Unit of the values, for charts; empty if not known.
     pub unit: String,
 }
@@ -55,6 +58,7 @@ impl Default for FitOptions {
             season_length: None,
             refit: true,
             seed: 1,
+            calibration_windows: None,
             unit: String::new(),
         }
     }
@@ -90,7 +94,11 @@ impl FitOptions {
         if let Some(share) = self.validation.filter(|share| !(*share > 0.0 && *share < 1.0)) {
             return Err(Error::option("validation", share, "it must lie between 0 and 1, both excluded"));
         }
-        for (field, value) in [("horizon", self.horizon), ("season_length", self.season_length)] {
+        for (field, value) in [
+            ("horizon", self.horizon),
+            ("season_length", self.season_length),
+            ("calibration_windows", self.calibration_windows),
+        ] {
             value.map_or(Ok(1), |value| check_count(field, value))?;
         }
         Ok(())

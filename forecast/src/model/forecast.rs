@@ -269,6 +269,7 @@ impl Model {
         options: &ForecastOptions,
     ) -> Result<(Vec<Interval>, Vec<QuantilePath>)> {
         let calibration = &self.parts.calibration;
+        let recent = &recent.sorted();
         let interval = |level: &f64| {
             let asked = format!("level {level}");
             let (lower, upper) = match options.band {

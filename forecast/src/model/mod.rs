@@ -8,6 +8,7 @@ mod family;
 mod fit;
 mod forecast;
 mod header;
+mod lag_windows;
 mod lags;
 mod plan;
 mod recent;

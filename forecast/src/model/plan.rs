@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) horizon: usize,
     pub(super) season_length: usize,
     pub(super) recency: Recency,
+    /// Windows that a range of one series is calibrated on, at most.
+    most_windows: usize,
 }
 
 impl Plan {
@@ -43,7 +45,8 @@ impl Plan {
             let longest = seasons.filter(|season| *season <= LONGEST_DEFAULT_HORIZON).max();
             longest.unwrap_or(0).max(SHORTEST_DEFAULT_HORIZON).min(fits.max(1))
         });
-        Ok(Plan { config, horizon, season_length, recency: Recency::new(season_length) })
+        let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
+        Ok(Plan { config, horizon, season_length, recency: Recency::new(season_length), most_windows })
     }
 
     /// Where the validation range of each series begins.
@@ -84,7 +87,7 @@ impl Plan {
         // The first window of a short series reaches into the validation range.
         let cut = range.start.max(self.config.lookback()).min(end);
         // A stride that shares no factor with the season visits all of its phases.
-        let fewest = (end - cut).div_ceil(MOST_WINDOWS).max(1);
+        let fewest = (end - cut).div_ceil(self.most_windows).max(1);
         let stride = (fewest..).find(|s| gcd(*s, self.season_length) == 1).unwrap_or(fewest);
         (cut..end).step_by(stride)
     }

@@ -8,11 +8,15 @@ use rayon::prelude::*;
 use super::Family;
 use super::family::prime;
 use super::fit::FitReport;
+use super::lag_windows::LagWindows;
 use super::plan::Plan;
 use super::recent::{last_errors, one_step_errors};
 use crate::data::{Panel, Scaler, Series};
 use crate::eval::conformal::{Residuals, Window};
 use crate::eval::metrics;
+
+/// Windows that are worth a thread.
+const FEWEST_A_THREAD: usize = 64;
 
 impl Plan {
     /// Label minus forecast, in the units of the series, of the windows whose labels lie in the range of their
@@ -28,7 +32,12 @@ impl Plan {
         let residuals = |((slot, series), range): ((usize, &Series), &Range<usize>)| {
             let family_slot = if self.config.is_shared() { 0 } else { slot };
             let cutoffs: Vec<usize> = self.cutoffs(range).collect();
-            let windows = cutoffs.into_par_iter().map(|cutoff| {
+            let shape = (self.horizon, self.recency.scale_steps);
+            let lags = LagWindows::new(family, family_slot, series, &scalers[slot], &cutoffs, shape);
+            let windows = cutoffs.into_par_iter().with_min_len(FEWEST_A_THREAD).map(|cutoff| {
+                if let Some(window) = lags.as_ref().and_then(|lags| lags.window(series, cutoff)) {
+                    return window;
+                }
                 let history = series.slice(0..cutoff);
                 let (memory, _) = prime(family, family_slot, &history, &scalers[slot], kept);
                 let mut forecast = Array2::zeros((self.horizon, scalers[slot].len()));

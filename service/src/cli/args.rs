@@ -156,6 +156,9 @@ pub(crate) struct FittingArguments {
     /// Share of the steps that intervals are calibrated on [default: a year, 0.2 to 0.4].
     #[arg(long, value_name = "SHARE")]
     pub(crate) validation: Option<f64>,
+    /// Windows of each series that intervals are calibrated on [default: up to 2500; of batch 200].
+    #[arg(long, value_name = "N")]
+    pub(crate) calibration_windows: Option<usize>,
     /// How series are scaled: standard, robust, min-max or none.
     #[arg(long, default_value = "standard")]
     pub(crate) scaling: String,

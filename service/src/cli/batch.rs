@@ -10,6 +10,9 @@ use super::console::Console;
 use super::failure::Failure;
 use super::{input, output};
 
+/// Windows that the intervals of a series are calibrated on: enough for level 99, and quick for many series.
+const CALIBRATION_WINDOWS: usize = 200;
+
 pub(crate) fn run(arguments: &BatchArguments, console: &Console) -> Result<(), Failure> {
     output::check_table(Some(&arguments.output), arguments.format.as_deref())?;
     let errors = arguments.errors.clone().unwrap_or_else(|| batch::errors_beside(&arguments.output));
@@ -45,6 +48,8 @@ fn options(arguments: &BatchArguments) -> Result<BatchOptions, Failure> {
     let models =
         arguments.model.iter().map(|name| ModelConfig::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let limit = arguments.memory_limit.as_deref().map(str::parse::<MemoryLimit>).transpose()?;
+    let mut fit = input::fit_options(&arguments.fitting, None, "")?;
+    fit.calibration_windows.get_or_insert(CALIBRATION_WINDOWS);
     Ok(BatchOptions {
         models: input::configs(models, &arguments.fitting)?,
         forecast: ForecastOptions {
@@ -53,7 +58,7 @@ fn options(arguments: &BatchArguments) -> Result<BatchOptions, Failure> {
             quantiles: arguments.quantiles.clone(),
             ..ForecastOptions::default()
         },
-        fit: input::fit_options(&arguments.fitting, None, "")?,
+        fit,
         read: input::read_options(&arguments.input)?,
         format: output::format(Some(&arguments.output), arguments.format.as_deref())?,
         errors: arguments.errors.clone(),

@@ -207,6 +207,7 @@ pub(crate) fn fit_options(
     Ok(FitOptions {
         horizon,
         validation: fitting.validation,
+        calibration_windows: fitting.calibration_windows,
         scaling: fitting.scaling.parse::<Scaling>()?,
         season_length: fitting.season_length,
         refit: !fitting.no_refit,

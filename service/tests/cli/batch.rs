@@ -27,7 +27,7 @@ fn every_series_has_the_numbers_of_fit_and_forecast_for_it_alone() {
         for model in ["seasonal-naive", "ar --order 24"] {
             folder
                 .run(&format!(
-                    "fit --model {model} --season-length 24 --horizon 12 one.parquet -o one.longcast"
+                    "fit --model {model} --calibration-windows 200 --season-length 24 --horizon 12 one.parquet -o one.longcast"
                 ))
                 .succeeded();
             folder.run("forecast one.longcast --horizon 12 --level 80,90 -o one.csv").succeeded();
@@ -151,7 +151,7 @@ fn channels_are_named_as_forecast_names_them() {
     let rows = hours.iter().enumerate().map(|(at, stamp)| format!("{stamp},{},{}\n", at % 24, at % 12));
     folder.write("wide.csv", format!("ds,north,south\n{}", rows.collect::<String>()));
     folder.run("batch wide.csv --horizon 12 --season-length 24 --level 80 -o batch.csv").succeeded();
-    let fit = "fit wide.csv --model seasonal-naive --horizon 12 --season-length 24 -o wide.longcast";
+    let fit = "fit wide.csv --model seasonal-naive --calibration-windows 200 --horizon 12 --season-length 24 -o wide.longcast";
     folder.run(fit).succeeded();
     folder.run("forecast wide.longcast --horizon 12 --level 80 -o forecast.csv").succeeded();
     assert_eq!(folder.read("batch.csv"), folder.read("forecast.csv"));

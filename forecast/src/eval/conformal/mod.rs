@@ -20,13 +20,15 @@ mod residuals;
 mod running;
 mod tracker;
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, Array3};
 
 use crate::{Error, Result};
 use mixture::Mixture;
 pub(crate) use paths::Paths;
 pub use rearrange::rearrange;
-pub(crate) use recency::{LastErrors, Recency, Recent};
+pub(crate) use recency::{LastErrors, Recency, Recent, SortedRecent};
 pub(crate) use residuals::{Residuals, Window};
 pub(crate) use tracker::Tracker;
 
@@ -57,7 +59,7 @@ pub(crate) enum Side {
 /// Sorted scores of one step, or of paths up to one, and channel.
 pub(super) struct Sample<'a> {
     training: &'a [f64],
-    recent: Vec<f64>,
+    recent: Cow<'a, [f64]>,
     training_weight: f64,
     /// 2 for bounds with a tail each, 1 for bands.
     n_tails: f64,
@@ -69,16 +71,16 @@ impl Calibration {
     pub(crate) fn path(
         &self,
         mean: &Array2<f64>,
-        recent: &Recent,
+        recent: &SortedRecent<'_>,
         q: f64,
         side: Side,
         asked: &str,
     ) -> Result<Array2<f64>> {
         let mut path = mean.clone();
         for ((step, channel), value) in path.indexed_iter_mut() {
-            let scores = recent.windows.iter().map(|window| window[[step, channel]]);
-            let sample = self.sample(self.scores.slice(ndarray::s![channel, step, ..]), scores, 2.0);
-            *value += sample.score(q, side, step, asked)? * recent.scale[channel];
+            let training = self.scores.slice(ndarray::s![channel, step, ..]);
+            let sample = self.sample(training, recent.scores(step, channel).into(), 2.0);
+            *value += sample.score(q, side, step, asked)? * recent.recent.scale[channel];
         }
         Ok(path)
     }
@@ -91,7 +93,7 @@ impl Calibration {
     pub(crate) fn band(
         &self,
         mean: &Array2<f64>,
-        recent: &Recent,
+        recent: &SortedRecent<'_>,
         level: f64,
         asked: &str,
     ) -> Result<(Array2<f64>, Array2<f64>)> {
@@ -102,11 +104,13 @@ impl Calibration {
         let (mut lower, mut upper) = (mean.clone(), mean.clone());
         let Some(last) = mean.nrows().checked_sub(1) else { return Ok((lower, upper)) };
         for channel in 0..mean.ncols() {
+            let recent = recent.recent;
             let scores = recent.windows.iter().map(|window| {
                 let path = window.column(channel);
                 paths.score(channel, path.iter().take(last + 1).copied())
             });
-            let sample = self.sample(paths.scores.slice(ndarray::s![channel, last, ..]), scores, 1.0);
+            let scores = crate::data::sorted(scores.filter(|score| score.is_finite()).collect());
+            let sample = self.sample(paths.scores.slice(ndarray::s![channel, last, ..]), scores.into(), 1.0);
             let score = sample.score(level, Side::Upper, last, asked)? * recent.scale[channel];
             for step in 0..=last {
                 lower[[step, channel]] -= score * paths.reach[[channel, step, 0]];
@@ -124,11 +128,10 @@ impl Calibration {
     fn sample<'a>(
         &self,
         training: ndarray::ArrayView1<'a, f64>,
-        recent: impl Iterator<Item = f64>,
+        recent: Cow<'a, [f64]>,
         n_tails: f64,
     ) -> Sample<'a> {
         let training = observed(training);
-        let recent = crate::data::sorted(recent.filter(|score| score.is_finite()).collect());
         let weight = |recency: &Recency| recency.training_weight(training.len(), recent.len());
         let training_weight = self.recency.as_ref().map_or(1.0, weight);
         Sample { training, recent, training_weight, n_tails }
@@ -204,7 +207,7 @@ mod tests {
         let calibration = calibration(&residuals);
         let mean = Array2::zeros((1, 1));
         let recent = nothing_recent(&calibration);
-        let bound = |q, side| calibration.path(&mean, &recent, q, side, "x").unwrap()[[0, 0]];
+        let bound = |q, side| calibration.path(&mean, &recent.sorted(), q, side, "x").unwrap()[[0, 0]];
         // With n = 99 the rank of q is exactly 100 q.
         assert!((bound(0.1, Side::Lower) - 10.0).abs() < 1e-9);
         assert!((bound(0.9, Side::Upper) - 90.0).abs() < 1e-9);
@@ -217,7 +220,7 @@ mod tests {
         let few: Vec<f64> = (0..20).map(f64::from).collect();
         let calibration = calibration(&few);
         let recent = nothing_recent(&calibration);
-        let path = calibration.path(&Array2::zeros((1, 1)), &recent, 0.025, Side::Lower, "level 95");
+        let path = calibration.path(&Array2::zeros((1, 1)), &recent.sorted(), 0.025, Side::Lower, "level 95");
         let message = path.unwrap_err().to_string();
         assert!(
             message.contains("level 95 needs 39 calibration windows") && message.contains("has 20"),
@@ -232,11 +235,11 @@ mod tests {
         let window = |i: i32| Array2::from_elem((1, 1), 10.0 + f64::from(i) / 100.0);
         let recent = Recent { scale: vec![1.0], windows: (0..100).map(window).collect() };
         let mean = Array2::zeros((1, 1));
-        let upper = |q| calibration.path(&mean, &recent, q, Side::Upper, "x").unwrap()[[0, 0]];
+        let upper = |q| calibration.path(&mean, &recent.sorted(), q, Side::Upper, "x").unwrap()[[0, 0]];
         // 10 of 111 weigh the scores of the fit, all below the recent ones.
         assert!(upper(0.5) > 10.0 && upper(0.05) < 10.0);
         let none = Recent { windows: Vec::new(), ..recent.clone() };
-        let alone = calibration.path(&mean, &none, 0.9, Side::Upper, "x").unwrap()[[0, 0]];
+        let alone = calibration.path(&mean, &none.sorted(), 0.9, Side::Upper, "x").unwrap()[[0, 0]];
         assert!(alone < 4.0 && upper(0.9) > 10.8, "{alone} {}", upper(0.9));
     }
 
@@ -253,8 +256,8 @@ mod tests {
         let calibration = calibration(&residuals);
         let recent = nothing_recent(&calibration);
         let mean = Array2::zeros((1, 1));
-        let lower = calibration.path(&mean, &recent, 0.1, Side::Lower, "x").unwrap()[[0, 0]];
-        let upper = calibration.path(&mean, &recent, 0.9, Side::Upper, "x").unwrap()[[0, 0]];
+        let lower = calibration.path(&mean, &recent.sorted(), 0.1, Side::Lower, "x").unwrap()[[0, 0]];
+        let upper = calibration.path(&mean, &recent.sorted(), 0.9, Side::Upper, "x").unwrap()[[0, 0]];
         let inside = (0..20_000).filter(|_| (lower..=upper).contains(&draw())).count();
         let coverage = inside as f64 / 20_000.0;
         // Three standard deviations of the coverage of a calibration set of 499.

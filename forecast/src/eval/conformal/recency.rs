@@ -43,6 +43,36 @@ pub(crate) struct Recent {
     pub(crate) windows: Vec<Array2<f64>>,
 }
 
+/// The same with the scores of each step and channel sorted, for any number of bounds.
+#[derive(Debug)]
+pub(crate) struct SortedRecent<'a> {
+    pub(crate) recent: &'a Recent,
+    /// By step, then by channel; those that are numbers.
+    sorted: Vec<Vec<f64>>,
+    n_channels: usize,
+}
+
+impl Recent {
+    /// Sorts the scores of each step and channel.
+    pub(crate) fn sorted(&self) -> SortedRecent<'_> {
+        let (horizon, n_channels) = self.windows.first().map_or((0, 0), Array2::dim);
+        let sorted = (0..horizon * n_channels).map(|i| {
+            let at = [i / n_channels, i % n_channels];
+            crate::data::sorted(
+                self.windows.iter().map(|w| w[at]).filter(|score| score.is_finite()).collect(),
+            )
+        });
+        SortedRecent { recent: self, sorted: sorted.collect(), n_channels }
+    }
+}
+
+impl SortedRecent<'_> {
+    /// The sorted scores of one step and channel.
+    pub(crate) fn scores(&self, step: usize, channel: usize) -> &[f64] {
+        self.sorted.get(step * self.n_channels + channel).map_or(&[], Vec::as_slice)
+    }
+}
+
 impl LastErrors {
     /// The running scale: the mean of the last errors, in which the long-run mean counts as `weight` of them; with
     /// infinite weight the long-run mean alone.

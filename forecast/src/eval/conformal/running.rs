@@ -53,13 +53,16 @@ fn interval_score(
             }
         }
     }
-    scored.sort_by(|a, b| a.0.total_cmp(&b.0));
     let n = scored.len();
-    let tail = ((ALPHA / 2.0 * (n + 1) as f64) as usize).max(1);
-    let (Some((lower, _)), Some((upper, _))) = (scored.get(tail - 1), scored.get(n.saturating_sub(tail)))
-    else {
+    if n == 0 {
         return 0.0;
-    };
+    }
+    let tail = ((ALPHA / 2.0 * (n + 1) as f64) as usize).clamp(1, n);
+    let mut sizes: Vec<f64> = scored.iter().map(|(score, _)| *score).collect();
+    let (_, lower, _) = sizes.select_nth_unstable_by(tail - 1, f64::total_cmp);
+    let lower = *lower;
+    let (_, upper, _) = sizes.select_nth_unstable_by(n - tail, f64::total_cmp);
+    let upper = *upper;
     let one = |(score, scale): &(f64, f64)| {
         let miss = (lower - score).max(0.0) + (score - upper).max(0.0);
         scale * (upper - lower + 2.0 / ALPHA * miss)
