@@ -47,7 +47,8 @@ pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
     }
 }
 
-fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
+/// How to read a file.
+pub(crate) fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
     Ok(ReadOptions {
         id_column: input.id_col.clone(),
         time_column: input.time_col.clone(),
@@ -87,7 +88,8 @@ pub(crate) fn configs(
     Ok(configs)
 }
 
-fn set_where_known(
+/// The configurations with a setting changed in all that have one of `keys`; an error if none has.
+pub(crate) fn set_where_known(
     configs: Vec<ModelConfig>,
     keys: &[&str],
     value: &str,

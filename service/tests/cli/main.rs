@@ -6,6 +6,7 @@
 #[path = "../run/mod.rs"]
 mod run;
 
+mod bench;
 mod charts;
 mod commands;
 mod demo;
