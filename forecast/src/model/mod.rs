@@ -27,7 +27,7 @@ use crate::{Error, Result};
 pub use adaptive::{Adaptive, AdaptiveOptions};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
-pub(crate) use family::{Family, LagRule, Memory, Training};
+pub(crate) use family::{Family, LagRule, Memory, Training, prime};
 pub use fit::{FitOptions, FitReport, Fitted};
 pub use forecast::{Band, Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};

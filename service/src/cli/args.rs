@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Forecasts fine-grained time series: seconds, minutes, hours.
@@ -43,6 +43,9 @@ pub(crate) enum Command {
         after_help = "Example: longcast batch load.csv --model seasonal-naive,ar --level 80,95 -o all.parquet"
     )]
     Batch(BatchArguments),
+    /// Score models by a protocol of the literature.
+    #[command(after_help = "Example: longcast bench ltsf --data electricity --horizons 24,168")]
+    Bench(BenchArguments),
     /// Draw a chart to a PNG file.
     #[command(after_help = "Example: longcast plot coefficients load.longcast -o lags.png")]
     Plot(PlotArguments),
@@ -336,6 +339,91 @@ pub(crate) struct BatchArguments {
     pub(crate) fitting: FittingArguments,
     #[command(flatten)]
     pub(crate) input: InputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    #[command(subcommand)]
+    pub(crate) protocol: Protocol,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Protocol {
+    /// Long horizons: fitted on the training range, scored on every window of the test range, on scaled values.
+    #[command(
+        after_help = "Example: longcast bench ltsf --data electricity --horizons 24,168\nWith ETTh1.csv at hand: longcast bench ltsf --data ETTh1 --horizons 96,192,336,720 --json rows.json"
+    )]
+    Ltsf(LtsfArguments),
+}
+
+// The flag that is global elsewhere: here `--json` takes a file, as benchmarks are wont to.
+#[derive(Debug, Args)]
+#[command(arg = clap::Arg::new("json").long("json-stdout").action(clap::ArgAction::SetTrue).help(
+    "Results as JSON on standard output; the same as longcast --json bench ltsf"
+))]
+pub(crate) struct LtsfArguments {
+    /// Files, or names such as ETTh1: ETTh1.csv is looked for in the working folder, data and datasets, then
+    /// among the bundled data sets.
+    #[arg(long, value_name = "DATA,...", value_delimiter = ',', required = true)]
+    pub(crate) data: Vec<String>,
+    /// The folder to look for named data in, in place of those [default: also that of LONGCAST_DATA].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Steps ahead, each scored on its own windows.
+    #[arg(long, value_name = "HORIZON,...", value_delimiter = ',', default_value = "96,192,336,720")]
+    pub(crate) horizons: Vec<usize>,
+    /// The models; naive, seasonal-naive and window-mean always stand beside them.
+    #[arg(long, value_name = "MODEL,...", value_delimiter = ',', default_value = "ar")]
+    pub(crate) models: Vec<String>,
+    /// M: all channels, S: the target alone; or both.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "M,S",
+        value_delimiter = ',',
+        ignore_case = true,
+        default_value = "M"
+    )]
+    pub(crate) features: Vec<Features>,
+    /// The channel of --features S [default: OT, else the last].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) target: Option<String>,
+    /// ett: 12, 4 and 4 months of 30 days; or the shares of training and validation [default: ett for files
+    /// named ETTh or ETTm, else 0.7,0.1].
+    #[arg(long, value_name = "SPLIT")]
+    pub(crate) split: Option<String>,
+    /// Steps that the models of --models look back; of ar its order [default: each model's own, 336 for
+    /// window-mean].
+    #[arg(long, visible_aliases = ["input-size", "context-length", "seq-len"])]
+    pub(crate) lookback: Option<usize>,
+    /// Steps of one season [default: a day].
+    #[arg(long)]
+    pub(crate) season_length: Option<usize>,
+    /// Write the results to this file as JSON, a row for each model and horizon.
+    #[arg(id = "rows", long = "json", value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+}
+
+/// Which channels are forecast, by the literature's letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Features {
+    /// All channels.
+    #[value(name = "M", alias = "multivariate")]
+    Multivariate,
+    /// The target alone.
+    #[value(name = "S", alias = "univariate")]
+    Univariate,
+}
+
+impl Features {
+    pub(crate) fn letter(self) -> &'static str {
+        match self {
+            Features::Multivariate => "M",
+            Features::Univariate => "S",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -149,7 +149,8 @@ pub(crate) fn configs(
     Ok(configs)
 }
 
-fn set_where_known(
+/// The configurations with a setting changed in all that have one of `keys`; an error if none has.
+pub(crate) fn set_where_known(
     configs: Vec<ModelConfig>,
     keys: &[&str],
     value: &str,

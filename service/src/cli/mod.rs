@@ -5,6 +5,8 @@ mod backtest;
 mod backtest_charts;
 mod backtest_rows;
 mod batch;
+mod bench;
+mod bench_data;
 mod charts;
 mod client;
 mod console;
@@ -16,6 +18,7 @@ mod forecast;
 mod input;
 mod inspect;
 mod leaderboard;
+mod memory;
 mod output;
 mod plot;
 mod sample_chart;
@@ -33,8 +36,7 @@ use failure::Failure;
 pub(crate) fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // The call did not parse, so whether JSON was asked for has to be read from it directly.
-        Err(error) => return console::show_usage(&error, std::env::args().any(|word| word == "--json")),
+        Err(error) => return console::show_usage(&error, asks_for_json(std::env::args())),
     };
     quiet_readers();
     let console = Console::new(arguments.json);
@@ -42,6 +44,15 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => console.fail(&failure),
     }
+}
+
+/// A call that did not parse has to be read directly; behind `bench ltsf`, `--json` takes a file.
+fn asks_for_json(words: impl Iterator<Item = String>) -> bool {
+    let mut is_file = false;
+    words.into_iter().any(|word| {
+        is_file |= word == "ltsf";
+        word == "--json-stdout" || (word == "--json" && !is_file)
+    })
 }
 
 fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
@@ -55,6 +66,7 @@ fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
         Command::Forecast(arguments) => forecast::run(arguments, console),
         Command::Backtest(arguments) => backtest::run(arguments, console),
         Command::Batch(arguments) => batch::run(arguments, console),
+        Command::Bench(arguments) => bench::run(arguments, console),
         Command::Plot(arguments) => plot::run(arguments, console),
         Command::Serve(arguments) => serve::run(arguments, console),
         Command::Demo(arguments) => demo::run(arguments, console),

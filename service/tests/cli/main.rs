@@ -8,6 +8,7 @@ mod run;
 
 mod backtests;
 mod batch;
+mod bench;
 mod charts;
 mod commands;
 mod demo;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::{Folder, Table, bits, check_picture};
 
 /// Every command, as it is typed before `--help`.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "data",
     "data list",
     "data show",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 20] = [
     "forecast",
     "backtest",
     "batch",
+    "bench",
+    "bench ltsf",
     "plot",
     "plot forecast",
     "plot coefficients",
@@ -180,6 +182,7 @@ fn the_help_lists_exactly_the_commands_that_are_tested_here() {
     };
     let mut all = listed("");
     all.extend(listed("data"));
+    all.extend(listed("bench"));
     all.extend(listed("plot"));
     all.sort_unstable();
     let mut tested = COMMANDS.to_vec();

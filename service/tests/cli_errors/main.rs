@@ -7,6 +7,7 @@
 mod run;
 
 mod batch;
+mod bench;
 mod calls;
 mod data;
 mod interrupts;

@@ -47,6 +47,7 @@ pub(crate) fn command(folder: &Folder, arguments: &str) -> Command {
         .args(arguments.split_whitespace())
         .current_dir(folder.path())
         .env_remove("RUST_LOG")
+        .env_remove("LONGCAST_DATA")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -1,0 +1,286 @@
+//! The protocol for one series: split and scaled once, then scored with any number of models.
+
+use std::time::Instant;
+
+use super::ranges;
+use super::windows::Sums;
+use crate::baseline::WindowMeanConfig;
+use crate::data::{Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
+use crate::model::{ModelConfig, Shape, Training, check_count};
+use crate::{Error, Result};
+
+/// What the window mean looks back by default: two weeks of hours, as the literature's linear models do.
+const WINDOW_MEAN_LOOKBACK: usize = 336;
+
+/// What to score.
+///
+/// | field | default | meaning | range |
+/// |---|---|---|---|
+/// | `horizons` | 96, 192, 336, 720 | steps ahead | at least 1, at most the test range |
+/// | `split` | 0.7 / 0.1 / 0.2 | training, validation and test ranges; shares of training and test are rounded down, as in the literature's code | |
+/// | `season_length` | a day, else the shortest usual season, that the training range holds twice | steps of one season | at least 1 |
+#[derive(Debug, Clone, PartialEq)]
+pub struct LtsfOptions {
+    /// Steps ahead; each is scored on its own windows.
+    pub horizons: Vec<usize>,
+    /// Training, validation and test ranges. No family is fitted on the validation range.
+    pub split: SplitRule,
+    /// Steps of one season, for seasonal naive and for defaults of other families.
+    pub season_length: Option<usize>,
+}
+
+impl Default for LtsfOptions {
+    fn default() -> Self {
+        LtsfOptions {
+            horizons: vec![96, 192, 336, 720],
+            split: SplitRule::Ratio { train: 0.7, validation: 0.1 },
+            season_length: None,
+        }
+    }
+}
+
+/// How one model did at one horizon.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LtsfScore {
+    /// The name of the family.
+    pub model: String,
+    /// Steps ahead.
+    pub horizon: usize,
+    /// Mean squared error on scaled values.
+    pub mse: f64,
+    /// Mean absolute error on scaled values.
+    pub mae: f64,
+    /// Windows that were scored: all there are.
+    pub n_windows: usize,
+    /// Labels of these windows that are missing, and count nowhere.
+    pub n_missing: usize,
+    /// Steps that the model looks back.
+    pub lookback: usize,
+    /// Numbers that the model learned.
+    pub n_parameters: usize,
+    /// Seconds of fitting; one fit serves all horizons.
+    pub fit_seconds: f64,
+}
+
+/// One series, split and scaled, on which any number of models are scored.
+#[derive(Debug, Clone)]
+pub struct Ltsf {
+    pub(super) channels: Vec<String>,
+    /// In the units of the data, up to the end of the test range.
+    series: Series,
+    pub(super) scaled: Series,
+    pub(super) split: Split,
+    /// Ascending, each once.
+    pub(super) horizons: Vec<usize>,
+    shape: Shape,
+}
+
+impl Ltsf {
+    /// The series of a panel, ready for [`Ltsf::score`].
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if the panel has several series or horizons, split or season are out of range,
+    /// [`Error::AllMissing`] if a channel has no value to scale by or the test range none to score.
+    ///
+    /// # Example
+    /// ```
+    /// use forecast::eval::{Ltsf, LtsfOptions};
+    /// use forecast::{ModelConfig, Panel, ReadOptions};
+    /// let rows: String = (0..100).map(|i| format!("{i},{}\n", i % 2)).collect();
+    /// let panel = Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "t.csv", &ReadOptions::default())?;
+    /// let options = LtsfOptions { horizons: vec![4], season_length: Some(2), ..LtsfOptions::default() };
+    /// let ltsf = Ltsf::new(&panel, &options)?;
+    /// let [naive] = &ltsf.score(&ModelConfig::parse("naive")?)?[..] else { panic!() };
+    /// assert_eq!((naive.n_windows, naive.mse, naive.mae), (17, 2.0, 1.0)); // half of the steps are off by 2
+    /// assert!(Ltsf::new(&panel, &LtsfOptions { horizons: vec![21], ..options }).is_err()); // 20 steps to test
+    /// # Ok::<(), forecast::Error>(())
+    /// ```
+    pub fn new(panel: &Panel, options: &LtsfOptions) -> Result<Self> {
+        let [series] = panel.series() else {
+            let found = format!("{} series", panel.series().len());
+            let rule = "the protocol scores one series; make its parts the columns of a wide table";
+            return Err(Error::option("data", found, rule));
+        };
+        let split = ranges::split(series, options.split)?;
+        let horizons = ranges::horizons(&options.horizons, series.id(), split.test.len())?;
+        let n_train = split.train.len();
+        let season_length = match options.season_length {
+            Some(season_length) => check_count("season_length", season_length)?,
+            None => ranges::default_season(&panel.frequency(), n_train),
+        };
+        let series = series.slice(0..split.test.end);
+        ranges::check_observed(&series, panel.channels(), &split)?;
+        let scalers = Scaler::fit(Scaling::Standard, &series, split.train.clone());
+        let scaled = scale_series(&series, &scalers, panel.channels())?;
+        let shape = Shape { season_length, frequency: panel.frequency(), n_steps: n_train };
+        Ok(Ltsf { channels: panel.channels().to_vec(), series, scaled, split, horizons, shape })
+    }
+
+    /// The baselines that no score stands without, then the models that were asked for, each family once; one
+    /// that was asked for has the settings that it was asked for with.
+    #[must_use]
+    pub fn with_baselines(models: &[ModelConfig]) -> Vec<ModelConfig> {
+        let mut all = vec![
+            ModelConfig::Naive(Default::default()),
+            ModelConfig::SeasonalNaive(Default::default()),
+            ModelConfig::WindowMean(Default::default()),
+        ];
+        for model in models {
+            match all.iter_mut().find(|known| known.name() == model.name()) {
+                Some(known) => *known = model.clone(),
+                None => all.push(model.clone()),
+            }
+        }
+        all
+    }
+
+    /// Fits a model on the training range and scores it on every window, a row for each horizon, ascending. A
+    /// window mean without a lookback takes 336 steps.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for settings, [`Error::Constant`], [`Error::TooFewRows`] and [`Error::Singular`] for
+    /// data that cannot be fitted.
+    pub fn score(&self, config: &ModelConfig) -> Result<Vec<LtsfScore>> {
+        let config = self.resolve(config)?;
+        let train = self.scaled.slice(self.split.train.clone());
+        let start = Instant::now();
+        let family = config.fit(&Training { series: &[train], channels: &self.channels })?;
+        let fit_seconds = start.elapsed().as_secs_f64();
+        let n_parameters = family.tensors().values().map(|tensor| tensor.values.len()).sum();
+        let score = |(horizon, sums): (&usize, Sums)| LtsfScore {
+            model: config.name().to_string(),
+            horizon: *horizon,
+            mse: sums.squared / sums.n_labels as f64,
+            mae: sums.absolute / sums.n_labels as f64,
+            n_windows: sums.n_windows,
+            n_missing: sums.n_missing,
+            lookback: family.lookback(),
+            n_parameters,
+            fit_seconds,
+        };
+        Ok(self.horizons.iter().zip(self.sums(family.as_ref())).map(score).collect())
+    }
+
+    /// The ranges of training, validation and test labels.
+    #[must_use]
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// Steps of one season.
+    #[must_use]
+    pub fn season_length(&self) -> usize {
+        self.shape.season_length
+    }
+
+    /// Every choice made, and checked against the data.
+    fn resolve(&self, config: &ModelConfig) -> Result<ModelConfig> {
+        let before = self.split.test.start;
+        let config = match config {
+            ModelConfig::WindowMean(WindowMeanConfig { lookback: None }) => {
+                ModelConfig::WindowMean(WindowMeanConfig { lookback: Some(WINDOW_MEAN_LOOKBACK.min(before)) })
+            }
+            config => config.resolve(&self.shape)?,
+        };
+        if config.lookback() > before {
+            let rule = format!(
+                "{} has only {before} steps of series \"{}\" before the test range; use at most that many",
+                config.name(),
+                self.series.id()
+            );
+            return Err(Error::option("lookback", config.lookback(), rule));
+        }
+        if config.needs_variation() {
+            ranges::check_varies(&self.series, &self.channels, &self.split)?;
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::TimeIndex;
+    use ndarray::Array2;
+
+    fn panel(values: &[Array2<f64>]) -> Panel {
+        let channels = ["a", "b"].map(String::from).to_vec();
+        let series = values.iter().enumerate().map(|(at, values)| {
+            let index = TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), values.nrows());
+            Series::new(format!("s{at}"), index, values.clone(), &channels).unwrap()
+        });
+        Panel::new(channels.clone(), series.collect()).unwrap()
+    }
+
+    fn saw(n: usize) -> Array2<f64> {
+        Array2::from_shape_fn((n, 2), |(step, channel)| ((step * (3 + channel)) % 7) as f64)
+    }
+
+    fn options(horizon: usize) -> LtsfOptions {
+        LtsfOptions { horizons: vec![horizon], ..LtsfOptions::default() }
+    }
+
+    fn config(name: &str) -> ModelConfig {
+        ModelConfig::parse(name).unwrap()
+    }
+
+    fn refused<T: std::fmt::Debug>(result: Result<T>, said: &str) {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
+    }
+
+    #[test]
+    fn baselines_stand_beside_every_model_once_with_the_settings_that_were_asked_for() {
+        let mean = config("window-mean").with("lookback", "7").unwrap();
+        let all = Ltsf::with_baselines(&[config("ar"), mean.clone(), config("ar")]);
+        let names: Vec<&str> = all.iter().map(ModelConfig::name).collect();
+        assert_eq!(names, ["naive", "seasonal-naive", "window-mean", "ar"]);
+        assert_eq!(all[2], mean);
+        assert_eq!(Ltsf::with_baselines(&[]).len(), 3);
+    }
+
+    #[test]
+    fn the_window_mean_looks_back_two_weeks_of_hours_where_there_are_so_many() {
+        for (n, lookback) in [(1_000, 336), (200, 160)] {
+            let ltsf = Ltsf::new(&panel(&[saw(n)]), &options(6)).unwrap();
+            assert_eq!(ltsf.score(&config("window-mean")).unwrap()[0].lookback, lookback);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_scored_is_refused_with_the_reason() {
+        let all = &panel(&[saw(200)]);
+        refused(Ltsf::new(&panel(&[saw(99), saw(99)]), &options(6)), "data is 2 series");
+        refused(Ltsf::new(all, &options(41)), "the test range of series \"s0\" has 40 steps");
+        let season = |season_length| LtsfOptions { season_length: Some(season_length), ..options(6) };
+        refused(Ltsf::new(all, &season(0)), "season_length is 0");
+        let ltsf = Ltsf::new(all, &season(161)).unwrap();
+        refused(
+            ltsf.score(&config("seasonal-naive")),
+            "lookback is 161, but seasonal-naive has only 160 steps",
+        );
+        refused(ltsf.score(&config("ar").with("order", "0").unwrap()), "order is 0");
+        refused(ltsf.score(&config("ar").with("order", "100").unwrap()), "complete rows");
+
+        let ett = LtsfOptions { split: SplitRule::EttMonths, ..options(6) };
+        refused(Ltsf::new(all, &ett), "20 months of 30 days need 14400");
+    }
+
+    #[test]
+    fn empty_and_constant_channels_are_named() {
+        let mut values = saw(200);
+        values.column_mut(1).slice_mut(ndarray::s![..140]).fill(f64::NAN);
+        let said = "channel \"b\" of the training range (140 steps, all missing)";
+        refused(Ltsf::new(&panel(&[values]), &options(6)), said);
+        let mut values = saw(200);
+        values.slice_mut(ndarray::s![160.., ..]).fill(f64::NAN);
+        refused(Ltsf::new(&panel(&[values]), &options(6)), "the test range (40 steps, all missing)");
+
+        let mut values = saw(200);
+        values.column_mut(0).fill(0.1);
+        let ltsf = Ltsf::new(&panel(&[values]), &options(6)).unwrap();
+        refused(ltsf.score(&config("ar")), "all 140 observed values of \"a\" are 0.1");
+        // Its last value is all there is to say.
+        assert!(ltsf.score(&config("naive")).unwrap()[0].mse.is_finite());
+    }
+}
