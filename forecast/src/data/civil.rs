@@ -237,7 +237,6 @@ mod tests {
             "2024-01-01T",
             "1500-01-01",
             "2024-01-01 12:00:60",
-            "2024-01-01x12:00:00",
             "2024-01-01 12.00:00",
             "2024-01-01 1a:00:00",
             "2024-01-01 12:00:00.",
@@ -246,6 +245,7 @@ mod tests {
             assert_eq!(iso(text.as_bytes()), None, "{text}");
             assert_eq!(iso_seconds(text.as_bytes(), &mut ([0; 10], 0)), None, "{text}");
         }
+        assert_eq!(iso_seconds(b"2024-01-01x12:00:00", &mut ([0; 10], 0)), None);
         for text in ["31/5", "31/5/2024 25:00", "31/13/2024", "31/5/2024 13:00 PMM", "a/b/c", "31 5 2024"] {
             assert_eq!(numeric(text.as_bytes(), DateOrder::DayMonthYear), None, "{text}");
         }

@@ -21,9 +21,11 @@ pub(crate) fn run(arguments: &ServeArguments, console: &Console) -> Result<(), F
     runtime()?.block_on(async {
         let server = Server::bind(address, models).await?;
         let address = server.address()?;
+        // Before anyone is told that we serve: a signal may follow at once.
+        let stop = stop_signal()?;
         console.say(format!("serving {names} on {address}"))?;
         console.json(&serde_json::json!({ "address": address.to_string() }))?;
-        server.run(stop_signal()).await?;
+        server.run(stop).await?;
         Ok(())
     })
 }
@@ -36,20 +38,27 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::Internal(format!("cannot start the runtime: {error}")))
 }
 
-/// Ready at an interrupt or a termination signal.
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// A future that is ready at an interrupt or a termination signal; signals count from this call on.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind: SignalKind| {
+        signal(kind).map_err(|error| Failure::Internal(format!("cannot listen for signals: {error}")))
+    };
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
+    })
+}
+
+/// A future that is ready at an interrupt.
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     // Without a handler the default action ends the process, which is what was asked for.
-    let _ = interrupt.await;
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
