@@ -33,7 +33,6 @@ pub(super) struct Chunks<'a> {
     is_key: IsKey<'a>,
     /// The columns to read; all if `None`.
     wanted: Option<Vec<String>>,
-    n_rows: Option<u64>,
     /// The format of the first file.
     format: Format,
     pace: Pace,
@@ -64,9 +63,8 @@ enum Rows<'a> {
 
 impl<'a> Chunks<'a> {
     pub(super) fn new(pieces: Vec<Piece<'a>>, is_key: IsKey<'a>, pace: Pace) -> Self {
-        let n_rows = pieces.iter().map(Piece::n_rows).sum();
         let format = pieces.first().map_or(Format::Csv, |piece| piece.format);
-        Chunks { pieces: pieces.into_iter(), open: None, is_key, wanted: None, n_rows, format, pace }
+        Chunks { pieces: pieces.into_iter(), open: None, is_key, wanted: None, format, pace }
     }
 
     /// What is wrong with files that have no rows.
@@ -78,11 +76,6 @@ impl<'a> Chunks<'a> {
     /// Reads no other columns from here on.
     pub(super) fn want(&mut self, columns: Vec<String>) {
         self.wanted = Some(columns);
-    }
-
-    /// Rows in all files, if all say how many they have.
-    pub(super) fn n_rows(&self) -> Option<u64> {
-        self.n_rows
     }
 
     /// The next rows, `None` at the end.
@@ -104,7 +97,7 @@ impl<'a> Chunks<'a> {
 
 impl Piece<'_> {
     /// The rows of a Parquet file; `None` for other formats and files that cannot be read.
-    fn n_rows(&self) -> Option<u64> {
+    pub(super) fn n_rows(&self) -> Option<u64> {
         let file = self.file().filter(|_| self.format == Format::Parquet)?.ok()?;
         Some(ParquetFile::of_file(file, &self.name, 1).ok()?.n_rows() as u64)
     }

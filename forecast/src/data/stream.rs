@@ -10,7 +10,7 @@ use super::infer::Grid;
 use super::read::{ReadOptions, all_regular, start};
 use super::rows::Rows;
 use super::series::Series;
-use super::source::pieces;
+use super::source::{Piece, pieces};
 use super::step::Step;
 use super::time::Zone;
 use crate::{Error, Result};
@@ -41,6 +41,7 @@ pub struct SeriesReader {
     ready: VecDeque<(Rows, usize)>,
     /// Rows that may be held at a time.
     most_rows: u64,
+    n_rows: Option<u64>,
     rows_read: u64,
     /// True once series are taken as they become complete.
     has_begun: bool,
@@ -69,6 +70,7 @@ impl SeriesReader {
             all.extend(pieces(path, options.format)?);
         }
         let input = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        let n_rows = all.iter().map(Piece::n_rows).sum();
         let keys = options.clone();
         let most_bytes = memory.saturating_sub(BYTES_TO_START);
         let usual = Pace::default();
@@ -93,6 +95,7 @@ impl SeriesReader {
             zone: Zone::Local,
             ready: VecDeque::new(),
             most_rows,
+            n_rows,
             rows_read: 0,
             has_begun: false,
             is_over: false,
@@ -133,7 +136,7 @@ impl SeriesReader {
     /// Rows in all files, where the formats say it.
     #[must_use]
     pub fn n_rows(&self) -> Option<u64> {
-        self.chunks.n_rows()
+        self.n_rows
     }
 
     /// Rows of the series that were handed out or passed over.
