@@ -1,9 +1,10 @@
-//! Frames into compact rows: a code for the id, a stamp, a number for each target.
+//! Frames into compact rows: a code for the id, a stamp, a number for each target and covariate.
 
 use std::collections::HashMap;
 
 use super::civil::{Hint, order_hint};
 use super::columns::Parts;
+use super::covariates::CovariateRows;
 use super::frame::{Frame, Kind};
 use super::read::ReadOptions;
 use super::rows::Unsorted;
@@ -26,6 +27,7 @@ pub(super) struct Collector {
     codes: Vec<u32>,
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
+    pub(super) covariates: CovariateRows,
 }
 
 /// How the time column is read; the first frame decides.
@@ -64,6 +66,7 @@ impl Collector {
             codes: Vec::new(),
             stamps: Vec::new(),
             values,
+            covariates: CovariateRows::new(&options.covariates, options.covariate_schema.as_ref())?,
         })
     }
 
@@ -83,7 +86,7 @@ impl Collector {
         for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
             frame.append_numbers(name, column)?;
         }
-        Ok(())
+        self.covariates.push(frame)
     }
 
     fn push_ids(&mut self, frame: &Frame) -> Result<()> {
@@ -148,12 +151,13 @@ impl Collector {
         }
     }
 
-    /// All rows that were added.
+    /// All rows that were added; covariates follow the targets.
     pub(super) fn take_all(&mut self) -> Result<Unsorted> {
         let taken = std::mem::take(&mut self.stamps);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
         let ids = std::mem::take(&mut self.ids);
-        let values = self.values.iter_mut().map(std::mem::take).collect();
+        let covariates = self.covariates.take(self.codes.len());
+        let values = self.values.iter_mut().map(std::mem::take).chain(covariates).collect();
         Ok(Unsorted { ids, codes: std::mem::take(&mut self.codes), stamps, values })
     }
 
@@ -178,7 +182,8 @@ impl Collector {
         let n_ids = codes.last().map_or(0, |code| *code as usize + 1);
         self.first += n_ids as u32;
         let ids = self.ids.drain(..n_ids).collect();
-        let values = self.values.iter_mut().map(|column| take_front(column, n)).collect();
+        let covariates = self.covariates.take(n);
+        let values = self.values.iter_mut().map(|column| take_front(column, n)).chain(covariates).collect();
         let taken = take_front(&mut self.stamps, n);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
         Ok(Unsorted { ids, codes, stamps, values })

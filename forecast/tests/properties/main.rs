@@ -6,6 +6,7 @@
 )]
 
 mod batches;
+mod covariates;
 mod coverage;
 mod index;
 mod leakage;

@@ -7,7 +7,7 @@ use super::args::BacktestArguments;
 use super::console::{Console, columns};
 use super::failure::Failure;
 use super::output::{self, Outputs};
-use super::{backtest_charts, input};
+use super::{backtest_charts, covariates, input};
 
 pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<(), Failure> {
     output::check_table(arguments.output.as_deref(), arguments.format.as_deref())?;
@@ -29,6 +29,8 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
         fit: input::fit_options(&arguments.fitting, None, "")?,
     };
     let panel = input::read(&arguments.data, &arguments.input, console)?;
+    let names: Vec<&str> = configs.iter().map(ModelConfig::name).collect();
+    covariates::note_unused(&panel, &names, console);
     let result = {
         let _progress = console.progress(format!("back-testing over {} windows", options.n_windows));
         backtest(&configs, &panel, &options)?

@@ -8,6 +8,7 @@ use forecast::{FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptio
 
 use super::args::{FittingArguments, InputArguments, SpecArguments};
 use super::console::Console;
+use super::covariates;
 use super::failure::Failure;
 
 /// Reads a panel and says what was inferred and left out.
@@ -105,6 +106,7 @@ fn read_options(input: &InputArguments) -> Result<ReadOptions, Failure> {
         duplicates: input.duplicates.parse()?,
         out_of_order: input.out_of_order.parse()?,
         aggregate: input.aggregate.as_deref().map(str::parse).transpose()?,
+        covariates: covariates::declared(input)?,
         time_format: input.time_format.clone(),
         format: input.input_format.as_deref().map(str::parse).transpose()?,
         ..ReadOptions::default()

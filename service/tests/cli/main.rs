@@ -7,6 +7,7 @@
 mod run;
 
 mod charts;
+mod clean;
 mod commands;
 mod demo;
 mod forms;
