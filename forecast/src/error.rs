@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::data::MissingStamps;
+use crate::data::LackingSeries;
 
 /// Everything that can go wrong in this crate.
 ///
@@ -363,18 +363,18 @@ pub enum Error {
     },
     /// Covariates that are known ahead lack values for steps to forecast.
     #[error(
-        "series \"{series}\" lacks covariates for the {horizon} steps to forecast: {}; give rows with these stamps and no target{}",
-        list_missing(columns), known_ahead_fix(*n_known)
+        "{} covariates for the {horizon} steps to forecast: {}; give rows with these stamps and no target{}",
+        who_lacks(lacking, *n_series), list_lacking(lacking, *n_series), known_ahead_fix(*n_known)
     )]
     MissingAhead {
-        /// The series.
-        series: String,
         /// Steps to forecast.
         horizon: usize,
         /// Steps until the first that lacks a value.
         n_known: usize,
-        /// The columns that lack values, and the stamps.
-        columns: Vec<MissingStamps>,
+        /// How many series lack values.
+        n_series: usize,
+        /// The first of them, with the columns that lack values, and the stamps.
+        lacking: Vec<LackingSeries>,
     },
     /// A model name that is not known.
     #[error("unknown model \"{name}\"; known models are {known}")]
@@ -552,11 +552,26 @@ fn too_few_rows_fix(longest: usize) -> String {
     }
 }
 
-fn list_missing(columns: &[MissingStamps]) -> String {
+fn who_lacks(lacking: &[LackingSeries], n_series: usize) -> String {
+    match lacking {
+        [only] => format!("series \"{}\" lacks", only.series),
+        _ => format!("{n_series} series lack"),
+    }
+}
+
+fn list_lacking(lacking: &[LackingSeries], n_series: usize) -> String {
     const MOST: usize = 10;
-    let mut listed: Vec<String> = columns.iter().take(MOST).map(ToString::to_string).collect();
-    if columns.len() > MOST {
-        listed.push(format!("and {} more columns", columns.len() - MOST));
+    let mut listed = Vec::new();
+    for LackingSeries { series, columns } in lacking {
+        let mut own: Vec<String> = columns.iter().take(MOST).map(ToString::to_string).collect();
+        if columns.len() > MOST {
+            own.push(format!("and {} more columns", columns.len() - MOST));
+        }
+        let name = if n_series > 1 { format!("series \"{series}\": ") } else { String::new() };
+        listed.push(name + &own.join("; "));
+    }
+    if n_series > lacking.len() {
+        listed.push(format!("and {} more series", n_series - lacking.len()));
     }
     listed.join("; ")
 }

@@ -51,7 +51,7 @@ fn every_set_has_the_rows_step_and_gaps_that_its_manifest_tells_of() {
         assert_eq!((panel.channels(), series.id()), (&[dataset.target.clone()][..], &dataset.target[..]));
         assert_eq!(panel.step(), dataset.step.parse::<Step>().unwrap(), "{name}");
         assert!(panel.report().step_is_inferred, "{name}");
-        let counts = RowCounts { rows: dataset.rows, out_of_order: 0, duplicates, absent, resampled: 0 };
+        let counts = RowCounts { rows: dataset.rows, duplicates, absent, ..RowCounts::default() };
         assert_eq!(panel.report().counts, [counts], "{name}");
         assert_eq!(series.n_steps(), dataset.rows - duplicates + absent, "{name}");
         assert_eq!(series.n_observed(0), dataset.rows - duplicates - missing, "{name}");

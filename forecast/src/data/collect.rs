@@ -1,4 +1,4 @@
-//! Frames into compact rows: a code for the id, a stamp, a number for each target.
+//! Frames into compact rows: a code for the id, a stamp, a number for each target and covariate.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::civil::{Hint, order_hint};
 use super::columns::Parts;
+use super::covariates::CovariateRows;
 use super::frame::{Frame, Kind, TextPart};
 use super::read::ReadOptions;
 use super::rows::Unsorted;
@@ -30,6 +31,7 @@ pub(super) struct Collector {
     n_rows: usize,
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
+    pub(super) covariates: CovariateRows,
 }
 
 /// How the time column is read; the first frame decides.
@@ -71,6 +73,7 @@ impl Collector {
             n_rows: 0,
             stamps: Vec::new(),
             values,
+            covariates: CovariateRows::new(&options.covariates, options.covariate_schema.as_ref())?,
         })
     }
 
@@ -91,7 +94,7 @@ impl Collector {
         for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
             frame.append_numbers(name, column)?;
         }
-        Ok(())
+        self.covariates.push(frame)
     }
 
     fn push_ids(&mut self, frame: &Frame) -> Result<()> {
@@ -171,7 +174,7 @@ impl Collector {
         }
     }
 
-    /// All rows that were added.
+    /// All rows that were added; covariates follow the targets.
     pub(super) fn take_all(&mut self) -> Result<Unsorted> {
         let n_rows = std::mem::take(&mut self.n_rows);
         let runs = std::mem::take(&mut self.runs);
@@ -202,7 +205,9 @@ impl Collector {
     }
 
     fn take(&mut self, ids: Vec<String>, runs: Vec<(u32, usize)>, n_rows: usize) -> Result<Unsorted> {
-        let values = self.values.iter_mut().map(|column| take_front(column, n_rows)).collect();
+        let covariates = self.covariates.take(n_rows);
+        let values =
+            self.values.iter_mut().map(|column| take_front(column, n_rows)).chain(covariates).collect();
         let taken = take_front(&mut self.stamps, n_rows);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
         Ok(Unsorted { ids, runs, stamps, values })

@@ -20,6 +20,8 @@ pub(super) struct Parts {
     pub(super) targets: Vec<String>,
     /// True if the targets are all columns of numbers: then those without any value are left out.
     pub(super) targets_are_told: bool,
+    /// The declared covariates.
+    pub(super) covariates: Vec<String>,
     pub(super) notes: Vec<String>,
 }
 
@@ -29,27 +31,16 @@ pub(super) struct Parts {
 /// [`Error::NoTimeColumn`], [`Error::NoTarget`], [`Error::AmbiguousTarget`], [`Error::NoSuchColumn`] list the
 /// columns; [`Error::BadOption`] names one.
 pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
+    let Parts { id, time, covariates, .. } = keys(frame, input, options)?;
     let names = frame.names();
     let listed = || names.join(", ");
-    let by_name = |known: &[&str]| {
-        let find = |known: &&str| names.iter().find(|name| name.to_lowercase() == **known);
-        known.iter().find_map(find).map(|name| (*name).to_string())
-    };
-    let time = match &options.time_column {
-        Some(name) => name.clone(),
-        None => by_name(&TIME_NAMES)
-            .ok_or_else(|| Error::NoTimeColumn { input: input.to_string(), columns: listed() })?,
-    };
-    frame.kind(&time)?;
-    let id = options.id_column.clone().or_else(|| by_name(&ID_NAMES).filter(|id| *id != time));
-    if let Some(id) = &id {
-        frame.kind(id)?;
-    }
-
     let mut notes = Vec::new();
     let mut numbers = Vec::new();
     let mut empty = Vec::new();
-    for name in names.iter().filter(|name| **name != time && id.as_deref() != Some(**name)) {
+    let is_free = |name: &str| {
+        name != time && id.as_deref() != Some(name) && !covariates.iter().any(|covariate| covariate == name)
+    };
+    for name in names.iter().filter(|name| is_free(name)) {
         match contents(frame, name)? {
             Contents::Numbers => numbers.push((*name).to_string()),
             // There may be numbers further down.
@@ -60,7 +51,8 @@ pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Resul
             Contents::Other => notes.push(format!("column \"{name}\" is not numbers and not used")),
         }
     }
-    let conventional = by_name(&TARGET_NAMES).filter(|name| *name != time && id.as_deref() != Some(name));
+    let find = |known: &&str| names.iter().find(|name| name.to_lowercase() == **known && is_free(name));
+    let conventional = TARGET_NAMES.iter().find_map(find).map(|name| (*name).to_string());
     let targets = match (&options.target_columns[..], conventional) {
         ([], Some(target)) => vec![target],
         ([], None) if numbers.len() == empty.len() => {
@@ -91,14 +83,54 @@ pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Resul
         notes.push(format!("column \"{unused}\" {why} and not used"));
     }
     let targets_are_told = options.target_columns.is_empty() && targets == numbers;
-    Ok(Parts { id, time, targets, targets_are_told, notes })
+    Ok(Parts { id, time, targets, targets_are_told, covariates, notes })
+}
+
+/// The same of a table without targets.
+///
+/// # Errors
+/// [`Error::NoTimeColumn`], [`Error::NoSuchColumn`], and [`Error::BadOption`] for a covariate that plays another part.
+pub(super) fn keys(frame: &Frame, input: &str, options: &ReadOptions) -> Result<Parts> {
+    let names = frame.names();
+    let by_name = |known: &[&str]| {
+        let find = |known: &&str| names.iter().find(|name| name.to_lowercase() == **known);
+        known.iter().find_map(find).map(|name| (*name).to_string())
+    };
+    let time = match &options.time_column {
+        Some(name) => name.clone(),
+        None => by_name(&TIME_NAMES)
+            .ok_or_else(|| Error::NoTimeColumn { input: input.to_string(), columns: names.join(", ") })?,
+    };
+    frame.kind(&time)?;
+    let id = options.id_column.clone().or_else(|| by_name(&ID_NAMES).filter(|id| *id != time));
+    if let Some(id) = &id {
+        frame.kind(id)?;
+    }
+
+    let covariates = options.covariate_names();
+    for name in &covariates {
+        frame.kind(name)?;
+        check_is_free(name, &time, id.as_deref(), &options.target_columns)?;
+    }
+    Ok(Parts { id, time, targets: Vec::new(), targets_are_told: false, covariates, notes: Vec::new() })
 }
 
 impl Parts {
     /// The columns that are read.
     pub(super) fn columns(&self) -> Vec<String> {
-        self.id.iter().chain([&self.time]).chain(&self.targets).cloned().collect()
+        self.id.iter().chain([&self.time]).chain(&self.targets).chain(&self.covariates).cloned().collect()
     }
+}
+
+/// Refuses a covariate that plays another part too.
+fn check_is_free(covariate: &str, time: &str, id: Option<&str>, targets: &[String]) -> Result<()> {
+    let part = match covariate {
+        name if name == time => "the time column; name another one with --time-col",
+        name if Some(name) == id => "the id column; name another one with --id-col",
+        name if targets.iter().any(|target| target == name) => "a target; leave it out of one of the two",
+        _ => return Ok(()),
+    };
+    Err(Error::option("covariate", format!("\"{covariate}\""), format!("it is {part}")))
 }
 
 /// What a column holds.

@@ -15,10 +15,12 @@ mod civil;
 mod clock;
 mod collect;
 mod columns;
+mod covariate_quality;
 mod covariates;
 mod format;
 mod frame;
 mod frequency;
+mod future;
 mod infer;
 mod json;
 mod opening;
@@ -37,6 +39,7 @@ mod split;
 mod stamp;
 mod step;
 mod stream;
+mod table;
 mod text;
 mod time;
 mod window;
@@ -51,9 +54,10 @@ pub use calendar_features::{
     CalendarFeatures, CalendarTable, FourierTerm, Holidays, TimeFeature, TimeFeatures, calendar_positions,
 };
 pub use cells::Cells;
+pub use covariate_quality::CovariateQuality;
 pub use covariates::{
     CovariateColumn, CovariateDeclaration, CovariateFlags, CovariateKind, CovariateSchema, Covariates,
-    DeclaredCovariate, Known, MissingStamps, Unseen, Vocabulary,
+    DeclaredCovariate, Known, LackingSeries, MissingStamps, Unseen, Vocabulary,
 };
 pub use format::Format;
 pub use frame::{TableWriter, encode};

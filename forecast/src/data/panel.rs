@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::covariates::{CovariateSchema, Covariates};
 use super::format::Format;
 use super::frequency::Frequency;
 use super::opening::Opening;
@@ -15,6 +16,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Panel {
     channels: Vec<String>,
+    covariates: CovariateSchema,
     series: Vec<Series>,
     report: ReadReport,
 }
@@ -60,6 +62,8 @@ pub struct RowCounts {
     pub absent: usize,
     /// Rows beyond the first for one step of the grid that they were resampled to.
     pub resampled: usize,
+    /// Steps beyond the end of the series that have a row of what is known ahead.
+    pub ahead: usize,
 }
 
 impl Default for ReadReport {
@@ -126,10 +130,31 @@ impl Panel {
     pub fn new(channels: Vec<String>, series: Vec<Series>) -> Result<Self> {
         let first = series.first().map_or(Step::Index(1).into(), |series| series.index().frequency());
         let Frequency { step, opening } = first;
-        Self::from_parts(channels, series, ReadReport { step, opening, ..ReadReport::default() })
+        Self::from_parts(
+            channels,
+            CovariateSchema::default(),
+            series,
+            ReadReport { step, opening, ..ReadReport::default() },
+        )
     }
 
-    pub(crate) fn from_parts(channels: Vec<String>, series: Vec<Series>, report: ReadReport) -> Result<Self> {
+    fn check_covariates(&self) -> Result<()> {
+        match self.series.iter().find(|series| !series.covariates().fits(&self.covariates)) {
+            None => Ok(()),
+            Some(series) => {
+                let rule =
+                    "they are not those of the panel; give a panel its covariates with with_covariates";
+                Err(Error::option("covariates", format!("those of series \"{}\"", series.id()), rule))
+            }
+        }
+    }
+
+    pub(crate) fn from_parts(
+        channels: Vec<String>,
+        covariates: CovariateSchema,
+        series: Vec<Series>,
+        report: ReadReport,
+    ) -> Result<Self> {
         if series.is_empty() {
             return Err(Error::option("series", 0, "there must be at least one"));
         }
@@ -155,7 +180,48 @@ impl Panel {
                 return Err(Error::option("series id", one.id(), "each series needs an id of its own"));
             }
         }
-        Ok(Panel { channels, series, report })
+        drop(ids);
+        let panel = Panel { channels, covariates, series, report };
+        panel.check_covariates()?;
+        Ok(panel)
+    }
+
+    /// The same panel with other covariates, those of each series in the panel's order.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if they are not one for each series or not those of the schema; [`Error::Internal`] if
+    /// they have other steps than their series.
+    pub fn with_covariates(&self, schema: CovariateSchema, covariates: Vec<Covariates>) -> Result<Self> {
+        if covariates.len() != self.series.len() {
+            let rule = format!("there must be one for each of the {} series", self.series.len());
+            return Err(Error::option("covariates", format!("{} of series", covariates.len()), rule));
+        }
+        let series = self.series.iter().cloned().zip(covariates);
+        let series = series.map(|(series, own)| series.with_covariates(own)).collect::<Result<_>>()?;
+        let panel = Panel { covariates: schema, series, ..self.clone() };
+        panel.check_covariates()?;
+        Ok(panel)
+    }
+
+    /// The same panel with more remarks in its report.
+    pub(super) fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.report.notes.extend(notes);
+        self
+    }
+
+    /// The covariates that every series has; none by default.
+    #[must_use]
+    pub fn covariate_schema(&self) -> &CovariateSchema {
+        &self.covariates
+    }
+
+    /// Nothing, if the covariates that are known ahead have a value at each of the `horizon` steps that follow the
+    /// end of every series.
+    ///
+    /// # Errors
+    /// [`Error::MissingAhead`] lists the series, the columns and the first stamps that each lacks.
+    pub fn check_future(&self, horizon: usize) -> Result<()> {
+        self.covariates.check_all_ahead(&self.series, horizon)
     }
 
     /// The names of the channels.
@@ -211,10 +277,10 @@ impl Panel {
             .iter()
             .map(|s| {
                 let values = s.values().select(ndarray::Axis(1), &columns);
-                Series::new(s.id(), s.index().clone(), values, channels)
+                s.with_values(values, channels)
             })
             .collect::<Result<_>>()?;
-        Ok(Panel { channels: channels.to_vec(), series, report: self.report.clone() })
+        Ok(Panel { channels: channels.to_vec(), series, ..self.clone() })
     }
 
     /// How a series and a channel are called in output: the id where there is one channel,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::covariate_quality::CovariateQuality;
 use super::frequency::Frequency;
 use super::opening::Opening;
 use super::panel::{Panel, RowCounts};
@@ -29,6 +30,9 @@ pub struct Quality {
     pub notes: Vec<String>,
     /// The season that stands out, in steps; 1 if none does.
     pub season_length: usize,
+    /// One report a covariate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub covariates: Vec<CovariateQuality>,
     /// One report a series.
     pub series: Vec<SeriesQuality>,
 }
@@ -98,6 +102,7 @@ impl Quality {
             step_is_inferred: report.step_is_inferred,
             notes: report.notes.clone(),
             season_length: season_length(panel),
+            covariates: CovariateQuality::of(panel),
             series: panel
                 .series()
                 .iter()

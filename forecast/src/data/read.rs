@@ -7,12 +7,13 @@ use super::cells::Cells;
 use super::chunks::{Chunks, Pace};
 use super::collect::Collector;
 use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
+use super::covariates::{CovariateDeclaration, CovariateKind, CovariateSchema};
 use super::format::Format;
 use super::frame::Kind;
 use super::infer::Grid;
 use super::opening::Opening;
 use super::panel::{LeftOut, Panel, ReadReport};
-use super::regular::{Regular, regularise};
+use super::regular::{Columns, Regular, regularise};
 use super::rows::Rows;
 use super::source::Piece;
 use super::step::Step;
@@ -34,6 +35,8 @@ use crate::{Error, Result};
 /// | `aggregate` | none | how rows are resampled to the steps of `freq`, which then has to be given |
 /// | `time_format` | told from the stamps | form of the stamps in text, as of strftime: `%d.%m.%Y %H:%M` |
 /// | `format` | told from the name or the first bytes | format of the files |
+/// | `covariates` | none | columns that are not forecast themselves, and when they are known |
+/// | `covariate_schema` | none | the covariates of a model, by whose categories the file is read; in place of `covariates` |
 /// | `bad_series` | stop | a series that cannot be used ends the reading, or is left out and reported |
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
@@ -59,6 +62,10 @@ pub struct ReadOptions {
     pub time_format: Option<String>,
     /// The format of the files.
     pub format: Option<Format>,
+    /// Columns that are not forecast themselves.
+    pub covariates: CovariateDeclaration,
+    /// The covariates of a model, in place of a declaration.
+    pub covariate_schema: Option<CovariateSchema>,
     /// What to do with a series that cannot be used.
     pub bad_series: BadSeries,
 }
@@ -76,6 +83,11 @@ pub enum BadSeries {
 impl ReadOptions {
     /// Checks what can be checked without data.
     pub(super) fn check(&self) -> Result<()> {
+        self.covariates.check()?;
+        if self.covariate_schema.is_some() && !self.covariates.is_empty() {
+            let rule = "the schema of a model names the covariates already; leave out one of the two";
+            return Err(Error::option("covariates", self.covariate_names().join(", "), rule));
+        }
         match (self.freq, self.aggregate) {
             (Some(step), _) if !step.is_positive() => Err(Error::option("freq", step, "it must be positive")),
             (None, Some(aggregation)) => {
@@ -90,11 +102,32 @@ impl ReadOptions {
         }
     }
 
-    /// True for columns that hold ids or stamps, whose digits have to be kept.
+    /// The covariates that are read.
+    pub(super) fn covariate_names(&self) -> Vec<String> {
+        match &self.covariate_schema {
+            Some(schema) => schema.columns().iter().map(|column| column.name.clone()).collect(),
+            None => self.covariates.columns().keys().cloned().collect(),
+        }
+    }
+
+    fn is_categorical(&self, name: &str) -> bool {
+        match &self.covariate_schema {
+            Some(schema) => {
+                schema.columns().iter().any(|column| column.name == name && column.vocabulary.is_some())
+            }
+            None => {
+                let declared = self.covariates.columns().get(name);
+                declared.is_some_and(|declared| declared.kind == CovariateKind::Categorical)
+            }
+        }
+    }
+
+    /// True for columns that hold ids, stamps or categories, whose digits have to be kept.
     pub(super) fn is_key(&self, name: &str) -> bool {
         let lower = name.to_lowercase();
         let given = [&self.id_column, &self.time_column];
         given.into_iter().flatten().any(|column| column == name)
+            || self.is_categorical(name)
             || ID_NAMES.contains(&lower.as_str())
             || TIME_NAMES.contains(&lower.as_str())
     }
@@ -108,6 +141,7 @@ pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) 
     while let Some(frame) = chunks.next()? {
         collector.push(&frame)?;
     }
+    let schema = collector.covariates.settle(input)?;
     let mut rows = collector.take_all()?.sorted();
     let mut parts = collector.parts;
     rows.drop_empty(&mut parts, input)?;
@@ -127,7 +161,8 @@ pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) 
     if let Some(aggregation) = options.aggregate {
         report.notes.push(format!("rows are resampled to steps of {step} by their {aggregation}"));
     }
-    let regular = all_regular(&rows, 0..rows.n_series(), &grid, &parts.targets, options);
+    let columns = Columns { channels: &parts.targets, covariates: &schema };
+    let regular = all_regular(&rows, 0..rows.n_series(), &grid, columns, options);
     let mut series = Vec::with_capacity(regular.len());
     for (rows, regular) in rows.all().zip(regular) {
         match regular {
@@ -146,7 +181,7 @@ pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) 
             format!("none of {} series can be used; the first: {}", report.left_out.len(), first.error);
         return Err(Error::option("the input", input, rule));
     }
-    Panel::from_parts(parts.targets, series, report)
+    Panel::from_parts(parts.targets, schema, series, report)
 }
 
 /// A collector that holds the first rows, once it is known which column is what.
@@ -166,11 +201,11 @@ pub(super) fn all_regular(
     rows: &Rows,
     series: std::ops::Range<usize>,
     grid: &Grid,
-    channels: &[String],
+    columns: Columns<'_>,
     options: &ReadOptions,
 ) -> Vec<Result<Regular>> {
     let axis = &rows.stamps.axis;
-    let one = |at: usize| regularise(&rows.series(at), axis, grid, channels, options);
+    let one = |at: usize| regularise(&rows.series(at), axis, grid, columns, options);
     series.into_par_iter().map(one).collect()
 }
 

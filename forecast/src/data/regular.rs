@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::aggregate::Duplicates;
+use super::covariates::{CovariateSchema, OnGrid, Policy, n_rows_of_series};
 use super::infer::Grid;
 use super::panel::RowCounts;
 use super::read::ReadOptions;
@@ -20,6 +21,13 @@ const FREE_STEPS: usize = 100_000;
 /// Steps of a series from which its own step can be told.
 const FEWEST_TO_TELL: usize = 4;
 
+/// What the columns of rows are: the channels, then the covariates in the order of their schema.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) channels: &'a [String],
+    pub(super) covariates: &'a CovariateSchema,
+}
+
 /// A series on its grid.
 #[derive(Debug)]
 pub(super) struct Regular {
@@ -27,17 +35,18 @@ pub(super) struct Regular {
     pub(super) counts: RowCounts,
 }
 
-/// Puts the rows of a series on a grid.
+/// Puts the rows of a series on a grid. Rows beyond the last target that say what is known ahead are no steps of
+/// the series.
 ///
 /// # Errors
-/// [`Error::DuplicateStamp`] and [`Error::OutOfOrder`] where the policy refuses them, [`Error::Irregular`] and
+/// [`Error::VaryingStatic`], [`Error::DuplicateStamp`] and [`Error::OutOfOrder`] where the policy refuses them, [`Error::Irregular`] and
 /// [`Error::OutsideOpening`] for stamps off the grid, [`Error::MixedSteps`] for a series with a step of its own, [`Error::TooSparse`], and
 /// [`Error::Infinite`].
 pub(super) fn regularise(
     rows: &SeriesRows<'_>,
     axis: &Axis,
     grid: &Grid,
-    channels: &[String],
+    columns: Columns<'_>,
     options: &ReadOptions,
 ) -> Result<Regular> {
     let step = grid.step;
@@ -49,9 +58,16 @@ pub(super) fn regularise(
         return Err(Error::option("freq", step, format!("the time column holds {kind}")));
     }
     if let Some(aggregation) = options.aggregate {
-        return resample(rows, axis, step, channels, aggregation);
+        return resample(rows, axis, step, columns, aggregation);
     }
     let index = spanning(grid.index(rows.stamps, axis), rows, axis)?;
+    let n_rows = n_rows_of_series(rows, columns.channels.len(), columns.covariates);
+    let last_stamp = rows.stamps[..n_rows].last().copied().unwrap_or(index.start);
+    let n_steps = if n_rows == rows.len() { index.len } else { index.position(last_stamp).unwrap_or(0) + 1 };
+    let mut covariates = OnGrid::new(columns.covariates, rows, columns.channels.len(), [n_steps, index.len]);
+    let policy = Policy::of_duplicates(options.duplicates);
+    let channels = columns.channels;
+    let index = TimeIndex { len: n_steps, ..index };
     let mut values = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
     let mut counts = RowCounts { rows: rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
     let fixed = match step {
@@ -86,6 +102,13 @@ pub(super) fn regularise(
             (Some((before, at)), Some(step)) if before.checked_add(step) == Some(stamp) => at + 1,
             _ => index.position(stamp).ok_or_else(|| irregular(rows, axis, &index, stamp))?,
         };
+        covariates.set(position, group.clone(), policy);
+        counts.duplicates += group.len() - 1;
+        if position >= n_steps {
+            counts.ahead += 1;
+            last = Some((stamp, position));
+            continue;
+        }
         if let Some((_, at)) = last {
             closest = closest.min(position - at);
         }
@@ -98,7 +121,6 @@ pub(super) fn regularise(
                 (several, Duplicates::Error) => several[0],
             };
         }
-        counts.duplicates += group.len() - 1;
         n_filled += 1;
     }
     counts.absent = index.len - n_filled;
@@ -110,7 +132,9 @@ pub(super) fn regularise(
             expected: step.to_string(),
         });
     }
-    Ok(Regular { series: Series::new(rows.id, index, values, channels)?, counts })
+    let covariates = covariates.finish(&index, axis)?;
+    let series = Series::new(rows.id, index, values, channels)?.with_covariates(covariates)?;
+    Ok(Regular { series, counts })
 }
 
 /// The grid up to the last row.
@@ -135,7 +159,8 @@ pub(super) fn spanning(index: TimeIndex, rows: &SeriesRows<'_>, axis: &Axis) -> 
     Ok(TimeIndex { len, ..index })
 }
 
-fn irregular(rows: &SeriesRows<'_>, axis: &Axis, index: &TimeIndex, stamp: i64) -> Error {
+/// What is wrong with a stamp off the grid.
+pub(super) fn irregular(rows: &SeriesRows<'_>, axis: &Axis, index: &TimeIndex, stamp: i64) -> Error {
     if let Some(calendar) = index.calendar.as_ref().filter(|calendar| !calendar.is_open(stamp)) {
         return Error::OutsideOpening {
             series: rows.id.to_string(),

@@ -3,8 +3,9 @@
 use ndarray::Array2;
 
 use super::aggregate::Aggregation;
+use super::covariates::{OnGrid, Policy, n_rows_of_series};
 use super::panel::RowCounts;
-use super::regular::{Regular, spanning};
+use super::regular::{Columns, Regular, spanning};
 use super::rows::SeriesRows;
 use super::series::Series;
 use super::stamp::Axis;
@@ -18,7 +19,7 @@ pub(super) fn resample(
     rows: &SeriesRows<'_>,
     axis: &Axis,
     step: Step,
-    channels: &[String],
+    columns: Columns<'_>,
     aggregation: Aggregation,
 ) -> Result<Regular> {
     let first = rows.stamps.first().copied().unwrap_or(0);
@@ -37,6 +38,13 @@ pub(super) fn resample(
     let ends = [index.stamp(last)];
     let index = spanning(index, &SeriesRows { stamps: &ends, ..rows.clone() }, axis)?;
 
+    let channels = columns.channels;
+    let n_rows = n_rows_of_series(rows, channels.len(), columns.covariates);
+    let last_stamp = rows.stamps[..n_rows].last().copied().unwrap_or(index.start);
+    let n_steps = if n_rows == rows.len() { index.len } else { bin(&index, last_stamp, 0) + 1 };
+    let mut covariates = OnGrid::new(columns.covariates, rows, channels.len(), [n_steps, index.len]);
+    let index = TimeIndex { len: n_steps, ..index };
+
     let empty = if aggregation == Aggregation::Count { 0.0 } else { f64::NAN };
     let mut values = Array2::from_elem((index.len, channels.len()), empty); // (step, channel)
     let mut counts = RowCounts { rows: rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
@@ -46,15 +54,22 @@ pub(super) fn resample(
         position = bin(&index, rows.stamps[at], position);
         let next = index.stamp(position + 1);
         let end = at + rows.stamps[at..].partition_point(|stamp| *stamp < next).max(1);
-        for channel in 0..channels.len() {
-            values[[position, channel]] = aggregation.merge(&rows.column(channel)[at..end]);
+        covariates.set(position, at..end, Policy::of_resampling(aggregation));
+        if position < n_steps {
+            for channel in 0..channels.len() {
+                values[[position, channel]] = aggregation.merge(&rows.column(channel)[at..end]);
+            }
+            n_filled += 1;
+        } else {
+            counts.ahead += 1;
         }
-        n_filled += 1;
         at = end;
     }
     counts.absent = index.len - n_filled;
-    counts.resampled = rows.len() - n_filled;
-    Ok(Regular { series: Series::new(rows.id, index, values, channels)?, counts })
+    counts.resampled = rows.len() - n_filled - counts.ahead;
+    let covariates = covariates.finish(&index, axis)?;
+    let series = Series::new(rows.id, index, values, channels)?.with_covariates(covariates)?;
+    Ok(Regular { series, counts })
 }
 
 /// The step that a stamp lies in, at or after the step `from`.

@@ -131,7 +131,7 @@ pub(crate) fn scale_series(series: &Series, scalers: &[Scaler], channels: &[Stri
     for (mut column, scaler) in values.columns_mut().into_iter().zip(scalers) {
         column.mapv_inplace(|v| scaler.scale(v));
     }
-    Series::new(series.id(), series.index().clone(), values, channels)
+    series.with_values(values, channels)
 }
 
 fn observed<'a>(values: impl Iterator<Item = &'a f64>) -> Vec<f64> {

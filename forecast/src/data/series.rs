@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{ArcArray2, Array2, ArrayView2, s};
 
+use super::covariates::Covariates;
 use super::time::TimeIndex;
 use crate::{Error, Result};
 
@@ -16,6 +17,7 @@ pub struct Series {
     id: String,
     index: TimeIndex,
     values: ArcArray2<f64>, // (step, channel)
+    covariates: Covariates,
 }
 
 impl Series {
@@ -47,7 +49,29 @@ impl Series {
             let stamp = index.format(index.stamp(step));
             return Err(Error::Infinite { series: id, channel: channels[channel].clone(), stamp });
         }
-        Ok(Series { id, index, values: values.into_shared() })
+        let covariates = Covariates::none(index.len);
+        Ok(Series { id, index, values: values.into_shared(), covariates })
+    }
+
+    /// The same series with covariates, which have to have its steps.
+    pub(super) fn with_covariates(self, covariates: Covariates) -> Result<Self> {
+        if covariates.n_steps() != self.n_steps() {
+            return Err(Error::Internal(format!(
+                "series \"{}\" has {} steps, its covariates {}",
+                self.id,
+                self.n_steps(),
+                covariates.n_steps()
+            )));
+        }
+        Ok(Series { covariates, ..self })
+    }
+
+    /// The same series and covariates with other values.
+    ///
+    /// # Errors
+    /// As [`Series::new`].
+    pub(crate) fn with_values(&self, values: Array2<f64>, channels: &[String]) -> Result<Self> {
+        Series::new(self.id(), self.index.clone(), values, channels)?.with_covariates(self.covariates.clone())
     }
 
     /// The name of the series.
@@ -60,6 +84,12 @@ impl Series {
     #[must_use]
     pub fn index(&self) -> &TimeIndex {
         &self.index
+    }
+
+    /// The covariates; of the panel's schema, none by default.
+    #[must_use]
+    pub fn covariates(&self) -> &Covariates {
+        &self.covariates
     }
 
     /// How many steps there are, missing ones included.
@@ -86,7 +116,8 @@ impl Series {
         self.values.column(channel).iter().filter(|v| !v.is_nan()).count()
     }
 
-    /// The part at `range` of steps, clipped to the series; shares the values.
+    /// The part at `range` of steps, clipped to the series; shares the values. Of the covariates, what is known
+    /// ahead stays, also beyond the end of the part.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
         let end = range.end.min(self.n_steps());
@@ -94,7 +125,18 @@ impl Series {
         Series {
             id: self.id.clone(),
             index: self.index.slice(range.clone()),
-            values: self.values.clone().slice_move(s![range, ..]),
+            values: self.values.clone().slice_move(s![range.clone(), ..]),
+            covariates: self.covariates.slice(range),
+        }
+    }
+
+    /// A copy that does not keep the values alive that a slice was cut from.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Series {
+            values: self.values.to_owned().into_shared(),
+            covariates: self.covariates.compact(),
+            ..self.clone()
         }
     }
 

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use super::chunks::{Chunks, Pace};
 use super::collect::Collector;
+use super::covariates::CovariateSchema;
 use super::frequency::Frequency;
 use super::infer::Grid;
 use super::read::{ReadOptions, all_regular, start};
+use super::regular::Columns;
 use super::rows::Rows;
 use super::series::Series;
 use super::source::{Piece, pieces};
@@ -34,6 +36,7 @@ const SERIES_LOOKED_AT: usize = 100;
 pub struct SeriesReader {
     chunks: Chunks<'static>,
     collector: Collector,
+    covariates: CovariateSchema,
     options: ReadOptions,
     grid: Grid,
     zone: Zone,
@@ -62,7 +65,8 @@ impl SeriesReader {
     /// the first series if the options do not give it.
     ///
     /// # Errors
-    /// As [`Panel::read`](crate::Panel::read), and [`Error::BadOption`] if the memory is too little to begin.
+    /// As [`Panel::read`](crate::Panel::read), and [`Error::BadOption`] if the memory is too little to begin, or
+    /// categories are declared that no schema names: the last row may bring a new one.
     pub fn open(paths: &[PathBuf], options: &ReadOptions, memory: u64) -> Result<Self> {
         options.check()?;
         let mut all = Vec::new();
@@ -79,8 +83,14 @@ impl SeriesReader {
             rows: usual.rows.min((most_bytes / (4 * BYTES_A_ROW)) as usize).max(LEAST_ROWS),
         };
         let mut chunks = Chunks::new(all, Box::new(move |name| keys.is_key(name)), pace);
-        let collector = start(&mut chunks, &input, options)?;
-        let bytes_a_row = BYTES_A_ROW + 16 * collector.parts.targets.len() as u64;
+        let mut collector = start(&mut chunks, &input, options)?;
+        if let Some(column) = collector.covariates.provisional() {
+            let rule = "its categories have to be known before series are read one by one; give covariate_schema, or read the panel whole";
+            return Err(Error::option("covariate", format!("\"{column}\""), rule));
+        }
+        let covariates = collector.covariates.settle(&input)?;
+        let n_columns = collector.parts.targets.len() + collector.covariates.n_columns();
+        let bytes_a_row = BYTES_A_ROW + 16 * n_columns as u64;
         let most_rows = most_bytes / bytes_a_row;
         if (most_rows as usize) < collector.n_rows() {
             let needed = BYTES_TO_START + bytes_a_row * collector.n_rows() as u64;
@@ -90,6 +100,7 @@ impl SeriesReader {
         let mut reader = SeriesReader {
             chunks,
             collector,
+            covariates,
             options: options.clone(),
             grid: Grid { step: Step::Index(1), calendar: None, notes: Vec::new() },
             zone: Zone::Local,
@@ -113,6 +124,12 @@ impl SeriesReader {
     #[must_use]
     pub fn channels(&self) -> &[String] {
         &self.collector.parts.targets
+    }
+
+    /// The covariates of every series.
+    #[must_use]
+    pub fn covariate_schema(&self) -> &CovariateSchema {
+        &self.covariates
     }
 
     /// The step of every series.
@@ -156,7 +173,8 @@ impl SeriesReader {
             let n = max_series - outcomes.len();
             let Some((rows, from)) = self.ready.front() else { break };
             let range = *from..(*from + n).min(rows.n_series());
-            let regular = all_regular(rows, range.clone(), &self.grid, self.channels(), &self.options);
+            let columns = Columns { channels: self.channels(), covariates: &self.covariates };
+            let regular = all_regular(rows, range.clone(), &self.grid, columns, &self.options);
             let ids = range.map(|at| rows.series(at).id.to_string());
             outcomes.extend(
                 ids.zip(regular)

@@ -7,6 +7,7 @@
 
 mod backtests;
 mod batches;
+mod covariates;
 mod coverage;
 mod index;
 mod leakage;

@@ -25,6 +25,11 @@ pub(crate) enum Command {
     /// What is in a file: step, gaps, duplicates, missing values, outliers, seasons.
     #[command(after_help = "Example: longcast inspect load.csv --plot missing.png")]
     Inspect(InspectArguments),
+    /// Write the data as the models see them: sorted, on their grid, a row for every step, with covariates.
+    #[command(
+        after_help = "Example: longcast clean load.csv -o clean.parquet --time-features --fourier 1D:4,7D:3"
+    )]
+    Clean(CleanArguments),
     /// Fit a model and save it.
     #[command(after_help = "Example: longcast fit --model ar --order 168 load.csv -o load.longcast")]
     Fit(FitArguments),
@@ -122,6 +127,21 @@ pub(crate) struct InputArguments {
     /// Resample rows to the step of --freq by their mean, sum, first, last, min, max or count.
     #[arg(long, value_name = "HOW")]
     pub(crate) aggregate: Option<String>,
+    /// Covariates whose values are known ahead: prices, plans, a weather forecast.
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub(crate) future_col: Vec<String>,
+    /// Covariates that are known up to the cutoff: measured weather.
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub(crate) past_col: Vec<String>,
+    /// Covariates with one value for a whole series: a region.
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub(crate) static_col: Vec<String>,
+    /// Those among the covariates that hold categories, also such that look like numbers.
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub(crate) categorical_col: Vec<String>,
+    /// Covariates in a TOML file: under [covariates], a line such as price = "future" for each.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) covariates: Option<PathBuf>,
     /// The form of time stamps in text, such as "%d.%m.%Y %H:%M" [default: told from the stamps].
     #[arg(long, value_name = "FORM")]
     pub(crate) time_format: Option<String>,
@@ -139,6 +159,29 @@ pub(crate) struct InspectArguments {
     /// Draw a map of missing values to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArguments {
+    /// The data: CSV, Parquet, Arrow or JSON, long or wide; a file, a quoted pattern, a folder, or - for standard input.
+    pub(crate) data: PathBuf,
+    /// The file to write: csv, parquet, arrow or ndjson; CSV on standard output if left out.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The format, where the extension does not say it.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// Add the time features of the step, such as hour and weekday, from -0.5 to 0.5.
+    #[arg(long)]
+    pub(crate) time_features: bool,
+    /// Add sines and cosines of seasons: a period and how many of each, such as 1D:4.
+    #[arg(long, value_name = "PERIOD:ORDER,...", value_delimiter = ',')]
+    pub(crate) fourier: Vec<String>,
+    /// Add a column of 0 and 1 for each holiday of this table with the columns ds and holiday.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) holidays: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
 }
 
 /// How to fit.
@@ -501,7 +544,7 @@ pub(crate) enum Chart {
         /// The data.
         data: PathBuf,
         #[command(flatten)]
-        input: InputArguments,
+        input: Box<InputArguments>,
         #[command(flatten)]
         target: Target,
     },

@@ -13,7 +13,7 @@ use super::args::BacktestArguments;
 use super::console::Console;
 use super::failure::Failure;
 use super::output::{self, Outputs};
-use super::{backtest_charts, input, leaderboard, sample_chart};
+use super::{backtest_charts, covariates, input, leaderboard, sample_chart};
 
 /// What `--json` gives.
 #[derive(Serialize)]
@@ -44,6 +44,8 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
         fit: input::fit_options(&arguments.fitting, None, "")?,
     };
     let panel = input::read(&arguments.data, &arguments.input, console)?;
+    let names: Vec<&str> = configs.iter().map(ModelConfig::name).collect();
+    covariates::note_unused(&panel, &names, console);
     let result = {
         let _progress = console.progress(format!("back-testing over {} windows", options.n_windows));
         backtest(&configs, &panel, &options).map_err(|error| explained(error, &panel, &options))?

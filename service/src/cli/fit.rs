@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::FitArguments;
 use super::console::Console;
 use super::failure::Failure;
-use super::{input, output};
+use super::{covariates, input, output};
 
 pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Failure> {
     output::check(Some(&arguments.output))?;
@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Fai
     let config = input::configs(vec![base], &arguments.fitting)?.remove(0);
     let options = input::fit_options(&arguments.fitting, arguments.horizon, &arguments.unit)?;
     let panel = input::read(&arguments.data, &arguments.input, console)?;
+    covariates::note_unused(&panel, &[config.name()], console);
     let fitted = {
         let _progress = console.progress(format!("fitting {}", config.name()));
         Model::fit(&config, &panel, &options)?

@@ -9,7 +9,7 @@ use super::args::ForecastArguments;
 use super::console::Console;
 use super::failure::Failure;
 use super::output::{self, Outputs};
-use super::{charts, input};
+use super::{charts, covariates, input};
 
 pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<(), Failure> {
     let format = if console.is_json() && arguments.output.is_none() && arguments.format.is_none() {
@@ -29,6 +29,9 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
         Some(path) => Some(input::read_for(&model, path, &arguments.input, console)?),
         None => None,
     };
+    if let Some(panel) = &panel {
+        covariates::note_unused(panel, &[model.header().config.name()], console);
+    }
     let forecasts = match &panel {
         Some(panel) => model.forecast(panel, &options)?,
         None => model.forecast_next(&options)?,

@@ -8,6 +8,7 @@ use forecast::{Band, FitOptions, ForecastOptions, Model, ModelConfig, Panel, Rea
 
 use super::args::{FittingArguments, InputArguments, SpecArguments};
 use super::console::Console;
+use super::covariates;
 use super::failure::Failure;
 
 /// Reads a panel and says what was inferred and left out.
@@ -106,6 +107,7 @@ pub(crate) fn read_options(input: &InputArguments) -> Result<ReadOptions, Failur
         duplicates: input.duplicates.parse()?,
         out_of_order: input.out_of_order.parse()?,
         aggregate: input.aggregate.as_deref().map(str::parse).transpose()?,
+        covariates: covariates::declared(input)?,
         time_format: input.time_format.clone(),
         format: input.input_format.as_deref().map(str::parse).transpose()?,
         ..ReadOptions::default()

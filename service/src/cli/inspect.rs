@@ -1,6 +1,6 @@
 //! `longcast inspect`: the data-quality report.
 
-use forecast::data::{ChannelQuality, Quality, SeriesQuality};
+use forecast::data::{ChannelQuality, CovariateQuality, Quality, SeriesQuality};
 
 use super::args::InspectArguments;
 use super::console::{Console, columns};
@@ -9,6 +9,9 @@ use super::{charts, input, output};
 
 /// Series that are told one by one; the rest only in JSON.
 const MOST_SERIES: usize = 20;
+/// Covariates, and categories of each, that are told; the rest only in JSON.
+const MOST_COVARIATES: usize = 50;
+const MOST_CATEGORIES: usize = 5;
 
 pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(), Failure> {
     output::check_chart(arguments.plot.as_deref())?;
@@ -26,7 +29,45 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(),
         let rest = quality.series.len() - MOST_SERIES;
         console.say(format!("... and {rest} more series; --json tells all of them"))?;
     }
+    show_covariates(&quality.covariates, console)?;
     console.json(&quality)
+}
+
+fn show_covariates(covariates: &[CovariateQuality], console: &Console) -> Result<(), Failure> {
+    if covariates.is_empty() {
+        return Ok(());
+    }
+    let header = ["covariate", "known", "kind", "observed", "missing", "ahead", "values"];
+    let mut rows = vec![header.map(String::from).to_vec()];
+    rows.extend(covariates.iter().take(MOST_COVARIATES).map(covariate_row));
+    columns(&rows).iter().try_for_each(|line| console.say(line))?;
+    if covariates.len() > MOST_COVARIATES {
+        let rest = covariates.len() - MOST_COVARIATES;
+        console.say(format!("... and {rest} more covariates; --json tells all of them"))?;
+    }
+    Ok(())
+}
+
+fn covariate_row(covariate: &CovariateQuality) -> Vec<String> {
+    let values = match (&covariate.categories[..], covariate.min, covariate.max) {
+        ([], Some(min), Some(max)) => format!("{} to {}", short(min), short(max)),
+        ([], _, _) => "-".to_string(),
+        (categories, _, _) => {
+            let told = categories.iter().take(MOST_CATEGORIES).map(|(name, n)| format!("{name}: {n}"));
+            let more = categories.len().saturating_sub(MOST_CATEGORIES);
+            let more = (more > 0).then(|| format!("{more} more"));
+            told.chain(more).collect::<Vec<_>>().join(", ")
+        }
+    };
+    vec![
+        covariate.covariate.clone(),
+        covariate.known.to_string(),
+        covariate.kind.to_string(),
+        covariate.n_observed.to_string(),
+        covariate.n_missing.to_string(),
+        covariate.n_ahead.to_string(),
+        values,
+    ]
 }
 
 fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<(), Failure> {

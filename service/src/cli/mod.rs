@@ -8,8 +8,10 @@ mod batch;
 mod bench;
 mod bench_data;
 mod charts;
+mod clean;
 mod client;
 mod console;
+mod covariates;
 mod data;
 mod demo;
 mod failure;
@@ -62,6 +64,7 @@ fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
     match command {
         Command::Data(arguments) => data::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments, console),
+        Command::Clean(arguments) => clean::run(arguments, console),
         Command::Fit(arguments) => fit::run(arguments, console),
         Command::Forecast(arguments) => forecast::run(arguments, console),
         Command::Backtest(arguments) => backtest::run(arguments, console),

@@ -10,6 +10,7 @@ mod backtests;
 mod batch;
 mod bench;
 mod charts;
+mod clean;
 mod commands;
 mod demo;
 mod forms;

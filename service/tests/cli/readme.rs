@@ -6,12 +6,13 @@ use std::path::Path;
 use crate::run::{Folder, Table, bits, check_picture};
 
 /// Every command, as it is typed before `--help`.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "data",
     "data list",
     "data show",
     "data export",
     "inspect",
+    "clean",
     "fit",
     "forecast",
     "backtest",

@@ -5,11 +5,13 @@ use std::fmt;
 use super::declaration::Known;
 use super::schema::CovariateSchema;
 use super::values::Covariates;
-use crate::data::TimeIndex;
+use crate::data::{Series, TimeIndex};
 use crate::{Error, Result};
 
 /// Stamps that are named of a column.
 const NAMED: usize = 3;
+/// Series that are named.
+const NAMED_SERIES: usize = 10;
 
 /// The stamps at which a column lacks a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,15 @@ pub struct MissingStamps {
     pub n_missing: usize,
     /// The first of them, at most three.
     pub first: Vec<String>,
+}
+
+/// The columns of a series that lack values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LackingSeries {
+    /// The series.
+    pub series: String,
+    /// Its columns that lack values, and at which stamps.
+    pub columns: Vec<MissingStamps>,
 }
 
 impl fmt::Display for MissingStamps {
@@ -38,6 +49,7 @@ impl CovariateSchema {
     ///
     /// # Errors
     /// [`Error::MissingAhead`] lists the columns, how many values each lacks and the first stamps.
+    /// [`Panel::check_future`](crate::Panel::check_future) checks all series of a panel.
     ///
     /// # Example
     /// ```
@@ -54,12 +66,47 @@ impl CovariateSchema {
         covariates: &Covariates,
         horizon: usize,
     ) -> Result<()> {
+        let (lacking, n_known) = self.lacking(series, index, covariates, horizon);
+        match lacking {
+            None => Ok(()),
+            Some(lacking) => {
+                Err(Error::MissingAhead { horizon, n_known, n_series: 1, lacking: vec![lacking] })
+            }
+        }
+    }
+
+    /// The same for all series of a panel.
+    pub(in crate::data) fn check_all_ahead(&self, series: &[Series], horizon: usize) -> Result<()> {
+        let (mut n_series, mut n_known, mut named) = (0, horizon, Vec::new());
+        for series in series {
+            let (lacking, n) = self.lacking(series.id(), series.index(), series.covariates(), horizon);
+            let Some(lacking) = lacking else { continue };
+            n_series += 1;
+            n_known = n_known.min(n);
+            if named.len() < NAMED_SERIES {
+                named.push(lacking);
+            }
+        }
+        match n_series {
+            0 => Ok(()),
+            _ => Err(Error::MissingAhead { horizon, n_known, n_series, lacking: named }),
+        }
+    }
+
+    /// What a series lacks, if anything, and for how many steps it lacks nothing.
+    fn lacking(
+        &self,
+        series: &str,
+        index: &TimeIndex,
+        covariates: &Covariates,
+        horizon: usize,
+    ) -> (Option<LackingSeries>, usize) {
         let (n_steps, n_ahead) = (covariates.n_steps(), covariates.n_ahead().min(horizon));
         let mut n_known = horizon;
         let mut missing = Vec::new();
         for (column, values) in self.of(Known::Future).iter().zip(covariates.future().columns()) {
             let within = (0..n_ahead).filter(|step| values[n_steps + step].is_nan());
-            let n_missing = within.clone().count() + horizon - n_ahead;
+            let n_missing = within.clone().count() + (horizon - n_ahead);
             let mut steps = within.chain(n_ahead..horizon).peekable();
             let Some(first) = steps.peek() else { continue };
             n_known = n_known.min(*first);
@@ -70,10 +117,8 @@ impl CovariateSchema {
                 first: steps.take(NAMED).map(stamp).collect(),
             });
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(Error::MissingAhead { series: series.to_string(), horizon, n_known, columns: missing })
+        let lacking = LackingSeries { series: series.to_string(), columns: missing };
+        (Some(lacking).filter(|lacking| !lacking.columns.is_empty()), n_known)
     }
 }
 

@@ -181,6 +181,15 @@ impl fmt::Display for Known {
     }
 }
 
+impl fmt::Display for CovariateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CovariateKind::Numeric => "numeric",
+            CovariateKind::Categorical => "categorical",
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for DeclaredCovariate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

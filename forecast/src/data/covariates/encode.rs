@@ -1,6 +1,7 @@
 //! From the cells of a table to numbers: categories become codes, missing cells NaN.
 
 use super::schema::{CovariateColumn, CovariateSchema, column};
+use super::vocabulary::Vocabulary;
 use crate::data::Cells;
 use crate::{Error, Result};
 
@@ -45,15 +46,8 @@ impl CovariateColumn {
                     }
                     (Some(vocabulary), _) => {
                         let Some(cell) = cells.present(row) else { return Ok(f64::NAN) };
-                        let code = vocabulary.code(&cell).ok_or_else(|| {
-                            let known = vocabulary.categories();
-                            let more = if known.len() > LISTED { ", ..." } else { "" };
-                            let known = known[..known.len().min(LISTED)].join(", ");
-                            let rule = format!(
-                                "the model knows {known}{more}; fit it again with this category, or declare the column with unseen = \"unknown\""
-                            );
-                            bad(&cell, &rule)
-                        });
+                        let code = vocabulary.code(&cell);
+                        let code = code.ok_or_else(|| unseen(vocabulary, input, row + 1, &self.name, &cell));
                         code.map(|code| code as f64)
                     }
                 }
@@ -93,6 +87,17 @@ impl CovariateColumn {
             }),
         }
     }
+}
+
+/// A category that training did not have, in a row counted from 1.
+pub(super) fn unseen(known: &Vocabulary, input: &str, row: usize, column: &str, cell: &str) -> Error {
+    let categories = known.categories();
+    let more = if categories.len() > LISTED { ", ..." } else { "" };
+    let listed = categories[..categories.len().min(LISTED)].join(", ");
+    let rule = format!(
+        "the model knows {listed}{more}; fit it again with this category, or declare the column with unseen = \"unknown\""
+    );
+    Error::option(format!("\"{input}\", row {row}: covariate \"{column}\""), format!("\"{cell}\""), rule)
 }
 
 #[cfg(test)]

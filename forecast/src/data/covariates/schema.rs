@@ -57,21 +57,36 @@ impl CovariateSchema {
     /// As [`CovariateDeclaration::check`]; [`Error::NoSuchColumn`] if a declared column is not in the table;
     /// [`Error::AllMissing`] if it has no cell; [`Error::BadOption`] if it has too many categories.
     pub fn fit(declaration: &CovariateDeclaration, table: &[(String, Cells)], input: &str) -> Result<Self> {
-        declaration.check()?;
-        let columns = declaration.columns().iter().map(|(name, declared)| {
+        Self::of_categories(declaration, |name, kind| {
             let cells = column(table, name, input)?;
             let mut present = (0..cells.len()).filter_map(|row| cells.present(row)).peekable();
             if present.peek().is_none() {
-                return Err(Error::AllMissing {
-                    series: input.to_string(),
-                    place: format!("covariate \"{name}\""),
-                    steps: cells.len(),
-                });
+                return Err(all_missing(input, name, cells.len()));
             }
+            Ok(match kind {
+                CovariateKind::Numeric => Vec::new(),
+                CovariateKind::Categorical => {
+                    present.map(std::borrow::Cow::into_owned).collect::<HashSet<_>>().into_iter().collect()
+                }
+            })
+        })
+    }
+
+    /// The schema of a declaration; `categories` tells those of a column, in any order, none for numbers.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), and what `categories` says.
+    pub(in crate::data) fn of_categories(
+        declaration: &CovariateDeclaration,
+        mut categories: impl FnMut(&str, CovariateKind) -> Result<Vec<String>>,
+    ) -> Result<Self> {
+        declaration.check()?;
+        let columns = declaration.columns().iter().map(|(name, declared)| {
+            let found = categories(name, declared.kind)?;
             let vocabulary = match declared.kind {
                 CovariateKind::Numeric => None,
                 CovariateKind::Categorical => {
-                    let vocabulary = Vocabulary::new(present, declared.unseen);
+                    let vocabulary = Vocabulary::new(found, declared.unseen);
                     Some(vocabulary.map_err(|error| named(error, name))?)
                 }
             };
@@ -116,8 +131,13 @@ fn key(column: &CovariateColumn) -> (Known, &str) {
     (column.known, &column.name)
 }
 
+/// A column that has no cell at all.
+pub(super) fn all_missing(input: &str, column: &str, n_rows: usize) -> Error {
+    Error::AllMissing { series: input.to_string(), place: format!("covariate \"{column}\""), steps: n_rows }
+}
+
 /// An error about a setting, with the column that it is about.
-fn named(error: Error, column: &str) -> Error {
+pub(super) fn named(error: Error, column: &str) -> Error {
     match error {
         Error::BadOption { field, value, rule } => {
             Error::BadOption { field: format!("{field} of covariate \"{column}\""), value, rule }

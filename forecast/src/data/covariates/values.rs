@@ -117,6 +117,22 @@ impl Covariates {
         }
     }
 
+    /// A copy that does not keep the values alive that a slice was cut from.
+    pub(in crate::data) fn compact(&self) -> Self {
+        Covariates {
+            past: self.past.to_owned().into_shared(),
+            future: self.future.to_owned().into_shared(),
+            static_values: self.static_values.clone(),
+        }
+    }
+
+    /// True if these are values of this schema's columns.
+    pub(in crate::data) fn fits(&self, schema: &CovariateSchema) -> bool {
+        let n = |known: Known| schema.of(known).len();
+        (self.past.ncols(), self.future.ncols(), self.static_values.len())
+            == (n(Known::Past), n(Known::Future), n(Known::Static))
+    }
+
     /// The same with rows of what is known ahead put after those that are there: a table of its own that says
     /// what follows.
     ///

@@ -42,12 +42,7 @@ impl Vocabulary {
             if !known.contains(category) {
                 known.insert(category.to_string());
             }
-            if known.len() > MOST_CATEGORIES {
-                let rule = format!(
-                    "a categorical column may have at most {MOST_CATEGORIES}; declare it numeric, or group them"
-                );
-                return Err(Error::option("number of categories", known.len(), rule));
-            }
+            check_number(known.len())?;
         }
         Ok(Vocabulary { categories: known.into_iter().collect(), unseen })
     }
@@ -94,6 +89,16 @@ impl Vocabulary {
     fn first(&self) -> usize {
         usize::from(self.unseen == Unseen::Unknown)
     }
+}
+
+/// Nothing, if a column may have so many categories.
+pub(super) fn check_number(n_categories: usize) -> Result<()> {
+    if n_categories <= MOST_CATEGORIES {
+        return Ok(());
+    }
+    let rule =
+        format!("a categorical column may have at most {MOST_CATEGORIES}; declare it numeric, or group them");
+    Err(Error::option("number of categories", n_categories, rule))
 }
 
 #[cfg(test)]

@@ -1,0 +1,182 @@
+//! `clean`, and covariates on the command line.
+
+use std::process::Stdio;
+
+use crate::run::{Folder, command, finish, hourly, wave};
+
+const MESSY: &str = "item_id,time,kW,t,sky,region,who\n\
+    b,2024-01-01 01:00:00,4,1,sun,007,x\n\
+    a,2024-01-01 00:00:00,1,2,rain,7,y\n\
+    b,2024-01-01 00:00:00,3,3,,007,z\n\
+    a,2024-01-01 00:00:00,2,4,fog,7,x\n\
+    a,2024-01-01 03:00:00,5,5,sun,7,x\n\
+    a,2024-01-01 04:00:00,,,rain,,x\n";
+const FLAGS: &str = "--target-col kW --past-col t --future-col sky --static-col region \
+    --categorical-col sky,region --duplicates mean --freq 1h";
+
+#[test]
+fn the_regular_table_holds_every_step_and_reads_back_as_itself() {
+    let folder = Folder::new("clean");
+    folder.write("messy.csv", MESSY);
+    let run = folder.run(&format!("clean messy.csv {FLAGS}")).succeeded();
+    let rows: Vec<String> = run.text().lines().map(|line| line.replace("\"\"", "")).collect();
+    assert_eq!(
+        rows,
+        [
+            "unique_id,ds,kW,t,sky,region",
+            "b,2024-01-01 00:00:00,3.0,3.0,,007",
+            "b,2024-01-01 01:00:00,4.0,1.0,sun,007",
+            "a,2024-01-01 00:00:00,1.5,3.0,rain,7",
+            "a,2024-01-01 01:00:00,,,,7",
+            "a,2024-01-01 02:00:00,,,,7",
+            "a,2024-01-01 03:00:00,5.0,5.0,sun,7",
+            "a,2024-01-01 04:00:00,,,rain,7",
+        ]
+    );
+    let told = "6 rows became 7 at steps of 1h: 2 absent steps masked as missing, 1 duplicate rows merged, \
+        1 rows sorted, 1 steps known ahead";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert!(run.stderr.contains("column \"who\" is not numbers and not used"), "{}", run.stderr);
+    for format in ["csv", "parquet", "arrow", "ndjson"] {
+        let file = format!("clean.{format}");
+        folder.run(&format!("clean messy.csv {FLAGS} -o {file}")).succeeded();
+        let again = folder.run(&format!("clean {file} {FLAGS}")).succeeded();
+        assert_eq!(again.text(), run.text(), "{format}");
+        assert!(
+            again.stderr.contains("7 rows became 7 at steps of 1h: 1 steps known ahead"),
+            "{}",
+            again.stderr
+        );
+    }
+}
+
+#[test]
+fn json_reports_repairs_on_standard_error_and_the_table_on_standard_output() {
+    let folder = Folder::new("clean-json");
+    folder.write("messy.csv", MESSY);
+    let run = folder.run(&format!("--json clean messy.csv {FLAGS}")).succeeded();
+    assert_eq!(run.json()[2]["region"], "7");
+    assert_eq!(run.json()[3]["kW"], serde_json::Value::Null);
+    let report: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+    for (name, n) in [("n_rows", 6), ("n_written", 7), ("n_absent", 2), ("n_duplicates", 1), ("n_ahead", 1)] {
+        assert_eq!(report[name], n, "{name}");
+    }
+    let run = folder.run(&format!("--json clean messy.csv {FLAGS} -o clean.csv")).succeeded();
+    assert!(run.text().is_empty() && folder.join("clean.csv").exists());
+}
+
+#[test]
+fn calendar_features_stand_behind_the_covariates() {
+    let folder = Folder::new("clean-calendar");
+    folder.write("load.csv", hourly(&wave(48, 1)));
+    folder.write("days.csv", "ds,holiday\n2024-01-02,second\n");
+    let run = folder
+        .run("clean load.csv --time-features --fourier 1D:1,12h:1 --holidays days.csv --format ndjson")
+        .succeeded();
+    let rows: Vec<serde_json::Value> =
+        run.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 48);
+    assert_eq!((&rows[6]["sin-1D-1"], &rows[23]["holiday-second"]), (&1.0.into(), &0.0.into()));
+    assert_eq!((&rows[24]["holiday-second"], &rows[0]["unique_id"]), (&1.0.into(), &"y".into()));
+    assert!(rows[0].as_object().unwrap().len() > 8, "{}", rows[0]);
+    for (arguments, said) in [
+        ("--fourier 1D:13", "at most 12"),
+        ("--fourier 1D", "1D:4"),
+        ("--holidays nowhere.csv", "cannot read \"nowhere.csv\""),
+        ("-o load.csv", "read or written by this run already"),
+        ("-o clean.xlsx", "no known format"),
+    ] {
+        let run = folder.run(&format!("clean load.csv {arguments}"));
+        assert!(run.code == Some(2) && run.stderr.contains(said), "{arguments}: {}", run.stderr);
+    }
+    folder.write("twice.csv", "ds,y,sin-1D-1\n2024-01-01 00:00,1,2\n2024-01-01 01:00,1,2\n");
+    let run = folder.run("clean twice.csv --future-col sin-1D-1 --fourier 1D:1");
+    assert!(run.code == Some(2) && run.stderr.contains("another column of the output"), "{}", run.stderr);
+}
+
+#[test]
+fn covariates_of_a_file_are_those_of_the_flags_and_mistakes_are_told_with_their_line() {
+    let folder = Folder::new("clean-toml");
+    folder.write("messy.csv", MESSY);
+    let toml = "[covariates]\nt = \"past\"\nsky = { known = \"future\", kind = \"categorical\" }\n\
+        region = { known = \"static\", kind = \"categorical\" }\n";
+    folder.write("covariates.toml", toml);
+    let flags = folder.run(&format!("clean messy.csv {FLAGS}")).succeeded();
+    let others = "--target-col kW --duplicates mean --freq 1h";
+    let file = folder.run(&format!("clean messy.csv --covariates covariates.toml {others}")).succeeded();
+    assert_eq!(file.text(), flags.text());
+    folder.write("typo.toml", toml.replace("future", "futur"));
+    let run = folder.run(&format!("inspect messy.csv --covariates typo.toml {others}"));
+    assert_eq!(run.code, Some(2));
+    for said in ["cannot use \"typo.toml\"", "line 3", "futur", "`future`"] {
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+    }
+    for (arguments, said) in [
+        (
+            "--covariates covariates.toml --past-col t",
+            "past-col is \"t\", but it is declared already, as past",
+        ),
+        ("--covariates nowhere.toml", "cannot read \"nowhere.toml\""),
+        ("--past-col wind", "no column \"wind\"; its columns are item_id, time, kW, t, sky, region, who"),
+        ("--past-col kW", "a target"),
+        ("--categorical-col sky", "not a covariate"),
+        ("--past-col sky", "row 1: \"sun\" in column \"sky\" is not a number"),
+    ] {
+        let run = folder.run(&format!("inspect messy.csv {arguments} {others}"));
+        assert!(run.code == Some(2) && run.stderr.contains(said), "{arguments}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn inspect_reports_covariates_in_text_and_json() {
+    let folder = Folder::new("inspect-covariates");
+    folder.write("messy.csv", MESSY);
+    let text = folder.run(&format!("inspect messy.csv {FLAGS}")).succeeded();
+    let row = |name: &str| {
+        let line = text.text().lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().map(String::from).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("t "), "t past numeric 4 2 0 1 to 5");
+    assert_eq!(row("sky "), "sky future categorical 4 3 0 fog: 0, rain: 2, sun: 2");
+    assert_eq!(row("region "), "region static categorical 2 0 0 007: 1, 7: 1");
+    let json = folder.run(&format!("--json inspect messy.csv {FLAGS}")).succeeded().json();
+    assert_eq!(json["covariates"][1]["known"], "future");
+    assert_eq!(json["covariates"][2]["categories"], serde_json::json!([["007", 1], ["7", 1]]));
+    assert_eq!(json["covariates"][0]["n_missing"], 2);
+    let plain = folder.run("--json inspect messy.csv --target-col kW --duplicates mean").succeeded().json();
+    assert!(plain.get("covariates").is_none());
+}
+
+#[test]
+fn models_say_that_they_do_not_use_covariates_and_forecast_the_same() {
+    let folder = Folder::new("covariates-unused");
+    let rows = hourly(&wave(400, 2));
+    let with: Vec<String> = rows.lines().enumerate().map(|(i, line)| format!("{line},{i}")).collect();
+    folder.write("plain.csv", rows.as_bytes());
+    folder.write("with.csv", with.join("\n").replace("ds,y,0", "ds,y,price"));
+    for (command, names) in [
+        ("fit --order 24 --horizon 24 with.csv -o with.longcast --future-col price", "model ar does"),
+        ("backtest with.csv --model ar --order 24 --n-windows 2 --future-col price", "model ar does"),
+    ] {
+        let run = folder.run(command).succeeded();
+        let note = format!("note: covariates price are read and checked; the {names} not use them");
+        assert_eq!(run.stderr.matches(&note).count(), 1, "{}", run.stderr);
+    }
+    folder.run("fit --order 24 --horizon 24 plain.csv -o plain.longcast").succeeded();
+    let forecast = |model: &str| folder.run(&format!("forecast {model} --horizon 5")).succeeded().stdout;
+    assert_eq!(forecast("with.longcast"), forecast("plain.longcast"));
+    let run = folder.run("forecast with.longcast with.csv --horizon 2 --future-col price").succeeded();
+    assert!(run.stderr.contains("the model ar does not use them"), "{}", run.stderr);
+}
+
+#[test]
+fn standard_input_is_cleaned_too() {
+    let folder = Folder::new("clean-stdin");
+    folder.write("in.csv", "ds,y\n1,1\n3,3\n2,2\n5,5\n");
+    let mut command = command(&folder, "clean -");
+    command.stdin(Stdio::from(std::fs::File::open(folder.join("in.csv")).unwrap()));
+    let run = finish(&mut command).succeeded();
+    let rows: Vec<&str> = run.text().lines().collect();
+    assert_eq!(rows, ["unique_id,ds,y", "y,1,1.0", "y,2,2.0", "y,3,3.0", "y,4,", "y,5,5.0"]);
+    assert!(run.stderr.contains("4 rows became 5 at steps of 1"), "{}", run.stderr);
+}
