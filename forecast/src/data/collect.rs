@@ -1,11 +1,11 @@
 //! Frames into compact rows: a code for the id, a stamp, a number for each target.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::civil::{Hint, order_hint};
 use super::columns::Parts;
-use super::frame::{Frame, Kind};
-use super::read::ReadOptions;
+use super::frame::{BadCell, Frame, Kind};
+use super::read::{BadSeries, ReadOptions};
 use super::rows::Unsorted;
 use super::stamp::{self, Axis, Stamps, TextStamps};
 use super::step::Step;
@@ -26,6 +26,9 @@ pub(super) struct Collector {
     codes: Vec<u32>,
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
+    bad_series: BadSeries,
+    /// The first bad cell of series, by code; empty unless they are left out.
+    bad: BTreeMap<u32, BadCell>,
 }
 
 /// How the time column is read; the first frame decides.
@@ -40,7 +43,8 @@ enum StampReader {
 }
 
 const EXPECTED_INTEGER: &str = "an integer, as in the rows above";
-const EXPECTED_STAMP: &str = "a time stamp, as in the rows above";
+const EXPECTED_STAMP: &str = "a time stamp between the years 1678 and 2262, as in the other rows";
+const EXPECTED_ANY: &str = "a time stamp or an integer";
 
 impl Collector {
     /// A collector for frames like the first one, which is not yet added.
@@ -64,6 +68,8 @@ impl Collector {
             codes: Vec::new(),
             stamps: Vec::new(),
             values,
+            bad_series: options.bad_series,
+            bad: BTreeMap::new(),
         })
     }
 
@@ -80,8 +86,11 @@ impl Collector {
         }
         self.push_ids(frame)?;
         self.push_stamps(frame)?;
+        let codes = &self.codes[self.codes.len() - frame.n_rows()..];
         for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
-            frame.append_numbers(name, column)?;
+            frame.append_numbers_but(name, column, |row, cell| {
+                leave_out(self.bad_series, &mut self.bad, codes[row], cell)
+            })?;
         }
         Ok(())
     }
@@ -114,18 +123,25 @@ impl Collector {
 
     fn push_stamps(&mut self, frame: &Frame) -> Result<()> {
         let time = &self.parts.time;
-        let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected);
+        let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected).error();
+        let codes = &self.codes[self.codes.len() - frame.n_rows()..];
+        let cells = &mut self.bad;
+        // The series is left out, so any stamp will do in place of one that cannot be read.
+        let mut refuse = |row: usize, value: String, expected| {
+            let cell = bad_stamp(frame, time, row, value, expected);
+            leave_out(self.bad_series, cells, codes[row], cell).map(|()| 0)
+        };
         let stamps = &mut self.stamps;
         match (&mut self.reader, frame.kind(time)?) {
             (StampReader::Text(reader), Kind::Text) => frame.each_text(time, |row, cell| {
-                let stamp = reader.read(cell).map_err(|cell| bad(row, cell.value, cell.expected))?;
-                stamps.push(stamp);
+                let stamp = reader.read(cell);
+                stamps.push(stamp.or_else(|cell| refuse(row, cell.value, cell.expected))?);
                 Ok(())
             }),
             (StampReader::Digits, Kind::Text) => frame.each_text(time, |row, cell| {
                 let cell = cell.unwrap_or_default().trim();
-                let bad = |_| bad(row, cell.to_string(), EXPECTED_INTEGER);
-                stamps.push(cell.parse().map_err(bad)?);
+                let stamp = cell.parse();
+                stamps.push(stamp.or_else(|_| refuse(row, cell.to_string(), EXPECTED_INTEGER))?);
                 Ok(())
             }),
             (StampReader::Integers, Kind::Integer | Kind::Number) => frame
@@ -154,7 +170,8 @@ impl Collector {
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
         let ids = std::mem::take(&mut self.ids);
         let values = self.values.iter_mut().map(std::mem::take).collect();
-        Ok(Unsorted { ids, codes: std::mem::take(&mut self.codes), stamps, values })
+        let bad = std::mem::take(&mut self.bad);
+        Ok(Unsorted { ids, codes: std::mem::take(&mut self.codes), stamps, values, bad })
     }
 
     /// The rows of all series but the last, whose rows may go on in the next frame; all at the end of the
@@ -177,11 +194,14 @@ impl Collector {
         let codes: Vec<u32> = take_front(&mut self.codes, n).into_iter().map(|code| code - first).collect();
         let n_ids = codes.last().map_or(0, |code| *code as usize + 1);
         self.first += n_ids as u32;
+        let later = self.bad.split_off(&self.first);
+        let bad = std::mem::replace(&mut self.bad, later);
+        let bad = bad.into_iter().map(|(code, cell)| (code - first, cell)).collect();
         let ids = self.ids.drain(..n_ids).collect();
         let values = self.values.iter_mut().map(|column| take_front(column, n)).collect();
         let taken = take_front(&mut self.stamps, n);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
-        Ok(Unsorted { ids, codes, stamps, values })
+        Ok(Unsorted { ids, codes, stamps, values, bad })
     }
 
     fn not_together(&self) -> Error {
@@ -239,7 +259,7 @@ fn stamp_reader(frame: &Frame, time: &str, options: &ReadOptions) -> Result<Stam
         Kind::Stamp => StampReader::Stamps(frame.zone(time)?),
         Kind::Number if frame.append_integers(time, &mut Vec::new()).is_ok() => StampReader::Integers,
         Kind::Number => return Err(not_whole(frame, time)),
-        Kind::Other => return Err(bad_stamp(frame, time, 0, String::new(), "a time stamp or an integer")),
+        Kind::Other => return Err(bad_stamp(frame, time, 0, String::new(), EXPECTED_ANY).error()),
     })
 }
 
@@ -248,15 +268,24 @@ fn not_whole(frame: &Frame, time: &str) -> Error {
     let numbers = frame.numbers(time).unwrap_or_default();
     let row = numbers.iter().position(|v| v.fract().abs() > 0.0 || v.is_nan()).unwrap_or(0);
     let value = numbers.get(row).map_or_else(String::new, f64::to_string);
-    bad_stamp(frame, time, row, value, "a time stamp or an integer")
+    bad_stamp(frame, time, row, value, EXPECTED_ANY).error()
 }
 
-fn bad_stamp(frame: &Frame, time: &str, row: usize, value: String, expected: &'static str) -> Error {
-    Error::BadStamp {
+fn bad_stamp(frame: &Frame, time: &str, row: usize, value: String, expected: &'static str) -> BadCell {
+    BadCell {
         input: frame.input().to_string(),
         row: frame.row_number(row),
         column: time.to_string(),
         value,
-        expected,
+        stamp: Some(expected),
     }
+}
+
+/// Keeps the first bad cell of a series that is to be left out; it is an error where reading stops.
+fn leave_out(how: BadSeries, bad: &mut BTreeMap<u32, BadCell>, code: u32, cell: BadCell) -> Result<()> {
+    if how == BadSeries::Stop {
+        return Err(cell.error());
+    }
+    bad.entry(code).or_insert(cell);
+    Ok(())
 }

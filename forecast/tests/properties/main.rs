@@ -15,6 +15,7 @@ mod order;
 mod random;
 mod round_trips;
 mod scaling;
+mod sources;
 mod steps;
 
 use forecast::data::{Cells, Series, TimeIndex, Zone};
