@@ -131,7 +131,8 @@ pub enum Error {
     },
     /// A cell of a value column is not a number.
     #[error(
-        "\"{input}\", row {row}: \"{value}\" in column \"{column}\" is not a number; leave the cell empty where the value is missing"
+        "\"{input}\", row {row}: \"{value}\" in column \"{column}\" is not a number; {}",
+        not_a_number_fix(value)
     )]
     NotANumber {
         /// The file.
@@ -530,6 +531,14 @@ fn io_hint(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; check its permissions",
         io::ErrorKind::StorageFull => "; free some space, nothing was written",
         _ => "",
+    }
+}
+
+fn not_a_number_fix(value: &str) -> &'static str {
+    let has_commas = value.contains(',') && value.replace(',', "").parse::<f64>().is_ok();
+    match has_commas {
+        true => "write numbers with a decimal point and no other separator, such as 1234.5",
+        false => "leave the cell empty where the value is missing",
     }
 }
 

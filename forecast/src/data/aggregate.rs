@@ -69,7 +69,9 @@ impl Aggregation {
                 let (sum, n) = observed.fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
                 match self {
                     _ if n < 1.0 => f64::NAN,
-                    Aggregation::Mean => sum / n,
+                    Aggregation::Mean if (sum / n).is_finite() => sum / n,
+                    // The sum is too large for a number, the mean is not.
+                    Aggregation::Mean => values.iter().filter(|v| !v.is_nan()).map(|v| v / n).sum(),
                     _ => sum,
                 }
             }
@@ -138,6 +140,7 @@ mod tests {
             let empty = aggregation.merge(&[f64::NAN]);
             assert!(if aggregation == Aggregation::Count { empty == 0.0 } else { empty.is_nan() });
         }
+        assert_eq!(Aggregation::Mean.merge(&[f64::MAX, f64::NAN, f64::MAX]), f64::MAX);
         assert!("median".parse::<Aggregation>().unwrap_err().to_string().contains("mean, sum"));
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Chunks<'a> {
     /// The format of the first file.
     format: Format,
     pace: Pace,
+    /// What was assumed so far, for the report.
+    pub(super) notes: Vec<String>,
 }
 
 impl std::fmt::Debug for Chunks<'_> {
@@ -64,7 +66,15 @@ enum Rows<'a> {
 impl<'a> Chunks<'a> {
     pub(super) fn new(pieces: Vec<Piece<'a>>, is_key: IsKey<'a>, pace: Pace) -> Self {
         let format = pieces.first().map_or(Format::Csv, |piece| piece.format);
-        Chunks { pieces: pieces.into_iter(), open: None, is_key, wanted: None, format, pace }
+        Chunks {
+            pieces: pieces.into_iter(),
+            open: None,
+            is_key,
+            wanted: None,
+            format,
+            pace,
+            notes: Vec::new(),
+        }
     }
 
     /// What is wrong with files that have no rows.
@@ -86,7 +96,11 @@ impl<'a> Chunks<'a> {
                 self.open = Some(Open::new(piece, self.pace)?);
             }
             let Some(open) = &mut self.open else { continue };
-            match open.next(&self.is_key, self.wanted.as_deref())? {
+            let frame = open.next(&self.is_key, self.wanted.as_deref())?;
+            if let (0, Rows::Text(_, Some(columns))) = (self.notes.len(), &open.rows) {
+                self.notes.extend(columns.separator_note());
+            }
+            match frame {
                 Some(frame) if frame.n_rows() > 0 => return Ok(Some(frame)),
                 Some(_) => {}
                 None => self.open = None,
@@ -95,11 +109,25 @@ impl<'a> Chunks<'a> {
     }
 }
 
+/// Refuses what is no CSV for certain, with the flag that reads it.
+fn check_is_text(bytes: &[u8], input: &str) -> Result<()> {
+    let fix = match Format::of_bytes(bytes) {
+        Format::Parquet => "it is a Parquet file; give --input-format parquet",
+        Format::Arrow => "it is an Arrow IPC file; give --input-format arrow",
+        Format::ArrowStream => "it is an Arrow IPC stream; give --input-format arrow-stream",
+        _ if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => {
+            "it is UTF-16; convert it first, for example with `iconv -f utf-16 -t utf-8`"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Unreadable { input: input.to_string(), format: "CSV", reason: fix.to_string() })
+}
+
 impl Piece<'_> {
     /// The rows of a Parquet file; `None` for other formats and files that cannot be read.
     pub(super) fn n_rows(&self) -> Option<u64> {
         let file = self.file().filter(|_| self.format == Format::Parquet)?.ok()?;
-        Some(ParquetFile::of_file(file, &self.name, 1).ok()?.n_rows() as u64)
+        ParquetFile::n_rows_of(file)
     }
 }
 
@@ -139,6 +167,7 @@ impl<'a> Open<'a> {
                 let Some(bytes) = chunk else { return Ok(None) };
                 let mut start = 0;
                 if columns.is_none() {
+                    check_is_text(bytes, name)?;
                     let (told, body) = TextColumns::of_head(bytes, name, is_key)?;
                     *columns = Some(told);
                     start = body;

@@ -74,6 +74,12 @@ pub(super) fn numeric(text: &[u8], order: DateOrder) -> Option<i64> {
     Some(days * DAY + nanos)
 }
 
+/// Reads `20240531` as an integer, for the years that data are from.
+pub(super) fn compact(date: i64) -> Option<i64> {
+    let (year, month, day) = (date.div_euclid(10_000), date.div_euclid(100) % 100, date % 100);
+    days(year, month, day).filter(|_| (1900..2100).contains(&year)).map(|days| days * DAY)
+}
+
 /// What one date says of the order of its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hint {

@@ -1,14 +1,15 @@
 //! Frames into compact rows: a code for the id, a stamp, a number for each target and covariate.
 
-use std::collections::HashMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
 use super::civil::{Hint, order_hint};
 use super::columns::Parts;
 use super::covariates::CovariateRows;
-use super::frame::{Frame, Kind, TextPart};
-use super::read::ReadOptions;
+use super::frame::{BadCell, Frame, Kind, TextPart};
+use super::read::{BadSeries, ReadOptions};
 use super::rows::Unsorted;
 use super::stamp::{self, Axis, Stamps, TextStamps};
 use super::step::Step;
@@ -32,6 +33,9 @@ pub(super) struct Collector {
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
     pub(super) covariates: CovariateRows,
+    bad_series: BadSeries,
+    /// The first bad cell of series, by code; empty unless they are left out.
+    bad: BTreeMap<u32, BadCell>,
 }
 
 /// How the time column is read; the first frame decides.
@@ -48,7 +52,8 @@ enum StampReader {
 /// Rows of time stamps that one thread reads at a time.
 const ROWS_A_THREAD: usize = 1 << 15;
 const EXPECTED_INTEGER: &str = "an integer, as in the rows above";
-const EXPECTED_STAMP: &str = "a time stamp, as in the rows above";
+const EXPECTED_STAMP: &str = "a time stamp between the years 1678 and 2262, as in the other rows";
+const EXPECTED_ANY: &str = "a time stamp or an integer";
 
 impl Collector {
     /// A collector for frames like the first one, which is not yet added.
@@ -74,6 +79,8 @@ impl Collector {
             stamps: Vec::new(),
             values,
             covariates: CovariateRows::new(&options.covariates, options.covariate_schema.as_ref())?,
+            bad_series: options.bad_series,
+            bad: BTreeMap::new(),
         })
     }
 
@@ -91,8 +98,11 @@ impl Collector {
         self.push_ids(frame)?;
         self.n_rows = n_rows;
         self.push_stamps(frame)?;
+        let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
         for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
-            frame.append_numbers(name, column)?;
+            frame.append_numbers_but(name, column, |row, cell| {
+                leave_out(self.bad_series, &mut self.bad, codes[row], cell)
+            })?;
         }
         self.covariates.push(frame)
     }
@@ -126,23 +136,42 @@ impl Collector {
 
     fn push_stamps(&mut self, frame: &Frame) -> Result<()> {
         let time = &self.parts.time;
-        let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected);
+        let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected).error();
+        let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
+        let cells = &mut self.bad;
+        // The series is left out, so any stamp will do in place of one that cannot be read.
+        let mut refuse = |row: usize, value: String, expected| {
+            let cell = bad_stamp(frame, time, row, value, expected);
+            leave_out(self.bad_series, cells, codes[row], cell).map(|()| 0)
+        };
         let stamps = &mut self.stamps;
         match (&mut self.reader, frame.kind(time)?) {
             (StampReader::Text(reader), Kind::Text) => {
                 let parts = frame.text_parts(time, ROWS_A_THREAD)?;
+                let stops = self.bad_series == BadSeries::Stop;
                 let read = |(start, part): &(usize, TextPart)| {
                     let mut reader = reader.clone();
                     let mut stamps = Vec::with_capacity(ROWS_A_THREAD);
+                    let mut refused = Vec::new();
                     for (row, cell) in part.cells().enumerate() {
-                        let stamp = reader.read(cell);
-                        stamps.push(stamp.map_err(|cell| bad(start + row, cell.value, cell.expected))?);
+                        match reader.read(cell) {
+                            Ok(stamp) => stamps.push(stamp),
+                            Err(cell) => {
+                                refused.push((start + row, cell));
+                                stamps.push(0);
+                                if stops {
+                                    break;
+                                }
+                            }
+                        }
                     }
-                    Ok((reader, stamps))
+                    (reader, stamps, refused)
                 };
-                let read: Vec<Result<_>> = parts.par_iter().map(read).collect();
-                for part in read {
-                    let (part_reader, part) = part?;
+                let read: Vec<_> = parts.par_iter().map(read).collect();
+                for (part_reader, part, refused) in read {
+                    for (row, cell) in refused {
+                        refuse(row, cell.value, cell.expected)?;
+                    }
                     stamps.extend(part);
                     reader.join(&part_reader);
                 }
@@ -150,8 +179,8 @@ impl Collector {
             }
             (StampReader::Digits, Kind::Text) => frame.each_text(time, |row, cell| {
                 let cell = cell.unwrap_or_default().trim();
-                let bad = |_| bad(row, cell.to_string(), EXPECTED_INTEGER);
-                stamps.push(cell.parse().map_err(bad)?);
+                let stamp = cell.parse();
+                stamps.push(stamp.or_else(|_| refuse(row, cell.to_string(), EXPECTED_INTEGER))?);
                 Ok(())
             }),
             (StampReader::Integers, Kind::Integer | Kind::Number) => frame
@@ -179,7 +208,8 @@ impl Collector {
         let n_rows = std::mem::take(&mut self.n_rows);
         let runs = std::mem::take(&mut self.runs);
         let ids = std::mem::take(&mut self.ids);
-        self.take(ids, runs, n_rows)
+        let bad = std::mem::take(&mut self.bad);
+        self.take(ids, runs, n_rows, bad)
     }
 
     /// The rows of all series but the last, whose rows may go on in the next frame; all at the end of the
@@ -200,17 +230,26 @@ impl Collector {
         let n_rows = runs.iter().map(|run| run.1).sum();
         self.first += n_ids as u32;
         self.n_rows -= n_rows;
+        let later = self.bad.split_off(&self.first);
+        let bad = std::mem::replace(&mut self.bad, later);
+        let bad = bad.into_iter().map(|(code, cell)| (code - first, cell)).collect();
         let ids = self.ids.drain(..n_ids).collect();
-        self.take(ids, runs, n_rows)
+        self.take(ids, runs, n_rows, bad)
     }
 
-    fn take(&mut self, ids: Vec<String>, runs: Vec<(u32, usize)>, n_rows: usize) -> Result<Unsorted> {
+    fn take(
+        &mut self,
+        ids: Vec<String>,
+        runs: Vec<(u32, usize)>,
+        n_rows: usize,
+        bad: BTreeMap<u32, BadCell>,
+    ) -> Result<Unsorted> {
         let covariates = self.covariates.take(n_rows);
         let values =
             self.values.iter_mut().map(|column| take_front(column, n_rows)).chain(covariates).collect();
         let taken = take_front(&mut self.stamps, n_rows);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
-        Ok(Unsorted { ids, runs, stamps, values })
+        Ok(Unsorted { ids, runs, stamps, values, bad })
     }
 
     fn not_together(&self) -> Error {
@@ -223,6 +262,16 @@ impl Collector {
         let id = self.known.iter().find(|(_, code)| Some(**code) == late).map(|(id, _)| id.clone());
         Error::NotTogether { series: id.unwrap_or_default() }
     }
+}
+
+/// The codes of the last `n` rows.
+fn last_codes(runs: &[(u32, usize)], n: usize) -> Vec<u32> {
+    let mut codes = Vec::with_capacity(n);
+    for (code, len) in runs.iter().rev() {
+        codes.resize(n.min(codes.len() + len), *code);
+    }
+    codes.reverse();
+    codes
 }
 
 /// The first `n` of a vector, which keeps the others.
@@ -268,7 +317,7 @@ fn stamp_reader(frame: &Frame, time: &str, options: &ReadOptions) -> Result<Stam
         Kind::Stamp => StampReader::Stamps(frame.zone(time)?),
         Kind::Number if frame.append_integers(time, &mut Vec::new()).is_ok() => StampReader::Integers,
         Kind::Number => return Err(not_whole(frame, time)),
-        Kind::Other => return Err(bad_stamp(frame, time, 0, String::new(), "a time stamp or an integer")),
+        Kind::Other => return Err(bad_stamp(frame, time, 0, String::new(), EXPECTED_ANY).error()),
     })
 }
 
@@ -277,15 +326,24 @@ fn not_whole(frame: &Frame, time: &str) -> Error {
     let numbers = frame.numbers(time).unwrap_or_default();
     let row = numbers.iter().position(|v| v.fract().abs() > 0.0 || v.is_nan()).unwrap_or(0);
     let value = numbers.get(row).map_or_else(String::new, f64::to_string);
-    bad_stamp(frame, time, row, value, "a time stamp or an integer")
+    bad_stamp(frame, time, row, value, EXPECTED_ANY).error()
 }
 
-fn bad_stamp(frame: &Frame, time: &str, row: usize, value: String, expected: &'static str) -> Error {
-    Error::BadStamp {
+fn bad_stamp(frame: &Frame, time: &str, row: usize, value: String, expected: &'static str) -> BadCell {
+    BadCell {
         input: frame.input().to_string(),
         row: frame.row_number(row),
         column: time.to_string(),
         value,
-        expected,
+        stamp: Some(expected),
     }
+}
+
+/// Keeps the first bad cell of a series that is to be left out; it is an error where reading stops.
+fn leave_out(how: BadSeries, bad: &mut BTreeMap<u32, BadCell>, code: u32, cell: BadCell) -> Result<()> {
+    if how == BadSeries::Stop {
+        return Err(cell.error());
+    }
+    bad.entry(code).or_insert(cell);
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Which column of a table plays which part.
 
+use std::collections::HashSet;
+
 use super::frame::{Frame, Kind};
 use super::read::ReadOptions;
 use crate::{Error, Result};
@@ -34,7 +36,7 @@ pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Resul
     let Parts { id, time, covariates, .. } = keys(frame, input, options)?;
     let names = frame.names();
     let listed = || names.join(", ");
-    let mut notes = Vec::new();
+    let mut other = Vec::new();
     let mut numbers = Vec::new();
     let mut empty = Vec::new();
     let is_free = |name: &str| {
@@ -48,7 +50,7 @@ pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Resul
                 numbers.push((*name).to_string());
                 empty.push((*name).to_string());
             }
-            Contents::Other => notes.push(format!("column \"{name}\" is not numbers and not used")),
+            Contents::Other => other.push(*name),
         }
     }
     let find = |known: &&str| names.iter().find(|name| name.to_lowercase() == **known && is_free(name));
@@ -71,14 +73,18 @@ pub(super) fn assign(frame: &Frame, input: &str, options: &ReadOptions) -> Resul
         ([], None) => numbers.clone(),
         (given, _) => given.to_vec(),
     };
-    for (at, target) in targets.iter().enumerate() {
-        if targets[..at].contains(target) {
+    let mut distinct = HashSet::new();
+    for target in &targets {
+        if !distinct.insert(target.as_str()) {
             return Err(Error::option("target-col", target, "each column may be named once"));
         }
         frame.kind(target)?;
     }
-    notes.retain(|note| !targets.iter().any(|target| note.starts_with(&format!("column \"{target}\""))));
-    for unused in numbers.iter().filter(|name| !targets.contains(name)) {
+    let other = other.into_iter().filter(|name| !distinct.contains(name));
+    let mut notes: Vec<String> =
+        other.map(|name| format!("column \"{name}\" is not numbers and not used")).collect();
+    let empty: HashSet<&String> = empty.iter().collect();
+    for unused in numbers.iter().filter(|name| !distinct.contains(name.as_str())) {
         let why = if empty.contains(unused) { "is empty" } else { "is not a target" };
         notes.push(format!("column \"{unused}\" {why} and not used"));
     }

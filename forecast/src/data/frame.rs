@@ -5,7 +5,7 @@
 mod writer;
 
 use std::fs::File;
-use std::io::Cursor;
+use std::io::{Cursor, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -18,16 +18,21 @@ use polars::prelude::{
     StringChunked, TimeUnit,
 };
 
+use super::arrow;
 use super::cells::{Cells, encode_json, encode_json_lines};
 use super::format::Format;
 use super::json::{JsonColumn, JsonTable};
-use super::text::{MISSING, check_cells, check_utf8, first_line_end, present, separator};
+use super::parquet::check_pages;
+use super::text::{MISSING, check_cells, check_utf8, first_line_end, has_decimal_comma, present, separator};
 use super::time::Zone;
 use crate::{Error, Result};
 pub use writer::TableWriter;
 
 /// Rows that decide the type of a text column.
 const HEAD: usize = 1_000;
+
+/// A Parquet file holds no more rows a byte, however well it is compressed.
+const ROWS_A_BYTE: u64 = 1 << 16;
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,28 @@ pub(crate) enum Kind {
     Text,
     Stamp,
     Other,
+}
+
+/// A cell that is not what its column holds.
+#[derive(Debug, Clone)]
+pub(super) struct BadCell {
+    pub(super) input: String,
+    pub(super) row: usize,
+    pub(super) column: String,
+    pub(super) value: String,
+    /// What a stamp should have been; `None` where a number was expected.
+    pub(super) stamp: Option<&'static str>,
+}
+
+impl BadCell {
+    /// The error that names it.
+    pub(super) fn error(&self) -> Error {
+        let BadCell { input, row, column, value, stamp } = self.clone();
+        match stamp {
+            Some(expected) => Error::BadStamp { input, row, column, value, expected },
+            None => Error::NotANumber { input, row, column, value },
+        }
+    }
 }
 
 /// Some rows of a table, with the name of where they came from for messages.
@@ -79,7 +106,7 @@ impl TextColumns {
             .with_ignore_errors(true)
             .map_parse_options(|parse| parse.with_separator(separator).with_truncate_ragged_lines(true));
         // Reading stops some way beyond the head, where a cell may not fit; only the types matter here.
-        let head = options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
+        let head = guarded(|| options.into_reader_with_file_handle(Cursor::new(bytes)).finish());
         let head = head.map_err(|error| unreadable(input, "CSV", &error))?;
         // Whole numbers in the head may become fractions further down, so they are read as numbers.
         let columns = head.columns().iter().map(|column| {
@@ -108,7 +135,17 @@ impl TextColumns {
             .map_parse_options(|parse| {
                 parse.with_separator(self.separator).with_null_values(markers.clone())
             });
-        options.into_reader_with_file_handle(Cursor::new(body)).finish()
+        guarded(|| options.into_reader_with_file_handle(Cursor::new(body)).finish())
+    }
+
+    /// What stands between the cells, if it is not a comma.
+    pub(super) fn separator_note(&self) -> Option<String> {
+        let name = match self.separator {
+            b';' => "semicolons",
+            b'\t' => "tabs",
+            _ => return None,
+        };
+        Some(format!("cells are separated by {name}"))
     }
 }
 
@@ -123,7 +160,7 @@ impl Frame {
         first_row: usize,
     ) -> Result<Self> {
         check_utf8(body, input, first_row + 2)?;
-        check_cells(body, input, columns.separator, columns.columns.len(), first_row + 1)?;
+        let n_rows = check_cells(body, input, columns.separator, columns.columns.len(), first_row + 1)?;
         let attempts = [Attempt::Numbers, Attempt::NumbersOrMarkers, Attempt::Text];
         let mut table = Err(PolarsError::NoData("nothing was read".into()));
         for attempt in attempts.into_iter().filter(|attempt| *attempt >= columns.attempt) {
@@ -134,6 +171,14 @@ impl Frame {
             }
         }
         let table = table.map_err(|error| unreadable(input, "CSV", &error))?;
+        // A blank line of a single column is a missing cell.
+        if table.height() != n_rows && columns.columns.len() > 1 {
+            let reason = format!(
+                "the rows after row {first_row} are {} or {n_rows}, depending on which quotes count; double or drop quotes inside of cells",
+                table.height()
+            );
+            return Err(Error::Unreadable { input: input.to_string(), format: "CSV", reason });
+        }
         Ok(Frame { input: input.to_string(), first_row, table })
     }
 
@@ -155,12 +200,14 @@ impl Frame {
 
     /// An Arrow IPC file, whole.
     pub(super) fn arrow(bytes: &[u8], input: &str) -> Result<Self> {
+        check(arrow::check_file(bytes), input, "Arrow IPC")?;
         let table = guarded(|| IpcReader::new(Cursor::new(bytes)).set_rechunk(true).finish());
         Self::whole(table, input, "Arrow IPC")
     }
 
     /// An Arrow IPC stream, whole.
     pub(super) fn arrow_stream(bytes: &[u8], input: &str) -> Result<Self> {
+        check(arrow::check_stream(bytes), input, "Arrow IPC stream")?;
         let table = guarded(|| IpcStreamReader::new(Cursor::new(bytes)).set_rechunk(true).finish());
         Self::whole(table, input, "Arrow IPC stream")
     }
@@ -218,7 +265,8 @@ impl Frame {
         self.each_text(name, |_, cell| {
             if let Some(cell) = present(cell) {
                 n_cells += 1;
-                n_numbers += usize::from(cell.parse::<f64>().is_ok());
+                // With a decimal comma it was meant to be one, which is said when it is read.
+                n_numbers += usize::from(cell.parse::<f64>().is_ok() || has_decimal_comma(cell));
             }
             Ok(())
         })?;
@@ -243,14 +291,30 @@ impl Frame {
         if series.dtype() == kind {
             return Ok(series.clone());
         }
-        let cast = series.strict_cast(kind);
-        cast.map_err(|error| Error::Internal(format!("column \"{name}\": {error}")))
+        // Stamps out of range panic on their way to text.
+        guarded(|| series.strict_cast(kind)).map_err(|_| {
+            let rule = match kind {
+                DataType::String => "they must be text or numbers",
+                _ => "they must be numbers",
+            };
+            Error::option(format!("the type of the cells in column \"{name}\""), series.dtype(), rule)
+        })
     }
 
     /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
     pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
+        self.append_numbers_but(name, numbers, |_, bad| Err(bad.error()))
+    }
+
+    /// The same; calls `refuse` with the row and the text of each cell that is not a number, NaN if it is `Ok`.
+    pub(super) fn append_numbers_but(
+        &self,
+        name: &str,
+        numbers: &mut Vec<f64>,
+        refuse: impl FnMut(usize, BadCell) -> Result<()>,
+    ) -> Result<()> {
         if self.kind(name)? == Kind::Text {
-            return self.parse_numbers(name, numbers);
+            return self.parse_numbers(name, numbers, refuse);
         }
         let series = self.cast(name, &DataType::Float64)?;
         for part in series.f64().map_err(internal)?.downcast_iter() {
@@ -269,16 +333,29 @@ impl Frame {
         Ok(numbers)
     }
 
-    fn parse_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
+    fn parse_numbers(
+        &self,
+        name: &str,
+        numbers: &mut Vec<f64>,
+        mut refuse: impl FnMut(usize, BadCell) -> Result<()>,
+    ) -> Result<()> {
         self.each_text(name, |row, cell| {
             let cell = present(cell);
             let value = cell.map_or(Ok(f64::NAN), str::parse);
-            numbers.push(value.map_err(|_| Error::NotANumber {
-                input: self.input.clone(),
-                row: self.row_number(row),
-                column: name.to_string(),
-                value: cell.unwrap_or_default().to_string(),
-            })?);
+            numbers.push(match value {
+                Ok(value) => value,
+                Err(_) => {
+                    let bad = BadCell {
+                        input: self.input.clone(),
+                        row: self.row_number(row),
+                        column: name.to_string(),
+                        value: cell.unwrap_or_default().to_string(),
+                        stamp: None,
+                    };
+                    refuse(row, bad)?;
+                    f64::NAN
+                }
+            });
             Ok(())
         })
     }
@@ -328,7 +405,7 @@ impl Frame {
     /// The first cell of a column of text; empty if it is missing.
     pub(crate) fn first_text(&self, name: &str) -> Result<String> {
         let first = self.column(name)?.as_materialized_series().head(Some(1));
-        let first = first.strict_cast(&DataType::String).map_err(internal)?;
+        let first = guarded(|| first.strict_cast(&DataType::String)).map_err(internal)?;
         Ok(first.str().map_err(internal)?.get(0).unwrap_or_default().to_string())
     }
 
@@ -340,13 +417,23 @@ impl Frame {
         })
     }
 
-    /// Adds a column of dates or date-times as nanoseconds, or of integers; the row of an empty cell is an error.
+    /// Adds a column of dates or date-times as nanoseconds, or of integers; the row of an empty cell, or of a
+    /// stamp that nanoseconds cannot tell, is an error.
     pub(crate) fn append_integers(&self, name: &str, integers: &mut Vec<i64>) -> Result<Result<(), usize>> {
-        let kind = match self.kind(name)? {
-            Kind::Stamp => DataType::Datetime(TimeUnit::Nanoseconds, None),
-            _ => DataType::Int64,
+        let column = self.column(name)?;
+        let factor = match column.dtype() {
+            DataType::Date => 86_400_000_000_000,
+            DataType::Datetime(TimeUnit::Milliseconds, _) => 1_000_000,
+            DataType::Datetime(TimeUnit::Microseconds, _) => 1_000,
+            _ => 1,
         };
-        let physical = self.cast(name, &kind)?.to_physical_repr().into_owned();
+        let physical = match self.kind(name)? {
+            Kind::Stamp => {
+                let physical = column.as_materialized_series().to_physical_repr().into_owned();
+                physical.strict_cast(&DataType::Int64).map_err(internal)?
+            }
+            _ => self.cast(name, &DataType::Int64)?,
+        };
         let mut row = 0;
         for part in physical.i64().map_err(internal)?.downcast_iter() {
             if let Some(at) =
@@ -354,7 +441,16 @@ impl Frame {
             {
                 return Ok(Err(row + at));
             }
-            integers.extend_from_slice(part.values());
+            match factor {
+                1 => integers.extend_from_slice(part.values()),
+                // A cast would wrap around.
+                factor => {
+                    for (at, stamp) in part.values().iter().enumerate() {
+                        let Some(nanos) = stamp.checked_mul(factor) else { return Ok(Err(row + at)) };
+                        integers.push(nanos);
+                    }
+                }
+            }
             row += part.len();
         }
         Ok(Ok(()))
@@ -398,13 +494,14 @@ impl<'a> ParquetFile<'a> {
     }
 
     fn open(mut reader: Box<dyn MmapBytesReader + 'a>, input: &str, rows: usize) -> Result<Self> {
-        let metadata = guarded(|| ParquetReader::new(&mut reader).get_metadata().cloned());
+        let metadata = guarded(|| checked_metadata(&mut reader));
         let metadata = metadata.map_err(|error| unreadable(input, "Parquet", &error))?;
         Ok(ParquetFile { reader, input: input.to_string(), n_read: 0, rows, metadata })
     }
 
-    pub(super) fn n_rows(&self) -> usize {
-        self.metadata.num_rows
+    /// The rows of a file by its footer alone; `None` if it cannot be read.
+    pub(super) fn n_rows_of(file: File) -> Option<u64> {
+        guarded(|| ParquetReader::new(file).num_rows()).ok().map(|n_rows| n_rows as u64)
     }
 
     /// How many rows to read next: row groups together up to what is held at a time, or a part of one.
@@ -445,8 +542,53 @@ impl<'a> ParquetFile<'a> {
     }
 }
 
+/// The footer of a Parquet file, if the numbers of its footer and its pages fit to each other and to the length of the
+/// file: the reader takes them for granted and asks for as much memory.
+fn checked_metadata<R: MmapBytesReader>(reader: &mut R) -> PolarsResult<FileMetadataRef> {
+    let damaged = |what: &str| Err(PolarsError::ComputeError(format!("it is damaged: {what}").into()));
+    let len = reader.seek(SeekFrom::End(0))?;
+    let most_rows = len.saturating_mul(ROWS_A_BYTE);
+    let mut footer = ParquetReader::new(&mut *reader);
+    let metadata = footer.get_metadata()?.clone();
+    let mut n_rows = 0u64;
+    for group in &metadata.row_groups {
+        let of_group = group.num_rows() as u64;
+        n_rows = n_rows.saturating_add(of_group);
+        if n_rows > most_rows {
+            return damaged("it has more rows than its length allows");
+        }
+        for column in group.parquet_columns() {
+            let is_flat = column.descriptor().descriptor.max_rep_level == 0;
+            let Ok(n_values) = u64::try_from(column.num_values()) else {
+                return damaged("a column has a negative number of values");
+            };
+            if is_flat && n_values != of_group {
+                return damaged("a column has more or fewer values than rows");
+            }
+            if n_values > most_rows || column.compressed_size() < 0 || column.byte_range().end > len {
+                return damaged("a column lies outside of the file");
+            }
+            if let Err(what) = check_pages(reader, column.byte_range(), n_values)? {
+                return damaged(what);
+            }
+        }
+    }
+    if n_rows != metadata.num_rows as u64 {
+        return damaged("it has more or fewer rows than it says");
+    }
+    Ok(metadata)
+}
+
 fn unreadable(input: &str, format: &'static str, error: &PolarsError) -> Error {
     Error::Unreadable { input: input.to_string(), format, reason: first_line(&error.to_string()) }
+}
+
+fn check(lengths: Result<(), &'static str>, input: &str, format: &'static str) -> Result<()> {
+    lengths.map_err(|damage| Error::Unreadable {
+        input: input.to_string(),
+        format,
+        reason: format!("it is damaged: {damage}"),
+    })
 }
 
 fn internal(error: impl std::fmt::Display) -> Error {

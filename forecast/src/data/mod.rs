@@ -4,6 +4,7 @@
 //! infinities never get past [`Panel::read`].
 
 mod aggregate;
+mod arrow;
 mod batch;
 mod batches;
 mod business_days;
@@ -21,11 +22,13 @@ mod format;
 mod frame;
 mod frequency;
 mod future;
+mod gaps;
 mod infer;
 mod json;
 mod opening;
 mod order;
 mod panel;
+mod parquet;
 mod quality;
 mod read;
 mod regular;

@@ -10,6 +10,7 @@ use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
 use super::covariates::{CovariateDeclaration, CovariateKind, CovariateSchema};
 use super::format::Format;
 use super::frame::Kind;
+use super::gaps::longest_gap_note;
 use super::infer::Grid;
 use super::opening::Opening;
 use super::panel::{LeftOut, Panel, ReadReport};
@@ -146,7 +147,7 @@ pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) 
     let mut parts = collector.parts;
     rows.drop_empty(&mut parts, input)?;
     // Rows that all share a stamp have no step, but that is not what is wrong with them.
-    let grid = Grid::of(options, rows.all(), &rows.stamps.axis)
+    let grid = Grid::of(options, rows.usable(), &rows.stamps.axis)
         .or_else(|error| rows.check_distinct(options).and(Err(error)))?;
     let step = grid.step;
     let mut report = ReadReport {
@@ -157,6 +158,7 @@ pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) 
         notes: parts.notes,
         ..ReadReport::default()
     };
+    report.notes.append(&mut chunks.notes);
     report.notes.extend(rows.stamps.axis.notes.iter().chain(&grid.notes).cloned());
     if let Some(aggregation) = options.aggregate {
         report.notes.push(format!("rows are resampled to steps of {step} by their {aggregation}"));
@@ -181,6 +183,7 @@ pub(super) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) 
             format!("none of {} series can be used; the first: {}", report.left_out.len(), first.error);
         return Err(Error::option("the input", input, rule));
     }
+    report.notes.extend(longest_gap_note(&series, &report.counts));
     Panel::from_parts(parts.targets, schema, series, report)
 }
 
@@ -205,13 +208,16 @@ pub(super) fn all_regular(
     options: &ReadOptions,
 ) -> Vec<Result<Regular>> {
     let axis = &rows.stamps.axis;
-    let one = |at: usize| regularise(&rows.series(at), axis, grid, columns, options);
+    let one = |at: usize| match rows.bad_cell(at) {
+        Some(bad) => Err(bad.error()),
+        None => regularise(&rows.series(at), axis, grid, columns, options),
+    };
     series.into_par_iter().map(one).collect()
 }
 
 impl Rows {
-    fn check_distinct(&self, options: &ReadOptions) -> Result<()> {
-        for rows in self.all().filter(|_| options.duplicates == Duplicates::Error) {
+    pub(super) fn check_distinct(&self, options: &ReadOptions) -> Result<()> {
+        for rows in self.usable().filter(|_| options.duplicates == Duplicates::Error) {
             if let Some((stamp, same)) = rows.by_stamp().find(|(_, same)| same.len() > 1) {
                 let stamp = self.stamps.axis.tell(stamp);
                 return Err(Error::DuplicateStamp { series: rows.id.to_string(), stamp, count: same.len() });
@@ -221,7 +227,7 @@ impl Rows {
     }
 
     /// Leaves out told targets without any value; one that was asked for is an error.
-    fn drop_empty(&mut self, parts: &mut Parts, input: &str) -> Result<()> {
+    pub(super) fn drop_empty(&mut self, parts: &mut Parts, input: &str) -> Result<()> {
         let is_empty: Vec<bool> = (0..parts.targets.len()).map(|column| self.is_missing(column)).collect();
         let all_are = is_empty.iter().all(|empty| *empty);
         for (target, _) in parts.targets.iter().zip(&is_empty).filter(|(_, empty)| **empty) {

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::aggregate::Duplicates;
+use super::aggregate::{Aggregation, Duplicates};
 use super::covariates::{CovariateSchema, OnGrid, Policy, n_rows_of_series};
 use super::infer::Grid;
 use super::panel::RowCounts;
@@ -18,6 +18,8 @@ use crate::{Error, Result};
 /// A grid may have this many steps a row, and [`FREE_STEPS`] more: beyond that a stamp must be wrong.
 const STEPS_PER_ROW: usize = 100;
 const FREE_STEPS: usize = 100_000;
+/// Of many channels, those take no more values than this.
+const FREE_VALUES: usize = 10_000_000;
 /// Steps of a series from which its own step can be told.
 const FEWEST_TO_TELL: usize = 4;
 
@@ -74,7 +76,11 @@ pub(super) fn regularise(
         Step::Nanos(step) | Step::Index(step) if grid.calendar.is_none() => Some(step),
         _ => None,
     };
-    if let Some(step) = fixed.filter(|_| rows.len() == index.len && rows.len() > 1) {
+    let is_plain = columns.covariates.columns().is_empty()
+        && options.duplicates != Duplicates::Merge(Aggregation::Count)
+        && rows.len() == index.len
+        && rows.len() > 1;
+    if let Some(step) = fixed.filter(|_| is_plain) {
         let expected = rows.stamps[0].wrapping_add(step);
         // A row a step: nothing is absent or repeated, and columns are taken as they are.
         if expected == rows.stamps[1]
@@ -116,9 +122,9 @@ pub(super) fn regularise(
         for channel in 0..channels.len() {
             let cells = &rows.column(channel)[group.clone()];
             values[[position, channel]] = match (cells, options.duplicates) {
-                ([only], _) => *only,
-                (several, Duplicates::Merge(aggregation)) => aggregation.merge(several),
-                (several, Duplicates::Error) => several[0],
+                ([only], Duplicates::Merge(aggregation)) if aggregation != Aggregation::Count => *only,
+                (rows, Duplicates::Merge(aggregation)) => aggregation.merge(rows),
+                (only, Duplicates::Error) => only[0],
             };
         }
         n_filled += 1;
@@ -146,7 +152,8 @@ pub(super) fn spanning(index: TimeIndex, rows: &SeriesRows<'_>, axis: &Axis) -> 
         return Err(irregular(rows, axis, &index, off.copied().unwrap_or(end)));
     };
     let len = position.saturating_add(1);
-    if len > rows.len().saturating_mul(STEPS_PER_ROW).saturating_add(FREE_STEPS) {
+    let free = FREE_STEPS.min(FREE_VALUES / rows.values.len().max(1));
+    if len > rows.len().saturating_mul(STEPS_PER_ROW).saturating_add(free) {
         return Err(Error::TooSparse {
             series: rows.id.to_string(),
             steps: len,

@@ -1,8 +1,10 @@
 //! The rows of all series, compact: sorted by series, then by stamp.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::clock::second_time;
+use super::frame::BadCell;
 use super::stamp::Stamps;
 
 /// Rows as they were read: a series code, a stamp and a value for each column.
@@ -15,6 +17,8 @@ pub(super) struct Unsorted {
     pub(super) stamps: Stamps,
     /// One vector a column.
     pub(super) values: Vec<Vec<f64>>,
+    /// The first cell of a series, by its code, that could not be read; its series are left out.
+    pub(super) bad: BTreeMap<u32, BadCell>,
 }
 
 /// The same rows, those of one series side by side and in the order of their stamps; rows that share a stamp
@@ -28,6 +32,7 @@ pub(super) struct Rows {
     values: Vec<Vec<f64>>,
     /// Rows of each series that were older than a row before them.
     out_of_order: Vec<usize>,
+    bad: BTreeMap<u32, BadCell>,
 }
 
 /// The rows of one series.
@@ -43,7 +48,7 @@ pub(super) struct SeriesRows<'a> {
 impl Unsorted {
     /// Sorts the rows.
     pub(super) fn sorted(self) -> Rows {
-        let Unsorted { ids, runs, mut stamps, mut values } = self;
+        let Unsorted { ids, runs, mut stamps, mut values, bad } = self;
         let mut ends = vec![0usize; ids.len()];
         for (code, n) in &runs {
             ends[*code as usize] += n;
@@ -74,7 +79,7 @@ impl Unsorted {
             out_of_order.push(late);
             start = *end;
         }
-        Rows { ids, ends, stamps, values, out_of_order }
+        Rows { ids, ends, stamps, values, out_of_order, bad }
     }
 }
 
@@ -112,6 +117,19 @@ impl Rows {
 
     pub(super) fn all(&self) -> impl Iterator<Item = SeriesRows<'_>> + Clone {
         (0..self.n_series()).map(|at| self.series(at))
+    }
+
+    /// The series whose cells could all be read; all if there is none.
+    pub(super) fn usable(&self) -> impl Iterator<Item = SeriesRows<'_>> + Clone {
+        let none_is = self.bad.len() == self.n_series();
+        (0..self.n_series())
+            .filter(move |at| none_is || self.bad_cell(*at).is_none())
+            .map(|at| self.series(at))
+    }
+
+    /// The first cell of a series that could not be read.
+    pub(super) fn bad_cell(&self, at: usize) -> Option<&BadCell> {
+        self.bad.get(&u32::try_from(at).ok()?)
     }
 }
 
@@ -194,6 +212,7 @@ mod tests {
             runs: vec![(0, 1), (1, 1), (0, 1), (1, 1), (0, 2)],
             stamps: Stamps { values: vec![3, 5, 1, 6, 2, 3], axis: Axis::new(Zone::Local) },
             values: vec![vec![30.0, 50.0, 10.0, 60.0, 20.0, 31.0]],
+            bad: BTreeMap::new(),
         };
         let rows = unsorted.sorted();
         let (a, b) = (rows.series(0), rows.series(1));

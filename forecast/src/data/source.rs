@@ -1,7 +1,7 @@
 //! Where rows come from: one file, several by a pattern, a folder of partitions, or bytes.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -12,6 +12,10 @@ use crate::{Error, Result};
 /// A folder may hold this many files, at this depth.
 const MOST_FILES: usize = 100_000;
 const DEEPEST: usize = 16;
+/// What is unpacked into memory at once is not larger; text is unpacked piece by piece.
+const MOST_UNPACKED: u64 = 4 << 30;
+/// Files are unpacked this often: some are gzipped twice.
+const MOST_LAYERS: usize = 3;
 
 /// One file, or bytes that stand for one.
 #[derive(Debug)]
@@ -54,16 +58,25 @@ impl<'a> Piece<'a> {
     /// The whole contents, unpacked.
     pub(super) fn bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.reader()?.read_to_end(&mut bytes).map_err(|source| self.unreadable(source))?;
+        let mut reader = self.reader()?.take(MOST_UNPACKED + 1);
+        reader.read_to_end(&mut bytes).map_err(|source| self.unreadable(source))?;
+        if bytes.len() as u64 > MOST_UNPACKED {
+            let reason = "it holds more than 4 GiB; write it as Parquet, which is read in parts";
+            return Err(self.unreadable(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
+        }
         Ok(bytes)
     }
 
-    /// The file itself, for formats that are read from their end; `None` for bytes.
+    /// The file itself, for formats that are read from their end; `None` for bytes, and for what has to be unpacked.
     pub(super) fn file(&self) -> Option<Result<File>> {
-        match &self.place {
-            Place::Bytes(_) => None,
-            Place::File(path) => Some(open(path).map_err(|source| self.unreadable(source))),
-        }
+        let Place::File(path) = &self.place else { return None };
+        let plain = open(path).and_then(|mut file| {
+            let mut head = [0; GZIP.len()];
+            let is_gzip = file.read(&mut head)? == GZIP.len() && head == GZIP;
+            file.rewind()?;
+            Ok((!is_gzip).then_some(file))
+        });
+        plain.map_err(|source| self.unreadable(source)).transpose()
     }
 
     /// What the operating system or the unpacker said.
@@ -192,10 +205,17 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// A reader that unpacks what begins like gzip, members one after the other included.
-fn unpacked<'a>(mut reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let mut head = Vec::with_capacity(GZIP.len());
-    reader.by_ref().take(GZIP.len() as u64).read_to_end(&mut head)?;
-    let is_gzip = head == GZIP;
-    let whole = Cursor::new(head).chain(reader);
-    Ok(if is_gzip { Box::new(MultiGzDecoder::new(BufReader::new(whole))) } else { Box::new(whole) })
+fn unpacked<'a>(reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let mut reader: Box<dyn Read + Send + 'a> = Box::new(reader);
+    for _ in 0..MOST_LAYERS {
+        let mut head = Vec::with_capacity(GZIP.len());
+        reader.by_ref().take(GZIP.len() as u64).read_to_end(&mut head)?;
+        let is_gzip = head == GZIP;
+        let whole = Cursor::new(head).chain(reader);
+        if !is_gzip {
+            return Ok(Box::new(whole));
+        }
+        reader = Box::new(MultiGzDecoder::new(BufReader::new(whole)));
+    }
+    Ok(reader)
 }

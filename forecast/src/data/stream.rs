@@ -37,6 +37,8 @@ pub struct SeriesReader {
     chunks: Chunks<'static>,
     collector: Collector,
     covariates: CovariateSchema,
+    /// The files, for messages.
+    input: String,
     options: ReadOptions,
     grid: Grid,
     zone: Zone,
@@ -101,6 +103,7 @@ impl SeriesReader {
             chunks,
             collector,
             covariates,
+            input,
             options: options.clone(),
             grid: Grid { step: Step::Index(1), calendar: None, notes: Vec::new() },
             zone: Zone::Local,
@@ -115,7 +118,8 @@ impl SeriesReader {
         if let Some((rows, _)) = reader.ready.front() {
             let axis = &rows.stamps.axis;
             reader.zone = axis.zone.clone();
-            reader.grid = Grid::of(options, rows.all().take(SERIES_LOOKED_AT), axis)?;
+            reader.grid = Grid::of(options, rows.usable().take(SERIES_LOOKED_AT), axis)
+                .or_else(|error| rows.check_distinct(options).and(Err(error)))?;
         }
         Ok(reader)
     }
@@ -220,7 +224,8 @@ impl SeriesReader {
             let is_full = self.collector.n_rows() as u64 > self.most_rows / 2;
             if self.is_over && !self.has_begun {
                 // Everything fits, so the rows may stand in any order.
-                let rows = self.collector.take_all()?.sorted();
+                let mut rows = self.collector.take_all()?.sorted();
+                rows.drop_empty(&mut self.collector.parts, &self.input)?;
                 self.ready.push_back((rows, 0));
             } else if self.is_over || is_full || self.has_begun {
                 self.has_begun = true;

@@ -19,6 +19,11 @@ pub(super) fn present(cell: Option<&str>) -> Option<&str> {
     cell.map(str::trim).filter(|cell| !MISSING.contains(cell))
 }
 
+/// True for a number that is written as `1,5`.
+pub(super) fn has_decimal_comma(cell: &str) -> bool {
+    cell.matches(',').count() == 1 && cell.replace(',', ".").parse::<f64>().is_ok()
+}
+
 /// Cuts what a reader gives into pieces of whole lines, in memory that does not grow with the file.
 pub(super) struct LineChunks<'a> {
     reader: Box<dyn Read + Send + 'a>,
@@ -53,7 +58,7 @@ impl<'a> LineChunks<'a> {
     /// The next lines, `None` at the end; blank lines at the end of the file are no lines.
     ///
     /// # Errors
-    /// What the reader says, and invalid data for a line of over 64 MiB.
+    /// What the reader says, and a file too large for a line of over 64 MiB.
     pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.buffer.drain(..self.used);
         self.used = 0;
@@ -85,7 +90,7 @@ impl<'a> LineChunks<'a> {
             }
             if self.buffer.len() >= LONGEST_LINE {
                 let reason = "a line is longer than 64 MiB, or a quote is opened and never closed";
-                return Err(io::Error::other(reason));
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
             }
             wanted = 2 * self.buffer.len();
         }
@@ -135,36 +140,84 @@ pub(super) fn check_utf8(bytes: &[u8], input: &str, first_line: usize) -> Result
     })
 }
 
-/// Every line has to have as many cells as the header; `first_row` is the number of the first line. Pieces
-/// with quotes are left to the reader.
+/// The number of lines that are not blank, of which every one has to have as many cells as the header; `first_row`
+/// is the number of the first line.
 pub(super) fn check_cells(
     bytes: &[u8],
     input: &str,
     separator: u8,
     expected: usize,
     first_row: usize,
-) -> Result<()> {
+) -> Result<usize> {
     if memchr::memchr(b'"', bytes).is_some() {
-        return Ok(());
+        return check_quoted_cells(bytes, input, separator, expected, first_row);
     }
     let shares = shares(bytes);
-    if !shares.par_iter().any(|share| lines(share).any(|line| is_ragged(line, separator, expected))) {
-        return Ok(());
+    let n_lines = |share: &&[u8]| {
+        lines(share).try_fold(0, |n, line| match cells_of(line, separator) {
+            0 => Some(n),
+            found => (found == expected).then_some(n + 1),
+        })
+    };
+    if let Some(n) = shares.par_iter().map(n_lines).try_reduce(|| 0, |a, b| Some(a + b)) {
+        return Ok(n);
     }
-    let ragged = lines(bytes).enumerate().find(|(_, line)| is_ragged(line, separator, expected));
-    ragged.map_or(Ok(()), |(row, line)| {
-        let found = count_cells(line, separator);
+    let cells = lines(bytes).map(|line| cells_of(line, separator)).filter(|found| *found > 0);
+    let ragged = cells.enumerate().find(|(_, found)| *found != expected);
+    ragged.map_or(Ok(0), |(row, found)| {
         Err(Error::RaggedRow { input: input.to_string(), row: first_row + row, found, expected })
     })
 }
 
-fn is_ragged(line: &[u8], separator: u8, expected: usize) -> bool {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    !line.is_empty() && count_cells(line, separator) != expected
+/// The same where cells may be quoted and hold separators and line ends.
+fn check_quoted_cells(
+    bytes: &[u8],
+    input: &str,
+    separator: u8,
+    expected: usize,
+    first_row: usize,
+) -> Result<usize> {
+    let mut rest = bytes;
+    let mut row = first_row;
+    while !rest.is_empty() {
+        let is_blank = rest.starts_with(b"\n") || rest.starts_with(b"\r\n");
+        let mut found = 0;
+        let mut is_over = false;
+        while !is_over {
+            found += 1;
+            // A quote inside of a cell that does not begin with one is text.
+            let quoted = if rest.first() == Some(&b'"') { quoted_len(rest) } else { 0 };
+            let end = memchr::memchr2(separator, b'\n', &rest[quoted..]).map(|at| quoted + at);
+            is_over = end.is_none_or(|at| rest[at] == b'\n');
+            rest = end.map_or(&[], |at| &rest[at + 1..]);
+        }
+        if !is_blank && found != expected {
+            return Err(Error::RaggedRow { input: input.to_string(), row, found, expected });
+        }
+        row += usize::from(!is_blank);
+    }
+    Ok(row - first_row)
 }
 
-fn count_cells(line: &[u8], separator: u8) -> usize {
-    1 + line.iter().map(|byte| usize::from(*byte == separator)).sum::<usize>()
+/// Bytes of the quoted text that these begin with, both quotes included; all if it is never closed.
+fn quoted_len(bytes: &[u8]) -> usize {
+    let mut quotes = memchr::memchr_iter(b'"', bytes).skip(1).peekable();
+    while let Some(at) = quotes.next() {
+        // Two in a row stand for one.
+        if quotes.next_if_eq(&(at + 1)).is_none() {
+            return at + 1;
+        }
+    }
+    bytes.len()
+}
+
+/// Cells of a line; none if it is blank.
+fn cells_of(line: &[u8], separator: u8) -> usize {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match line.is_empty() {
+        true => 0,
+        false => 1 + line.iter().map(|byte| usize::from(*byte == separator)).sum::<usize>(),
+    }
 }
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -210,8 +263,16 @@ mod tests {
     fn lines_are_counted_from_the_first_row_of_data() {
         let message = check_cells(b"1,2\r\n3\r\n", "t.csv", b',', 2, 1).unwrap_err().to_string();
         assert!(message.starts_with("\"t.csv\", row 2 has 1 cells, but the header has 2"), "{message}");
-        assert!(check_cells(b"1,\n\n2,3", "t.csv", b',', 2, 1).is_ok());
-        assert!(check_cells(b"1,\"a,b\"", "t.csv", b',', 2, 1).is_ok());
+        assert_eq!(check_cells(b"1,\n\n2,3", "t.csv", b',', 2, 1).unwrap(), 2);
+        assert_eq!(check_cells(b"1,\"a,b\"", "t.csv", b',', 2, 1).unwrap(), 1);
+        for good in [&b"\"a,\"\"\nb\",1\r\n\r\n5\" pipe,2\n\"\",\"\""[..], b"\"\"\"\",1\n"] {
+            assert!(check_cells(good, "t.csv", b',', 2, 1).is_ok(), "{good:?}");
+        }
+        for (bad, row, found) in [(&b"\"a\",1\n\"b\"\n"[..], 2, 1), (b"\"a\",1,\n", 1, 3), (b"\"a\n,", 1, 1)]
+        {
+            let message = check_cells(bad, "t.csv", b',', 2, 1).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("\"t.csv\", row {row} has {found} cells")), "{message}");
+        }
     }
 
     #[test]

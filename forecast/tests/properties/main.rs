@@ -17,6 +17,7 @@ mod order;
 mod random;
 mod round_trips;
 mod scaling;
+mod sources;
 mod steps;
 
 use forecast::data::{Cells, Series, TimeIndex, Zone};

@@ -22,6 +22,9 @@ pub(crate) fn run(arguments: &InspectArguments, console: &Console) -> Result<(),
     if let Some(path) = &arguments.plot {
         output::file(path, charts::missing_map(&panel)?, console)?;
     }
+    for left_out in quality.left_out.iter().take(MOST_SERIES) {
+        console.say(format!("{}: left out: {}", left_out.unique_id, left_out.error))?;
+    }
     for series in quality.series.iter().take(MOST_SERIES) {
         show(series, &quality, console)?;
     }
@@ -81,15 +84,22 @@ fn show(series: &SeriesQuality, quality: &Quality, console: &Console) -> Result<
         quality.frequency()
     ))?;
     console.say(format!(
-        "  {} absent, {} duplicate, {} out of order; season {}",
+        "  {} absent, {} duplicate, {} out of order; season {}; look back {} steps",
         series.n_absent,
         series.n_duplicates,
         series.n_out_of_order,
         match quality.season_length {
             1 => "none stands out".to_string(),
             season => format!("{season} steps ({})", quality.frequency().span(season)),
-        }
+        },
+        quality.recommended_lookback
     ))?;
+    let worst = series.channels.iter().rev().max_by_key(|channel| channel.longest_gap);
+    if let Some((channel, (from, to))) = worst.and_then(|c| Some((c, c.longest_gap_at.as_ref()?))) {
+        let span = quality.frequency().span(channel.longest_gap);
+        let gap = format!("{} steps ({span}), {from} to {to}", channel.longest_gap);
+        console.say(format!("  longest gap: {gap}, of {}", channel.channel))?;
+    }
     let header = [
         "channel", "observed", "missing", "gaps", "longest", "zeros", "flat run", "outliers", "min",
         "median", "max", "seasons",

@@ -54,6 +54,8 @@ fn inspect_counts_the_defects_that_were_put_in() {
         "{text}"
     );
     assert!(text.contains("2 absent, 1 duplicate, 1 out of order; season 24 steps (1 day)"), "{text}");
+    assert!(text.contains("; look back 48 steps\n"), "{text}");
+    assert!(text.contains("  longest gap: 3 steps (3 hours), 2024-01-"), "{text}");
 
     let report = folder.run("--json inspect messy.csv --duplicates first").succeeded().json();
     assert_eq!(report["step"], "1h");
@@ -76,6 +78,9 @@ fn inspect_counts_the_defects_that_were_put_in() {
         assert_eq!(channel[count], expected, "{count}");
     }
     assert_eq!(channel["max"], 200.0);
+    assert_eq!(report["recommended_lookback"], 48);
+    let gap = channel["longest_gap_at"].as_array().unwrap();
+    assert!(gap.len() == 2 && gap[0].as_str() < gap[1].as_str(), "{gap:?}");
 }
 
 #[test]
