@@ -107,7 +107,7 @@ impl TextColumns {
             .map_parse_options(|parse| parse.with_separator(separator).with_truncate_ragged_lines(true));
         // Reading stops some way beyond the head, where a cell may not fit; only the types matter here.
         let head = guarded(|| options.into_reader_with_file_handle(Cursor::new(bytes)).finish());
-        let head = head.map_err(|error| unreadable(input, "CSV", &error))?;
+        let head = head.map_err(|error| no_csv(bytes, input, 0, &error))?;
         // Whole numbers in the head may become fractions further down, so they are read as numbers.
         let columns = head.columns().iter().map(|column| {
             let is_number = column.dtype().is_integer() || column.dtype().is_float();
@@ -170,7 +170,7 @@ impl Frame {
                 break;
             }
         }
-        let table = table.map_err(|error| unreadable(input, "CSV", &error))?;
+        let table = table.map_err(|error| no_csv(body, input, first_row, &error))?;
         // A blank line of a single column is a missing cell.
         if table.height() != n_rows && columns.columns.len() > 1 {
             let reason = format!(
@@ -577,6 +577,16 @@ fn checked_metadata<R: MmapBytesReader>(reader: &mut R) -> PolarsResult<FileMeta
         return damaged("it has more or fewer rows than it says");
     }
     Ok(metadata)
+}
+
+/// Why rows of text cannot be read: most often a quote that swallows what follows it.
+fn no_csv(bytes: &[u8], input: &str, first_row: usize, error: &PolarsError) -> Error {
+    if memchr::memchr_iter(b'"', bytes).count().is_multiple_of(2) {
+        return unreadable(input, "CSV", error);
+    }
+    let reason =
+        format!("a quote is opened and never closed in the rows after row {first_row}; close it, or drop it");
+    Error::Unreadable { input: input.to_string(), format: "CSV", reason }
 }
 
 fn unreadable(input: &str, format: &'static str, error: &PolarsError) -> Error {

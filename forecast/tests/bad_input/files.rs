@@ -102,6 +102,15 @@ fn a_header_alone_has_no_rows() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_is_told_with_the_fix() {
+    assert_eq!(
+        refused("ds,y\n2024-01-01,1\n2024-01-02,\"2\n2024-01-03,3\n"),
+        "cannot read \"load.csv\" as CSV: a quote is opened and never closed in the rows after row 0; close it, or \
+         drop it"
+    );
+}
+
+#[test]
 fn a_line_with_too_many_cells_is_refused() {
     let message = refused("ds,y\n1,10\n2,20,21\n3,30\n");
     assert!(message.starts_with("\"load.csv\", row 2 has 3 cells, but the header has 2;"), "{message}");
