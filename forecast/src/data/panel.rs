@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::covariates::{CovariateSchema, Covariates};
-use super::format::Format;
-use super::frequency::Frequency;
-use super::opening::Opening;
-use super::read::{self, ReadOptions};
-use super::series::Series;
-use super::source::{Piece, pieces};
-use super::step::Step;
+use crate::data::covariates::{CovariateSchema, Covariates};
+use crate::data::files::format::Format;
+use crate::data::files::source::{Piece, pieces};
+use crate::data::ingest::read::{self, ReadOptions};
+use crate::data::series::Series;
+use crate::data::time::frequency::Frequency;
+use crate::data::time::opening::Opening;
+use crate::data::time::step::Step;
 use crate::{Error, Result};
 
 /// Series that share channels and step.

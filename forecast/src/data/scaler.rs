@@ -6,7 +6,7 @@ use std::str::FromStr;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::series::Series;
+use crate::data::series::Series;
 use crate::{Error, Result};
 
 /// The kinds of scaling.

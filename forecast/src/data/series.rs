@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use ndarray::{ArcArray2, Array2, ArrayView2, s};
 
-use super::covariates::Covariates;
-use super::time::TimeIndex;
+use crate::data::covariates::Covariates;
+use crate::data::time::index::TimeIndex;
 use crate::{Error, Result};
 
 /// A regular, checked series of one or more channels.

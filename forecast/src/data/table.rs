@@ -2,13 +2,13 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::calendar_features::CalendarFeatures;
-use super::cells::Cells;
-use super::covariates::{CovariateColumn, Known};
-use super::panel::Panel;
-use super::series::Series;
-use super::step::Step;
-use super::time::Zone;
+use crate::data::calendar_features::CalendarFeatures;
+use crate::data::covariates::{CovariateColumn, Known};
+use crate::data::files::cells::Cells;
+use crate::data::panel::Panel;
+use crate::data::series::Series;
+use crate::data::time::index::Zone;
+use crate::data::time::step::Step;
 use crate::{Error, Result};
 
 /// Cells of calendar features that are made at once: 2 GiB.

@@ -9,8 +9,8 @@ use super::declaration::CovariateDeclaration;
 use super::encode::unseen;
 use super::schema::{CovariateColumn, CovariateSchema, all_missing, named};
 use super::vocabulary::{Vocabulary, check_number};
-use crate::data::frame::{Frame, Kind};
-use crate::data::text::present;
+use crate::data::files::frame::{Frame, Kind};
+use crate::data::files::text::present;
 use crate::{Error, Result};
 
 /// Covariates while their rows arrive.

@@ -7,6 +7,7 @@ mod check_ahead;
 mod collect;
 mod declaration;
 mod encode;
+mod future;
 mod on_grid;
 mod one_hot;
 mod schema;

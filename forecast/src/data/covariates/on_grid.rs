@@ -8,8 +8,8 @@ use super::declaration::Known;
 use super::schema::CovariateSchema;
 use super::values::Covariates;
 use crate::Result;
-use crate::data::rows::SeriesRows;
-use crate::data::stamp::Axis;
+use crate::data::ingest::rows::SeriesRows;
+use crate::data::time::stamp::Axis;
 use crate::data::{Aggregation, Duplicates, TimeIndex};
 
 /// What several rows for one step become.

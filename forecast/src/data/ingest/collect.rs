@@ -1,0 +1,349 @@
+//! Frames into compact rows: a code for the id, a stamp, a number for each target and covariate.
+
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap};
+
+use rayon::prelude::*;
+
+use super::columns::Parts;
+use super::read::{BadSeries, ReadOptions};
+use super::rows::Unsorted;
+use crate::data::covariates::CovariateRows;
+use crate::data::files::frame::{BadCell, Frame, Kind, TextPart};
+use crate::data::time::civil::{Hint, order_hint};
+use crate::data::time::index::Zone;
+use crate::data::time::stamp::{self, Axis, Stamps, TextStamps};
+use crate::data::time::step::Step;
+use crate::{Error, Result};
+
+/// Collects the rows of frames that have the same columns.
+#[derive(Debug)]
+pub(in crate::data) struct Collector {
+    pub(in crate::data) parts: Parts,
+    reader: StampReader,
+    zone: Option<Zone>,
+    force_index: bool,
+    known: HashMap<String, u32>,
+    /// Ids of the rows that are held, by code less [`Collector::first`].
+    ids: Vec<String>,
+    first: u32,
+    /// Codes of the rows, each with how many neighbours have it.
+    runs: Vec<(u32, usize)>,
+    n_rows: usize,
+    stamps: Vec<i64>,
+    values: Vec<Vec<f64>>,
+    pub(in crate::data) covariates: CovariateRows,
+    bad_series: BadSeries,
+    /// The first bad cell of series, by code; empty unless they are left out.
+    bad: BTreeMap<u32, BadCell>,
+}
+
+/// How the time column is read; the first frame decides.
+#[derive(Debug)]
+enum StampReader {
+    Text(TextStamps),
+    /// Integers in text.
+    Digits,
+    Integers,
+    /// Dates or date-times, and their zone.
+    Stamps(Option<String>),
+}
+
+/// Rows of time stamps that one thread reads at a time.
+const ROWS_A_THREAD: usize = 1 << 15;
+const EXPECTED_INTEGER: &str = "an integer, as in the rows above";
+const EXPECTED_STAMP: &str = "a time stamp between the years 1678 and 2262, as in the other rows";
+const EXPECTED_ANY: &str = "a time stamp or an integer";
+
+impl Collector {
+    /// A collector for frames like the first one, which is not yet added.
+    pub(in crate::data) fn new(first: &Frame, parts: Parts, options: &ReadOptions) -> Result<Self> {
+        let reader = stamp_reader(first, &parts.time, options)?;
+        let values = vec![Vec::new(); parts.targets.len()];
+        // A wide file is one series; with one channel it carries the channel's name.
+        let ids = match (&parts.id, &parts.targets[..]) {
+            (Some(_), _) => Vec::new(),
+            (None, [only]) => vec![only.clone()],
+            (None, _) => vec!["series".to_string()],
+        };
+        Ok(Collector {
+            parts,
+            reader,
+            zone: options.zone.clone(),
+            force_index: matches!(options.freq, Some(Step::Index(_))),
+            known: HashMap::new(),
+            ids,
+            first: 0,
+            runs: Vec::new(),
+            n_rows: 0,
+            stamps: Vec::new(),
+            values,
+            covariates: CovariateRows::new(&options.covariates, options.covariate_schema.as_ref())?,
+            bad_series: options.bad_series,
+            bad: BTreeMap::new(),
+        })
+    }
+
+    pub(in crate::data) fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Adds the rows of a frame.
+    pub(in crate::data) fn push(&mut self, frame: &Frame) -> Result<()> {
+        let n_rows = self.n_rows + frame.n_rows();
+        if u32::try_from(n_rows).is_err() {
+            let rule = "more rows are not read at once; use `longcast batch`, which reads series by series";
+            return Err(Error::option("the number of rows", n_rows, rule));
+        }
+        self.push_ids(frame)?;
+        self.n_rows = n_rows;
+        self.push_stamps(frame)?;
+        let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
+        for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
+            frame.append_numbers_but(name, column, |row, cell| {
+                leave_out(self.bad_series, &mut self.bad, codes[row], cell)
+            })?;
+        }
+        self.covariates.push(frame)
+    }
+
+    fn push_ids(&mut self, frame: &Frame) -> Result<()> {
+        let Collector { parts, known, ids, first, runs, .. } = self;
+        let Some(id) = &parts.id else {
+            match runs.last_mut() {
+                Some(run) => run.1 += frame.n_rows(),
+                None => runs.push((*first, frame.n_rows())),
+            }
+            return Ok(());
+        };
+        frame.each_run(id, |cell, n| {
+            let last = runs.last_mut();
+            if let Some(run) =
+                last.filter(|run| run.0.checked_sub(*first).is_some_and(|at| ids[at as usize] == cell))
+            {
+                run.1 += n;
+                return;
+            }
+            let code = known.get(cell).copied().unwrap_or_else(|| {
+                let code = *first + ids.len() as u32;
+                known.insert(cell.to_string(), code);
+                ids.push(cell.to_string());
+                code
+            });
+            runs.push((code, n));
+        })
+    }
+
+    fn push_stamps(&mut self, frame: &Frame) -> Result<()> {
+        let time = &self.parts.time;
+        let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected).error();
+        let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
+        let cells = &mut self.bad;
+        // The series is left out, so any stamp will do in place of one that cannot be read.
+        let mut refuse = |row: usize, value: String, expected| {
+            let cell = bad_stamp(frame, time, row, value, expected);
+            leave_out(self.bad_series, cells, codes[row], cell).map(|()| 0)
+        };
+        let stamps = &mut self.stamps;
+        match (&mut self.reader, frame.kind(time)?) {
+            (StampReader::Text(reader), Kind::Text) => {
+                let parts = frame.text_parts(time, ROWS_A_THREAD)?;
+                let stops = self.bad_series == BadSeries::Stop;
+                let read = |(start, part): &(usize, TextPart)| {
+                    let mut reader = reader.clone();
+                    let mut stamps = Vec::with_capacity(ROWS_A_THREAD);
+                    let mut refused = Vec::new();
+                    for (row, cell) in part.cells().enumerate() {
+                        match reader.read(cell) {
+                            Ok(stamp) => stamps.push(stamp),
+                            Err(cell) => {
+                                refused.push((start + row, cell));
+                                stamps.push(0);
+                                if stops {
+                                    break;
+                                }
+                            }
+                        }
+                    }
+                    (reader, stamps, refused)
+                };
+                let read: Vec<_> = parts.par_iter().map(read).collect();
+                for (part_reader, part, refused) in read {
+                    for (row, cell) in refused {
+                        refuse(row, cell.value, cell.expected)?;
+                    }
+                    stamps.extend(part);
+                    reader.join(&part_reader);
+                }
+                Ok(())
+            }
+            (StampReader::Digits, Kind::Text) => frame.each_text(time, |row, cell| {
+                let cell = cell.unwrap_or_default().trim();
+                let stamp = cell.parse();
+                stamps.push(stamp.or_else(|_| refuse(row, cell.to_string(), EXPECTED_INTEGER))?);
+                Ok(())
+            }),
+            (StampReader::Integers, Kind::Integer | Kind::Number) => frame
+                .append_integers(time, stamps)
+                .map_err(|_| not_whole(frame, time))?
+                .map_err(|row| bad(row, String::new(), EXPECTED_INTEGER)),
+            (StampReader::Stamps(zone), Kind::Stamp) => {
+                let its_zone = frame.zone(time)?;
+                if its_zone != *zone {
+                    return Err(bad(
+                        0,
+                        its_zone.unwrap_or_default(),
+                        "a time stamp in the zone of the others",
+                    ));
+                }
+                let added = frame.append_integers(time, stamps)?;
+                added.map_err(|row| bad(row, String::new(), EXPECTED_STAMP))
+            }
+            (_, kind) => Err(bad(0, format!("{kind:?}").to_lowercase(), EXPECTED_STAMP)),
+        }
+    }
+
+    /// All rows that were added; covariates follow the targets.
+    pub(in crate::data) fn take_all(&mut self) -> Result<Unsorted> {
+        let n_rows = std::mem::take(&mut self.n_rows);
+        let runs = std::mem::take(&mut self.runs);
+        let ids = std::mem::take(&mut self.ids);
+        let bad = std::mem::take(&mut self.bad);
+        self.take(ids, runs, n_rows, bad)
+    }
+
+    /// The rows of all series but the last, whose rows may go on in the next frame; all at the end of the
+    /// input.
+    ///
+    /// # Errors
+    /// [`Error::NotTogether`] if the rows of a series do not stand side by side.
+    pub(in crate::data) fn take_complete(&mut self, is_end: bool) -> Result<Unsorted> {
+        let is_late = |code: u32| code < self.first;
+        let ascends = self.runs.is_sorted_by(|a, b| a.0 < b.0);
+        if !ascends || self.runs.first().is_some_and(|run| is_late(run.0)) {
+            return Err(self.not_together());
+        }
+        let n_ids = if is_end { self.runs.len() } else { self.runs.len().saturating_sub(1) };
+        let first = self.first;
+        let runs: Vec<(u32, usize)> =
+            take_front(&mut self.runs, n_ids).into_iter().map(|(code, n)| (code - first, n)).collect();
+        let n_rows = runs.iter().map(|run| run.1).sum();
+        self.first += n_ids as u32;
+        self.n_rows -= n_rows;
+        let later = self.bad.split_off(&self.first);
+        let bad = std::mem::replace(&mut self.bad, later);
+        let bad = bad.into_iter().map(|(code, cell)| (code - first, cell)).collect();
+        let ids = self.ids.drain(..n_ids).collect();
+        self.take(ids, runs, n_rows, bad)
+    }
+
+    fn take(
+        &mut self,
+        ids: Vec<String>,
+        runs: Vec<(u32, usize)>,
+        n_rows: usize,
+        bad: BTreeMap<u32, BadCell>,
+    ) -> Result<Unsorted> {
+        let covariates = self.covariates.take(n_rows);
+        let values =
+            self.values.iter_mut().map(|column| take_front(column, n_rows)).chain(covariates).collect();
+        let taken = take_front(&mut self.stamps, n_rows);
+        let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
+        Ok(Unsorted { ids, runs, stamps, values, bad })
+    }
+
+    fn not_together(&self) -> Error {
+        let mut newest = self.first;
+        let late = self.runs.iter().map(|run| run.0).find(|code| {
+            let is_late = *code < newest;
+            newest = newest.max(*code);
+            is_late
+        });
+        let id = self.known.iter().find(|(_, code)| Some(**code) == late).map(|(id, _)| id.clone());
+        Error::NotTogether { series: id.unwrap_or_default() }
+    }
+}
+
+/// The codes of the last `n` rows.
+fn last_codes(runs: &[(u32, usize)], n: usize) -> Vec<u32> {
+    let mut codes = Vec::with_capacity(n);
+    for (code, len) in runs.iter().rev() {
+        codes.resize(n.min(codes.len() + len), *code);
+    }
+    codes.reverse();
+    codes
+}
+
+/// The first `n` of a vector, which keeps the others.
+fn take_front<T>(values: &mut Vec<T>, n: usize) -> Vec<T> {
+    let rest = values.split_off(n);
+    std::mem::replace(values, rest)
+}
+
+fn stamps(reader: &StampReader, zone: Option<Zone>, force_index: bool, values: Vec<i64>) -> Result<Stamps> {
+    Ok(match reader {
+        StampReader::Text(reader) => Stamps { values, axis: reader.axis() },
+        StampReader::Digits | StampReader::Integers => stamp::from_integers(values, zone, force_index),
+        StampReader::Stamps(own) => {
+            let zone = match (zone, own) {
+                (Some(zone), _) => zone,
+                (None, Some(name)) => Zone::named(name)?,
+                (None, None) => Zone::Local,
+            };
+            Stamps { values, axis: Axis::new(zone) }
+        }
+    })
+}
+
+fn stamp_reader(frame: &Frame, time: &str, options: &ReadOptions) -> Result<StampReader> {
+    Ok(match frame.kind(time)? {
+        Kind::Text => {
+            let first = frame.first_text(time)?;
+            let pattern = options.time_format.as_deref();
+            if first.trim().parse::<i64>().is_ok() && pattern.is_none() {
+                return Ok(StampReader::Digits);
+            }
+            let mut sample = vec![first];
+            if order_hint(sample[0].trim().as_bytes()) == Hint::Either {
+                frame.each_text(time, |_, cell| {
+                    sample.push(cell.unwrap_or_default().to_string());
+                    Ok(())
+                })?;
+            }
+            let sample = sample.iter().map(String::as_str);
+            StampReader::Text(TextStamps::new(options.zone.clone(), pattern, sample)?)
+        }
+        Kind::Integer => StampReader::Integers,
+        Kind::Stamp => StampReader::Stamps(frame.zone(time)?),
+        Kind::Number if frame.append_integers(time, &mut Vec::new()).is_ok() => StampReader::Integers,
+        Kind::Number => return Err(not_whole(frame, time)),
+        Kind::Other => return Err(bad_stamp(frame, time, 0, String::new(), EXPECTED_ANY).error()),
+    })
+}
+
+/// Names the first number of a time column that is not whole.
+fn not_whole(frame: &Frame, time: &str) -> Error {
+    let numbers = frame.numbers(time).unwrap_or_default();
+    let row = numbers.iter().position(|v| v.fract().abs() > 0.0 || v.is_nan()).unwrap_or(0);
+    let value = numbers.get(row).map_or_else(String::new, f64::to_string);
+    bad_stamp(frame, time, row, value, EXPECTED_ANY).error()
+}
+
+fn bad_stamp(frame: &Frame, time: &str, row: usize, value: String, expected: &'static str) -> BadCell {
+    BadCell {
+        input: frame.input().to_string(),
+        row: frame.row_number(row),
+        column: time.to_string(),
+        value,
+        stamp: Some(expected),
+    }
+}
+
+/// Keeps the first bad cell of a series that is to be left out; it is an error where reading stops.
+fn leave_out(how: BadSeries, bad: &mut BTreeMap<u32, BadCell>, code: u32, cell: BadCell) -> Result<()> {
+    if how == BadSeries::Stop {
+        return Err(cell.error());
+    }
+    bad.entry(code).or_insert(cell);
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! From frames to a panel: which column is what, compact rows, sorted by series and stamp.
+
+pub(super) mod collect;
+pub(super) mod columns;
+pub(super) mod read;
+pub(super) mod rows;
+pub(super) mod stream;

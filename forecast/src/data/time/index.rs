@@ -1,0 +1,481 @@
+//! A regular time index: start, step, zone and length instead of a list of stamps.
+
+use std::fmt;
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Span, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::calendar::{Calendar, Walk};
+use super::frequency::Frequency;
+use super::opening::Opening;
+use super::step::Step;
+use crate::{Error, Result};
+
+/// The zone that a time index is told in.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Zone {
+    /// Local stamps without a zone; counted as if they were UTC.
+    #[default]
+    Local,
+    /// Instants, told in this zone.
+    Named(TimeZone),
+}
+
+impl Zone {
+    /// The zone of an IANA name, `UTC`, or a fixed offset such as `+01:00`.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if no such zone is known.
+    pub fn named(name: &str) -> Result<Self> {
+        if name.starts_with(['+', '-']) {
+            let stamp = format!("1970-01-01T00:00:00{name}");
+            let pieces = jiff::fmt::temporal::Pieces::parse(&stamp);
+            if let Some(offset) = pieces.ok().and_then(|pieces| pieces.to_numeric_offset()) {
+                return Ok(Zone::Named(TimeZone::fixed(offset)));
+            }
+        }
+        TimeZone::get(name).map(Zone::Named).map_err(|_| {
+            Error::option(
+                "tz",
+                format!("\"{name}\""),
+                "it must be an IANA name such as Europe/Rome, UTC, or an offset such as +01:00",
+            )
+        })
+    }
+
+    /// The civil time of an instant in this zone.
+    pub(in crate::data) fn civil(&self, nanos: i64) -> DateTime {
+        // Every i64 of nanoseconds lies inside the range of a time stamp.
+        let stamp = Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::UNIX_EPOCH);
+        match self {
+            Zone::Local => TimeZone::UTC.to_datetime(stamp),
+            Zone::Named(zone) => zone.to_datetime(stamp),
+        }
+    }
+
+    /// The instant of a civil time in this zone, in nanoseconds since 1970; `None` beyond 1677-2262.
+    pub(crate) fn nanos(&self, civil: DateTime) -> Option<i64> {
+        let zone = match self {
+            Zone::Local => &TimeZone::UTC,
+            Zone::Named(zone) => zone,
+        };
+        i64::try_from(zone.to_timestamp(civil).ok()?.as_nanosecond()).ok()
+    }
+
+    /// The instant of a civil time in this zone, in nanoseconds since 1970; where clocks leave the time out, the
+    /// instant at which they do, so that later times never come first.
+    pub(in crate::data) fn edge(&self, civil: DateTime) -> i128 {
+        let zone = match self {
+            Zone::Local => &TimeZone::UTC,
+            Zone::Named(zone) => zone,
+        };
+        let ambiguous = zone.to_ambiguous_timestamp(civil);
+        let is_left_out = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+        let instant = ambiguous.compatible().unwrap_or(Timestamp::MAX);
+        let after = instant.checked_add(SignedDuration::from_nanos(1)).unwrap_or(instant);
+        let change = is_left_out.then(|| zone.preceding(after).next()).flatten();
+        change.map_or(instant, |change| change.timestamp()).as_nanosecond()
+    }
+
+    /// The dates before and after each change of the clocks in the years 1677 to 2262.
+    pub(in crate::data) fn clock_changes(&self) -> Vec<(Date, Date)> {
+        let Zone::Named(zone) = self else { return Vec::new() };
+        let Ok(first) = Timestamp::from_nanosecond(i128::from(i64::MIN)) else { return Vec::new() };
+        let stamps = zone.following(first).map(|change| i64::try_from(change.timestamp().as_nanosecond()));
+        let dates = |stamp: i64| (self.civil(stamp - 1).date(), self.civil(stamp).date());
+        stamps.map_while(Result::ok).map(dates).collect()
+    }
+
+    /// True if days in this zone may have other than 24 hours.
+    #[must_use]
+    pub fn has_uneven_days(&self) -> bool {
+        matches!(self, Zone::Named(zone) if zone.to_fixed_offset().is_err())
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> Self {
+        match zone {
+            Zone::Local => String::new(),
+            Zone::Named(zone) => match (zone.iana_name(), zone.to_fixed_offset()) {
+                (Some(name), _) => name.to_string(),
+                (None, Ok(offset)) => offset.to_string(),
+                (None, Err(_)) => "UTC".to_string(),
+            },
+        }
+    }
+}
+
+impl TryFrom<String> for Zone {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        if name.is_empty() { Ok(Zone::Local) } else { Zone::named(&name) }
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Zone({})", String::from(self.clone()))
+    }
+}
+
+/// A regular grid of stamps: `start`, `start + step`, ...
+///
+/// Stamps are nanoseconds since 1970 (as if UTC where there is no zone), or plain integers under
+/// [`Step::Index`]. With a calendar, the grid is its slots, and what is closed is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct TimeIndex {
+    /// The first stamp.
+    pub start: i64,
+    /// The distance between stamps.
+    pub step: Step,
+    /// The zone that stamps are told in and calendar steps are counted in.
+    pub zone: Zone,
+    /// How many stamps there are.
+    pub len: usize,
+    /// Where a calendar grid was begun, if that cannot be told from `start`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The opening times that stamps keep to; [`TimeIndex::with_opening`] sets it.
+    #[serde(rename = "opening", skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
+}
+
+/// A time index as it is stored.
+#[derive(Deserialize)]
+struct Written {
+    start: i64,
+    step: Step,
+    zone: Zone,
+    len: usize,
+    #[serde(default)]
+    origin: Option<Origin>,
+    #[serde(default)]
+    opening: Option<Opening>,
+}
+
+impl TryFrom<Written> for TimeIndex {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self> {
+        let Written { start, step, zone, len, origin, opening } = written;
+        let index = TimeIndex { start, step, zone, len, origin, calendar: None };
+        match opening {
+            Some(opening) => index.with_opening(&opening),
+            None => Ok(index),
+        }
+    }
+}
+
+/// The first stamp of the grid that an index is a part of. A month-end series may start on 29 February, which
+/// does not say that March goes to the 31st; its origin, 31 January, does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The stamp that the grid was begun at.
+    pub stamp: i64,
+    /// Steps from there to the start of the index.
+    pub steps: usize,
+}
+
+impl TimeIndex {
+    /// The grid of `len` stamps that begins at `start`.
+    #[must_use]
+    pub fn new(start: i64, step: Step, zone: Zone, len: usize) -> Self {
+        TimeIndex { start, step, zone, len, origin: None, calendar: None }
+    }
+
+    /// The same start and length on the slots of an opening, in the index's zone.
+    ///
+    /// A step of less than a day has slots from the start of each interval on; a step of a day has one slot an
+    /// open day, at the time of day of the start.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if the step does not divide a day or the start is not a slot.
+    ///
+    /// # Example
+    /// ```
+    /// use forecast::{TimeIndex, data::{Opening, Zone}};
+    /// let friday_at_four = 1_704_470_400_000_000_000;
+    /// let index = TimeIndex::new(friday_at_four, "1h".parse()?, Zone::default(), 3);
+    /// let index = index.with_opening(&"Mon-Fri 09:00-17:00".parse()?)?;
+    /// assert_eq!(index.format(index.stamp(1)), "2024-01-08 09:00:00");
+    /// assert_eq!(index.position(friday_at_four + 3_600_000_000_000), None);
+    /// # Ok::<(), forecast::Error>(())
+    /// ```
+    pub fn with_opening(self, opening: &Opening) -> Result<Self> {
+        let calendar = Calendar::new(opening, self.step, &self.zone)?;
+        self.on(&calendar)
+    }
+
+    /// The same on the slots of a calendar, as [`TimeIndex::with_opening`].
+    pub(crate) fn on(self, calendar: &Calendar) -> Result<Self> {
+        let index = TimeIndex { calendar: Some(calendar.clone()), ..self };
+        if index.stamp(0) == index.start {
+            return Ok(index);
+        }
+        let opening = calendar.opening().short();
+        let rule = if calendar.is_open(index.start) {
+            format!("it is not a slot of {opening} at a step of {}", index.step)
+        } else {
+            format!("it lies outside the opening {opening}")
+        };
+        Err(Error::option("start", index.format(index.start), rule))
+    }
+
+    /// The same on the slots of a calendar, from the first at or after the start on.
+    pub(in crate::data) fn beginning_on(self, calendar: &Calendar) -> Self {
+        let start = calendar.walk(Origin { stamp: self.start, steps: 0 }).stamp(0);
+        TimeIndex { start, calendar: Some(calendar.clone()), ..self }
+    }
+
+    /// Step and opening.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        Frequency { step: self.step, opening: self.calendar.clone().map(Opening::from) }
+    }
+
+    fn walk(&self) -> Option<Walk<'_>> {
+        let origin = self.origin.unwrap_or(Origin { stamp: self.start, steps: 0 });
+        self.calendar.as_ref().map(|calendar| calendar.walk(origin))
+    }
+
+    /// The same start and step on a grid of month ends, if the start is one; `None` otherwise.
+    pub(crate) fn on_month_ends(&self) -> Option<Self> {
+        const LONGEST_SEARCH: usize = 12;
+        let Step::Months(months) = self.step else { return None };
+        let start = self.zone.civil(self.start);
+        let with_origin = |steps: usize| {
+            let back =
+                Span::new().try_months(i64::from(months).checked_mul(i64::try_from(steps).ok()?)?).ok()?;
+            let origin = start.checked_sub(back).ok()?.last_of_month();
+            let stamp = self.zone.nanos(origin).filter(|_| origin.day() == 31)?;
+            Some(TimeIndex { origin: Some(Origin { stamp, steps }), ..self.clone() })
+        };
+        (1..=LONGEST_SEARCH).filter_map(with_origin).find(|index| index.stamp(0) == self.start)
+    }
+
+    /// The stamp at position `i`, which may lie beyond the end: the future continues the grid.
+    ///
+    /// Saturates at the ends of the representable range (the years 1677 and 2262).
+    #[must_use]
+    pub fn stamp(&self, i: usize) -> i64 {
+        if let Some(walk) = self.walk() {
+            return walk.stamp(i);
+        }
+        match self.step {
+            Step::Nanos(step) | Step::Index(step) => {
+                self.start.saturating_add(step.saturating_mul(i64::try_from(i).unwrap_or(i64::MAX)))
+            }
+            Step::Days(days) => {
+                self.calendar(i, |steps| Span::new().try_days(steps.checked_mul(days.into())?).ok())
+            }
+            Step::Months(months) => {
+                self.calendar(i, |steps| Span::new().try_months(steps.checked_mul(months.into())?).ok())
+            }
+        }
+    }
+
+    /// The stamp `i` calendar steps after the start, counted from the origin: days that a month does not have
+    /// are its last, hours that a day does not have are moved, and neither moves what follows.
+    fn calendar(&self, i: usize, span: impl Fn(i64) -> Option<Span>) -> i64 {
+        let origin = self.origin.unwrap_or(Origin { stamp: self.start, steps: 0 });
+        let steps = origin.steps.checked_add(i).and_then(|steps| i64::try_from(steps).ok());
+        steps
+            .and_then(span)
+            .and_then(|span| self.zone.civil(origin.stamp).checked_add(span).ok())
+            .and_then(|civil| self.zone.nanos(civil))
+            .unwrap_or(i64::MAX)
+    }
+
+    /// The position of `stamp`, if it lies on the grid at or after the start (also beyond the end).
+    #[must_use]
+    pub fn position(&self, stamp: i64) -> Option<usize> {
+        if let Some(walk) = self.walk() {
+            return walk.position(stamp);
+        }
+        let distance = stamp.checked_sub(self.start).filter(|d| *d >= 0)?;
+        match self.step {
+            Step::Nanos(step) | Step::Index(step) => {
+                (step > 0 && distance % step == 0).then(|| usize::try_from(distance / step).ok()).flatten()
+            }
+            Step::Days(_) | Step::Months(_) => {
+                // Calendar steps deviate from their mean by less than one step.
+                let guess = usize::try_from(distance.checked_div(self.step.approximate_nanos())?).ok()?;
+                (guess.saturating_sub(1)..=guess + 1).find(|i| self.stamp(*i) == stamp)
+            }
+        }
+    }
+
+    /// The position of the last stamp at or before `stamp`, on the grid or not; 0 before the start.
+    ///
+    /// Calendar steps are counted by their mean length, so the answer may be one off there; slots of an opening
+    /// are exact.
+    #[must_use]
+    pub fn position_before(&self, stamp: i64) -> usize {
+        if let Some(walk) = self.walk() {
+            return walk.position_before(stamp);
+        }
+        let step = match self.step {
+            Step::Index(step) => step,
+            other => other.approximate_nanos(),
+        };
+        let distance = stamp.saturating_sub(self.start).max(0);
+        self.position(stamp).unwrap_or_else(|| usize::try_from(distance / step.max(1)).unwrap_or(usize::MAX))
+    }
+
+    /// The last stamp; the start of an empty index.
+    #[must_use]
+    pub fn end(&self) -> i64 {
+        self.stamp(self.len.saturating_sub(1))
+    }
+
+    /// The part at `range` of positions, which may reach beyond the end.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        let start = self.stamp(range.start);
+        let before = self.origin.unwrap_or(Origin { stamp: self.start, steps: 0 });
+        let origin = Origin { stamp: before.stamp, steps: before.steps + range.start };
+        let (began, begins) = (self.zone.civil(origin.stamp), self.zone.civil(start));
+        let is_needed = match self.step {
+            _ if self.calendar.as_ref().is_some_and(Calendar::is_daily) => began.time() != begins.time(),
+            Step::Nanos(_) | Step::Index(_) => false,
+            Step::Days(_) => began.time() != begins.time(),
+            Step::Months(_) => began.day() != begins.day() || began.time() != begins.time(),
+        };
+        TimeIndex { start, len: range.len(), origin: is_needed.then_some(origin), ..self.clone() }
+    }
+
+    /// The `horizon` stamps that follow the end.
+    #[must_use]
+    pub fn future(&self, horizon: usize) -> Self {
+        self.slice(self.len..self.len + horizon)
+    }
+
+    /// All stamps, oldest first.
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = i64> + '_ {
+        let walk = self.walk();
+        (0..self.len).map(move |i| walk.as_ref().map_or_else(|| self.stamp(i), |walk| walk.stamp(i)))
+    }
+
+    /// A stamp as people write it: `2014-12-31 23:00:00`, with the offset where the zone is known,
+    /// the integer itself for an integer index.
+    ///
+    /// # Example
+    /// ```
+    /// use forecast::{TimeIndex, data::Zone};
+    /// let index = TimeIndex::new(0, "1h".parse()?, Zone::default(), 3);
+    /// assert_eq!(index.format(index.end()), "1970-01-01 02:00:00");
+    /// # Ok::<(), forecast::Error>(())
+    /// ```
+    #[must_use]
+    pub fn format(&self, stamp: i64) -> String {
+        if matches!(self.step, Step::Index(_)) {
+            return stamp.to_string();
+        }
+        format_stamp(stamp, &self.zone)
+    }
+
+    /// The civil time of a stamp, `None` for an integer index.
+    #[must_use]
+    pub fn civil(&self, stamp: i64) -> Option<DateTime> {
+        (!matches!(self.step, Step::Index(_))).then(|| self.zone.civil(stamp))
+    }
+}
+
+/// A stamp as text in a zone: `2014-12-31 23:00:00`, and the offset where there is one.
+pub(crate) fn format_stamp(stamp: i64, zone: &Zone) -> String {
+    let civil = zone.civil(stamp);
+    let (date, time) = (civil.date(), civil.time());
+    match zone {
+        Zone::Local => format!("{date} {time}"),
+        Zone::Named(zone) => {
+            let instant = Timestamp::from_nanosecond(i128::from(stamp)).unwrap_or(Timestamp::UNIX_EPOCH);
+            let seconds = zone.to_offset(instant).seconds();
+            if seconds == 0 {
+                return format!("{date}T{time}Z");
+            }
+            let sign = if seconds < 0 { '-' } else { '+' };
+            let minutes = seconds.abs() / 60;
+            format!("{date}T{time}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(step: Step, zone: &str, start: &str, len: usize) -> TimeIndex {
+        let zone = Zone::try_from(zone.to_string()).unwrap();
+        let start = zone.nanos(start.parse().unwrap()).unwrap();
+        TimeIndex::new(start, step, zone, len)
+    }
+
+    #[test]
+    fn position_inverts_stamp_for_every_kind_of_step() {
+        for (step, zone) in [
+            (Step::Nanos(900_000_000_000), ""),
+            (Step::Days(1), "Europe/Rome"),
+            (Step::Months(1), ""),
+            (Step::Months(3), "America/New_York"),
+        ] {
+            let index = index(step, zone, "2023-10-31T00:00:00", 60);
+            for i in [0, 1, 2, 30, 59, 80] {
+                assert_eq!(index.position(index.stamp(i)), Some(i), "{step:?} {i}");
+                assert_eq!(index.position(index.stamp(i) + 1), None);
+                assert!(index.position_before(index.stamp(i) + 1).abs_diff(i) <= 1);
+            }
+        }
+    }
+
+    #[test]
+    fn calendar_days_keep_midnight_across_a_clock_change() {
+        let index = index(Step::Days(1), "Europe/Rome", "2024-03-30T00:00:00", 3);
+        let hours = |i: usize| (index.stamp(i + 1) - index.stamp(i)) / 3_600_000_000_000;
+        assert_eq!((hours(0), hours(1)), (24, 23));
+        assert_eq!(index.format(index.end()), "2024-04-01T00:00:00+02:00");
+    }
+
+    #[test]
+    fn month_ends_stay_month_ends_also_in_parts() {
+        let index = index(Step::Months(1), "", "2024-01-31T00:00:00", 3);
+        let ends: Vec<_> = index.stamps().map(|s| index.format(s)).collect();
+        assert_eq!(ends, ["2024-01-31 00:00:00", "2024-02-29 00:00:00", "2024-03-31 00:00:00"]);
+        let part = index.slice(1..3);
+        assert_eq!((part.end(), part.slice(1..2).stamp(1)), (index.end(), index.stamp(3)));
+        assert_eq!(index.position(part.end()), Some(2));
+    }
+
+    #[test]
+    fn a_month_end_that_is_no_31st_gets_an_origin() {
+        let february = index(Step::Months(1), "", "2023-02-28T00:00:00", 3);
+        assert_eq!(february.format(february.end()), "2023-04-28 00:00:00");
+        let ends = february.on_month_ends().unwrap();
+        assert_eq!(ends.format(ends.end()), "2023-04-30 00:00:00");
+        assert_eq!(ends.format(ends.stamp(3)), "2023-05-31 00:00:00");
+        assert!(index(Step::Months(1), "", "2023-02-27T00:00:00", 3).on_month_ends().is_none());
+        assert!(index(Step::Nanos(1), "", "2023-02-28T00:00:00", 3).on_month_ends().is_none());
+    }
+
+    #[test]
+    fn a_skipped_hour_does_not_move_the_days_that_follow() {
+        let index = index(Step::Days(1), "Europe/Rome", "2024-03-30T02:30:00", 4);
+        assert_eq!(index.format(index.stamp(1)), "2024-03-31T03:30:00+02:00");
+        assert_eq!(index.slice(1..4).stamp(1), index.stamp(2));
+        assert_eq!(index.slice(2..4).origin, None);
+    }
+
+    #[test]
+    fn zones_survive_their_names() {
+        for name in ["", "UTC", "Europe/Rome", "-07:00", "+05:30"] {
+            let zone = Zone::try_from(name.to_string()).unwrap();
+            assert_eq!(Zone::try_from(String::from(zone.clone())).unwrap(), zone, "{name}");
+        }
+        assert!(Zone::named("Mars/Olympus").unwrap_err().to_string().contains("IANA"));
+    }
+}
