@@ -32,6 +32,7 @@ use crate::{Error, Result, TimeIndex};
 /// | `refit` | never | when to fit again after the first cutoff | |
 /// | `on_error` | stop | what happens to a series that cannot be fitted or is too short | |
 /// | `levels` | none | intervals, in percent | between 0 and 100 |
+/// | `intervals` | fitted | whether intervals learn between the cutoffs | |
 /// | `fit` | defaults | how to fit; its horizon is replaced by `gap + horizon` | |
 #[derive(Debug, Clone, PartialEq)]
 pub struct BacktestOptions {
@@ -52,6 +53,8 @@ pub struct BacktestOptions {
     pub on_error: OnError,
     /// Intervals, in percent.
     pub levels: Vec<f64>,
+    /// Whether intervals learn between the cutoffs.
+    pub intervals: Intervals,
     /// How to fit.
     pub fit: FitOptions,
 }
@@ -67,6 +70,7 @@ impl Default for BacktestOptions {
             refit: Refit::Never,
             on_error: OnError::default(),
             levels: Vec::new(),
+            intervals: Intervals::default(),
             fit: FitOptions::default(),
         }
     }
@@ -114,6 +118,18 @@ impl FromStr for Refit {
             _ => Err(Error::option("refit", text, "it must be true, false or a number of windows")),
         }
     }
+}
+
+/// Where the intervals of a back-test come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Intervals {
+    /// Those of [`Model::forecast`](crate::Model::forecast): calibrated when the model is fitted, weighed by what
+    /// was seen just before the cutoff.
+    #[default]
+    Fitted,
+    /// Those of [`Model::adaptive_forecast`](crate::Model::adaptive_forecast): from one fit to the next, a stream
+    /// of all steps teaches them, as it would in use.
+    Adaptive,
 }
 
 /// What happens when a series cannot be fitted by one of the models, or is too short.

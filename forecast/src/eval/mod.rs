@@ -14,7 +14,9 @@ mod scores;
 mod step_scores;
 mod table;
 
-pub use backtest::{Backtest, BacktestOptions, FailedSeries, OnError, Refit, TrainingRange, backtest};
+pub use backtest::{
+    Backtest, BacktestOptions, FailedSeries, Intervals, OnError, Refit, TrainingRange, backtest,
+};
 pub use conformal::rearrange;
 pub use leaderboard::{Leaderboard, LeaderboardOptions, Standing, Verdict, WinsOver};
 pub use ltsf::{Ltsf, LtsfOptions, LtsfScore};

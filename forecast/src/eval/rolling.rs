@@ -5,10 +5,10 @@ use std::mem::discriminant;
 use ndarray::Array5;
 use rayon::prelude::*;
 
-use super::backtest::{Backtest, BacktestOptions, FailedSeries, OnError, Refit};
+use super::backtest::{Backtest, BacktestOptions, FailedSeries, Intervals, OnError, Refit};
 use super::plan::{Blamed, Plan};
 use crate::data::Panel;
-use crate::model::{Forecast, Model, ModelConfig};
+use crate::model::{AdaptiveOptions, Forecast, Model, ModelConfig};
 use crate::{Error, Result};
 
 /// Runs a back-test, if it has to without the series that cannot be tested.
@@ -90,6 +90,9 @@ impl Plan<'_> {
             Ok(fitted) => fitted.model,
             Err(error) => return self.blame(segment.config, &past, error),
         };
+        if self.options.intervals == Intervals::Adaptive {
+            return Ok(self.stream(&model, segment));
+        }
         let [_, n_series, of_series @ ..] = self.dim();
         let forecasts = segment.numbers.par_chunks_mut(of_series.iter().product()).enumerate();
         let errors = forecasts.filter_map(|(i, numbers)| {
@@ -103,6 +106,57 @@ impl Plan<'_> {
             }
         });
         Ok(errors.collect())
+    }
+
+    /// Forecasts from streams: each series step by step from the segment's first cutoff to its last.
+    fn stream(&self, model: &Model, segment: &mut Segment<'_>) -> Blamed {
+        let [_, n_series, of_series @ ..] = self.dim();
+        let of_series: usize = of_series.iter().product();
+        let n_windows = segment.numbers.len() / (n_series * of_series);
+        let streamed: Vec<Result<Vec<f64>>> = (0..n_series)
+            .into_par_iter()
+            .map(|series| {
+                let mut numbers = vec![f64::NAN; n_windows * of_series];
+                self.stream_series(model, series, segment.first_window, &mut numbers)?;
+                Ok(numbers)
+            })
+            .collect();
+        let mut blamed = Vec::new();
+        for (series, outcome) in streamed.into_iter().enumerate() {
+            match outcome {
+                Err(error) => blamed.push((series, error)),
+                Ok(numbers) => {
+                    let windows = segment.numbers.chunks_mut(n_series * of_series);
+                    for (all, numbers) in windows.zip(numbers.chunks(of_series)) {
+                        all[series * of_series..][..of_series].copy_from_slice(numbers);
+                    }
+                }
+            }
+        }
+        blamed
+    }
+
+    fn stream_series(&self, model: &Model, series: usize, first: usize, numbers: &mut [f64]) -> Result<()> {
+        let [.., n_paths, horizon, n_channels] = self.dim();
+        let mut state = model.start(&self.history(series, first))?;
+        let options =
+            AdaptiveOptions { horizon: self.forecast.horizon, levels: self.forecast.levels.clone() };
+        let mut adaptive = model.start_adaptive(&state, &options)?;
+        let values = self.panel.series()[series].values();
+        let mut step = Vec::with_capacity(n_channels);
+        for (i, numbers) in numbers.chunks_mut(n_paths * horizon * n_channels).enumerate() {
+            if i > 0 {
+                let cutoff = self.first_cutoffs[series] + (first + i) * self.step_size;
+                for at in cutoff - self.step_size..cutoff {
+                    step.clear();
+                    step.extend(values.row(at));
+                    model.observe(&mut state, &step)?;
+                    model.adapt(&mut adaptive, &state, &step)?;
+                }
+            }
+            self.keep(&model.adaptive_forecast(&adaptive, &state)?, numbers);
+        }
+        Ok(())
     }
 
     /// Keeps what follows the gap: the mean, then the lower and upper bounds of each level.

@@ -2,9 +2,10 @@
 
 use forecast::data::{Cells, Scaling};
 use forecast::eval::{
-    Backtest, BacktestOptions, LeaderboardOptions, OnError, Refit, TrainingRange, backtest, metrics,
+    Backtest, BacktestOptions, Intervals, LeaderboardOptions, OnError, Refit, TrainingRange, backtest,
+    metrics,
 };
-use forecast::{FitOptions, ForecastOptions, Model, ModelConfig, Panel};
+use forecast::{AdaptiveOptions, FitOptions, ForecastOptions, Model, ModelConfig, Panel};
 use forecast_datasets::{Season, Seasonal};
 
 use crate::random::Draws;
@@ -156,6 +157,61 @@ fn models_are_fitted_on_their_range_at_the_cutoffs_that_refit_says() {
         for (i, column) in ["ar", "ar-lo-50", "ar-hi-50"].into_iter().enumerate() {
             let expected: Vec<f64> = expected.iter().map(|row| row[i]).collect();
             assert_eq!(bits(numbers(&table, column)), bits(&expected), "{column}: {options:?}");
+        }
+    }
+}
+
+#[test]
+fn adaptive_intervals_are_those_of_a_stream_from_one_fit_to_the_next() {
+    let panel = three();
+    for options in several() {
+        let levels = vec![50.0, 80.0];
+        let options = BacktestOptions { levels: levels.clone(), intervals: Intervals::Adaptive, ..options };
+        let table = backtest(&[ar(5)], &panel, &options).unwrap().table();
+        let fitted =
+            backtest(&[ar(5)], &panel, &BacktestOptions { intervals: Intervals::Fitted, ..options.clone() });
+        let fitted = fitted.unwrap().table();
+        for column in ["ar", "seasonal-naive"] {
+            assert_eq!(bits(numbers(&table, column)), bits(numbers(&fitted, column)), "{options:?}");
+        }
+        let (reach, per_window) = (options.gap + options.horizon, options.horizon);
+        let fit = FitOptions { horizon: Some(reach), ..options.fit.clone() };
+        let every = match options.refit {
+            Refit::Never => options.n_windows,
+            Refit::Every(k) => k.min(options.n_windows),
+        };
+        for (at, series) in panel.series().iter().enumerate() {
+            let ends = cutoffs(series.n_steps(), &options);
+            for (window, end) in ends.iter().enumerate() {
+                // The stream begins at the cutoff of the last fit and is played up to this one.
+                let first = window - window % every;
+                let past = panel.map_in_order(|series| {
+                    let end = cutoffs(series.n_steps(), &options)[first];
+                    let start = match options.training {
+                        TrainingRange::Expanding => 0,
+                        TrainingRange::Sliding(n) => end - n,
+                    };
+                    series.slice(start..end)
+                });
+                let model = Model::fit(&ar(5), &past, &fit).unwrap().model;
+                let mut state = model.start(&past.series()[at]).unwrap();
+                let adapted = AdaptiveOptions { horizon: reach, levels: levels.clone() };
+                let mut adaptive = model.start_adaptive(&state, &adapted).unwrap();
+                for step in ends[first]..*end {
+                    let value = [series.values()[[step, 0]]];
+                    model.observe(&mut state, &value).unwrap();
+                    model.adapt(&mut adaptive, &state, &value).unwrap();
+                }
+                let forecast = model.adaptive_forecast(&adaptive, &state).unwrap();
+                for (level, interval) in [50, 80].iter().zip(&forecast.intervals) {
+                    for (side, bound) in [("lo", &interval.lower), ("hi", &interval.upper)] {
+                        let found = numbers(&table, &format!("ar-{side}-{level}"));
+                        let row = (at * options.n_windows + window) * per_window;
+                        let expected: Vec<f64> = bound.column(0).iter().skip(options.gap).copied().collect();
+                        assert_eq!(bits(&found[row..][..per_window]), bits(&expected), "{options:?}");
+                    }
+                }
+            }
         }
     }
 }

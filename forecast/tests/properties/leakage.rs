@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forecast::data::{Cells, Scaling};
-use forecast::eval::{BacktestOptions, Refit, TrainingRange, backtest};
+use forecast::eval::{BacktestOptions, Intervals, Refit, TrainingRange, backtest};
 use forecast::{FitOptions, Model, ModelConfig, Panel};
 use forecast_datasets::ArProcess;
 use safetensors::SafeTensors;
@@ -109,7 +109,12 @@ fn cutoff(window: usize) -> usize {
 }
 
 /// The bits of all forecasts and bounds of a back-test, a list each window.
-fn forecasts_by_window(values: &[f64], training: TrainingRange, refit: Refit) -> Vec<Vec<u64>> {
+fn forecasts_by_window(
+    values: &[f64],
+    training: TrainingRange,
+    refit: Refit,
+    intervals: Intervals,
+) -> Vec<Vec<u64>> {
     let options = BacktestOptions {
         horizon: REACH,
         n_windows: WINDOWS,
@@ -117,6 +122,7 @@ fn forecasts_by_window(values: &[f64], training: TrainingRange, refit: Refit) ->
         training,
         refit,
         levels: vec![50.0],
+        intervals,
         fit: FitOptions { season_length: Some(24), ..FitOptions::default() },
         ..BacktestOptions::default()
     };
@@ -134,22 +140,25 @@ fn forecasts_by_window(values: &[f64], training: TrainingRange, refit: Refit) ->
 #[test]
 fn nothing_after_a_cutoff_changes_what_a_backtest_forecasts_at_it() {
     let values = values();
-    for training in [TrainingRange::Expanding, TrainingRange::Sliding(150)] {
-        for refit in [Refit::Never, Refit::Every(1), Refit::Every(2)] {
-            let expected = forecasts_by_window(&values, training, refit);
-            for window in 0..WINDOWS {
-                for seed in 0..3 {
-                    let changed = changed_from(cutoff(window), &values, seed);
-                    let found = forecasts_by_window(&changed, training, refit);
-                    assert_eq!(found[..=window], expected[..=window], "{training:?}, {refit:?}, {window}");
-                }
-                // And the comparison can tell: the last step that the models see changes the forecast.
-                let mut changed = values.clone();
-                changed[cutoff(window) - 1] += 1.0;
-                let found = forecasts_by_window(&changed, training, refit);
-                assert_ne!(found[window], expected[window], "{training:?}, {refit:?}, {window}");
-                assert_eq!(found[..window], expected[..window], "{training:?}, {refit:?}, {window}");
+    let expanding = TrainingRange::Expanding;
+    let runs = [expanding, TrainingRange::Sliding(150)].into_iter().flat_map(|training| {
+        let refits = [Refit::Never, Refit::Every(1), Refit::Every(2)];
+        refits.map(|refit| (training, refit, Intervals::Fitted))
+    });
+    for run in runs.chain([(expanding, Refit::Every(3), Intervals::Adaptive)]) {
+        let forecasts = |values: &[f64]| forecasts_by_window(values, run.0, run.1, run.2);
+        let expected = forecasts(&values);
+        for window in 0..WINDOWS {
+            for seed in 0..3 {
+                let found = forecasts(&changed_from(cutoff(window), &values, seed));
+                assert_eq!(found[..=window], expected[..=window], "{run:?}, {window}");
             }
+            // And the comparison can tell: the last step that the models see changes the forecast.
+            let mut changed = values.clone();
+            changed[cutoff(window) - 1] += 1.0;
+            let found = forecasts(&changed);
+            assert_ne!(found[window], expected[window], "{run:?}, {window}");
+            assert_eq!(found[..window], expected[..window], "{run:?}, {window}");
         }
     }
 }
@@ -158,7 +167,7 @@ fn nothing_after_a_cutoff_changes_what_a_backtest_forecasts_at_it() {
 fn a_sliding_range_forgets_what_lies_before_it() {
     let values = values();
     let sliding = TrainingRange::Sliding(150);
-    let expected = forecasts_by_window(&values, sliding, Refit::Every(1));
+    let expected = forecasts_by_window(&values, sliding, Refit::Every(1), Intervals::Fitted);
     for window in 0..WINDOWS {
         let start = cutoff(window) - 150;
         let changed_before = |end: usize| {
@@ -166,9 +175,10 @@ fn a_sliding_range_forgets_what_lies_before_it() {
             changed[..end].copy_from_slice(&changed_from(0, &values, 5)[..end]);
             changed
         };
-        let found = forecasts_by_window(&changed_before(start), sliding, Refit::Every(1));
+        let found = forecasts_by_window(&changed_before(start), sliding, Refit::Every(1), Intervals::Fitted);
         assert_eq!(found[window..], expected[window..], "{window}");
-        let found = forecasts_by_window(&changed_before(start + 1), sliding, Refit::Every(1));
+        let found =
+            forecasts_by_window(&changed_before(start + 1), sliding, Refit::Every(1), Intervals::Fitted);
         assert_ne!(found[window], expected[window], "{window}");
     }
 }

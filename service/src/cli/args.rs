@@ -142,6 +142,13 @@ pub(crate) struct InputArguments {
     /// Covariates in a TOML file: under [covariates], a line such as price = "future" for each.
     #[arg(long, value_name = "FILE")]
     pub(crate) covariates: Option<PathBuf>,
+    /// What is known ahead from a table of its own: rows after the ends of the series, with the columns of
+    /// --future-col.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) future: Option<PathBuf>,
+    /// A series that cannot be used: stop at it, or leave-out and name it.
+    #[arg(long, value_name = "POLICY", default_value = "stop")]
+    pub(crate) bad_series: String,
     /// The form of time stamps in text, such as "%d.%m.%Y %H:%M" [default: told from the stamps].
     #[arg(long, value_name = "FORM")]
     pub(crate) time_format: Option<String>,
@@ -307,6 +314,9 @@ pub(crate) struct BacktestArguments {
     /// Prediction intervals, in percent.
     #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
     pub(crate) level: Vec<f64>,
+    /// Intervals that learn from every step between the cutoffs, as they do in a stream.
+    #[arg(long, requires = "level")]
+    pub(crate) adaptive: bool,
     /// The file to write all forecasts to: csv, parquet, arrow or json.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use forecast::data::Cells;
 use forecast::eval::{
-    Backtest, BacktestOptions, FailedSeries, Leaderboard, LeaderboardOptions, OnError, Scores, backtest,
+    Backtest, BacktestOptions, FailedSeries, Intervals, Leaderboard, LeaderboardOptions, OnError, Scores,
+    backtest,
 };
 use forecast::{ModelConfig, Panel};
 use serde::Serialize;
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
         refit: arguments.refit.parse()?,
         on_error: if arguments.errors.is_some() { OnError::LeaveOut } else { OnError::Stop },
         levels: arguments.level.clone(),
+        intervals: if arguments.adaptive { Intervals::Adaptive } else { Intervals::Fitted },
         fit: input::fit_options(&arguments.fitting, None, "")?,
     };
     let panel = input::read(&arguments.data, &arguments.input, console)?;

@@ -47,6 +47,10 @@ pub(crate) fn run(arguments: &BatchArguments, console: &Console) -> Result<(), F
 fn options(arguments: &BatchArguments) -> Result<BatchOptions, Failure> {
     let models =
         arguments.model.iter().map(|name| ModelConfig::parse(name)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = &arguments.input.future {
+        let rule = "no model of batch looks ahead; leave it out";
+        return Err(Failure::option("--future", format!("\"{}\"", path.display()), rule));
+    }
     let limit = arguments.memory_limit.as_deref().map(str::parse::<MemoryLimit>).transpose()?;
     let mut fit = input::fit_options(&arguments.fitting, None, "")?;
     fit.calibration_windows.get_or_insert(CALIBRATION_WINDOWS);

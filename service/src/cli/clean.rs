@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: &CleanArguments, console: &Console) -> Result<(), F
     let inputs: Vec<&Path> = std::iter::once(arguments.data.as_path())
         .chain(arguments.holidays.as_deref())
         .chain(arguments.input.covariates.as_deref())
+        .chain(arguments.input.future.as_deref())
         .collect();
     output::check_apart(&inputs, &[arguments.output.as_deref()])?;
     let features = features(arguments)?;

@@ -20,8 +20,16 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
     output::check_table(arguments.output.as_deref(), format)?;
     output::check_chart(arguments.plot.as_deref())?;
     let inputs: Vec<&Path> =
-        std::iter::once(&arguments.model).chain(&arguments.data).map(PathBuf::as_path).collect();
+        [Some(&arguments.model), arguments.data.as_ref(), arguments.input.future.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+            .collect();
     output::check_apart(&inputs, &[arguments.output.as_deref(), arguments.plot.as_deref()])?;
+    if let (None, Some(path)) = (&arguments.data, &arguments.input.future) {
+        let rule = "it follows the data; give those too";
+        return Err(Failure::option("--future", format!("\"{}\"", path.display()), rule));
+    }
     let model = Model::load(&arguments.model)?;
     let options = input::forecast_options(&arguments.spec, &model)?;
     options.check(&model)?;
@@ -30,6 +38,7 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
         None => None,
     };
     if let Some(panel) = &panel {
+        panel.check_future(options.horizon)?;
         covariates::note_unused(panel, &[model.header().config.name()], console);
     }
     let forecasts = match &panel {

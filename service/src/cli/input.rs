@@ -13,7 +13,8 @@ use super::failure::Failure;
 
 /// Reads a panel and says what was inferred and left out.
 pub(crate) fn read(path: &Path, input: &InputArguments, console: &Console) -> Result<Panel, Failure> {
-    let panel = read_quietly(path, &read_options(input)?, console)?;
+    let options = read_options(input)?;
+    let panel = with_future(read_quietly(path, &options, console)?, input, &options)?;
     describe(&panel, &path.display().to_string(), console);
     Ok(panel)
 }
@@ -39,6 +40,7 @@ pub(crate) fn read_for(
         options.freq = Some(header.step);
         panel = read_quietly(path, &options, console)?;
     }
+    let panel = with_future(panel, input, &options)?;
     describe(&panel, &path.display().to_string(), console);
     Ok(panel)
 }
@@ -48,6 +50,15 @@ fn read_quietly(path: &Path, options: &ReadOptions, console: &Console) -> Result
     Ok(match path.as_os_str() == "-" {
         true => Panel::read_bytes(&standard_input()?, "standard input", options)?,
         false => Panel::read(path, options)?,
+    })
+}
+
+/// The panel with what `--future` knows ahead.
+fn with_future(panel: Panel, input: &InputArguments, options: &ReadOptions) -> Result<Panel, Failure> {
+    Ok(match &input.future {
+        // Its format is told from its own name.
+        Some(path) => panel.with_future(path, &ReadOptions { format: None, ..options.clone() })?,
+        None => panel,
     })
 }
 
@@ -74,6 +85,13 @@ pub(crate) fn describe(panel: &Panel, name: &str, console: &Console) {
         }
     }
     console.note(line);
+    if let Some(first) = report.left_out.first() {
+        let more = match report.left_out.len() - 1 {
+            0 => String::new(),
+            n => format!(", and {n} more; inspect tells all"),
+        };
+        console.note(format!("left out: series \"{}\": {}{more}", first.unique_id, first.error));
+    }
     for note in &report.notes {
         console.note(format!("note: {note}"));
     }
@@ -110,7 +128,8 @@ pub(crate) fn read_options(input: &InputArguments) -> Result<ReadOptions, Failur
         covariates: covariates::declared(input)?,
         time_format: input.time_format.clone(),
         format: input.input_format.as_deref().map(str::parse).transpose()?,
-        ..ReadOptions::default()
+        bad_series: input.bad_series.parse()?,
+        covariate_schema: None,
     })
 }
 

@@ -165,8 +165,55 @@ fn models_say_that_they_do_not_use_covariates_and_forecast_the_same() {
     folder.run("fit --order 24 --horizon 24 plain.csv -o plain.longcast").succeeded();
     let forecast = |model: &str| folder.run(&format!("forecast {model} --horizon 5")).succeeded().stdout;
     assert_eq!(forecast("with.longcast"), forecast("plain.longcast"));
-    let run = folder.run("forecast with.longcast with.csv --horizon 2 --future-col price").succeeded();
+    folder.write("next.csv", "ds,price\n2024-01-17 16:00:00,9\n2024-01-17 17:00:00,8\n");
+    let ahead = "forecast with.longcast with.csv --horizon 2 --future-col price --future next.csv";
+    let run = folder.run(ahead).succeeded();
     assert!(run.stderr.contains("the model ar does not use them"), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_declared_as_known_ahead_has_to_be_known_at_every_step_of_a_forecast() {
+    let folder = Folder::new("covariates-ahead");
+    let rows = hourly(&wave(400, 2));
+    let with: Vec<String> = rows.lines().enumerate().map(|(i, line)| format!("{line},{i}")).collect();
+    folder.write("load.csv", with.join("\n").replace("ds,y,0", "ds,y,price"));
+    folder.write("next.csv", "ds,price\n2024-01-17 16:00:00,9\n2024-01-17 18:00:00,8\n");
+    folder.run("fit --order 24 --horizon 24 load.csv -o load.longcast --target-col y").succeeded();
+    for (flags, parts) in [
+        ("load.csv --future-col price", vec!["\"price\" at 2024-01-17 16:00:00", "17:00:00", "18:00:00"]),
+        ("load.csv --future-col price --future next.csv", vec!["\"price\" at 2024-01-17 17:00:00"]),
+        ("--future next.csv", vec!["--future is \"next.csv\"", "give those too"]),
+        ("load.csv --future next.csv", vec!["declare them with future-col"]),
+        ("load.csv --future-col price --future gone.csv", vec!["gone.csv"]),
+    ] {
+        let run = folder.run(&format!("forecast load.longcast --horizon 3 {flags}")).failed(2);
+        assert!(parts.iter().all(|part| run.stderr.contains(part)), "{}", run.stderr);
+    }
+    let run = folder.run("clean load.csv --future-col price --future next.csv").succeeded();
+    let last = run.text().lines().rev().take(3).collect::<Vec<_>>();
+    assert_eq!(last, ["y,2024-01-17 18:00:00,,8.0", "y,2024-01-17 17:00:00,,", "y,2024-01-17 16:00:00,,9.0"]);
+    let run = folder.run("batch load.csv --future next.csv -o all.csv").failed(2);
+    assert!(run.stderr.contains("--future is \"next.csv\""), "{}", run.stderr);
+}
+
+#[test]
+fn a_series_that_cannot_be_used_is_left_out_where_that_is_asked_for() {
+    let folder = Folder::new("bad-series");
+    folder.write(
+        "two.csv",
+        "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-03,2\nb,2024-01-01,1\nb,2024-01-01,2\n",
+    );
+    let run = folder.run("clean two.csv").failed(2);
+    assert!(run.stderr.contains("series \"b\""), "{}", run.stderr);
+    let run = folder.run("clean two.csv --bad-series leave-out").succeeded();
+    assert_eq!(run.text().lines().count(), 4);
+    assert!(run.stderr.contains("left out: series \"b\": "), "{}", run.stderr);
+    let run = folder.run("clean two.csv --bad-series drop").failed(2);
+    assert!(
+        run.stderr.contains("bad_series is \"drop\", but it must be stop or leave-out"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

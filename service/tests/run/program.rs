@@ -28,6 +28,12 @@ impl Run {
         self
     }
 
+    /// The run itself, if it ended with this code.
+    pub(crate) fn failed(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}: {}", self.line, self.stderr);
+        self
+    }
+
     /// Standard output as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).unwrap()

@@ -1,5 +1,7 @@
 //! From a table to a panel: which column is what, and rows sorted into regular series.
 
+use std::str::FromStr;
+
 use rayon::prelude::*;
 
 use super::collect::Collector;
@@ -79,6 +81,18 @@ pub enum BadSeries {
     Stop,
     /// Leave it out, and report it.
     LeaveOut,
+}
+
+impl FromStr for BadSeries {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "stop" => Ok(BadSeries::Stop),
+            "leave-out" => Ok(BadSeries::LeaveOut),
+            _ => Err(Error::option("bad_series", format!("\"{text}\""), "it must be stop or leave-out")),
+        }
+    }
 }
 
 impl ReadOptions {
