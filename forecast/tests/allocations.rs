@@ -11,8 +11,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use forecast::data::{
-    Batch, BatchOptions, CalendarFeatures, Cells, Holidays, Scaler, Scaling, Series, TimeFeatures, TimeIndex,
-    WindowOrder, WindowScaling, WindowSet, WindowSpec, Zone,
+    Batch, BatchOptions, CalendarFeatures, Cells, Exogenous, Holidays, Scaler, Scaling, Series, TimeFeatures,
+    TimeIndex, WindowOrder, WindowScaling, WindowSet, WindowSpec, Zone,
 };
 use forecast::{FitOptions, Model, ModelConfig, Panel, Step};
 use ndarray::Array2;
@@ -145,9 +145,12 @@ fn epochs_of_batches_allocate_nothing_once_the_buffers_are_there() {
     let scalers = [Scaler::fit(Scaling::Standard, &panel.series()[0], 0..4_000)];
     let spec = WindowSpec { lookback: 96, horizon: 24, stride: 7 };
     let set = WindowSet::new(spec, &panel, std::iter::once(0..5_000)).unwrap();
+    let calendar = CalendarFeatures { fourier: vec!["24:2".parse().unwrap()], ..Default::default() };
+    let exogenous = Exogenous::new(&panel, &calendar, std::iter::once(0..4_000)).unwrap();
     let mut batch = Batch::default();
     let mut pass = |scaling, order| {
-        let options = BatchOptions { batch_size: 32, order, scalers: Some(&scalers), scaling };
+        let exogenous = Some(&exogenous);
+        let options = BatchOptions { batch_size: 32, order, scalers: Some(&scalers), scaling, exogenous };
         let (mut batches, mut n_windows) = (set.batches(&options).unwrap(), 0);
         while batches.fill(&mut batch) {
             n_windows += batch.n_rows();

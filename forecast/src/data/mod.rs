@@ -46,6 +46,7 @@ pub use time::stamp::parse_stamps;
 pub use time::step::Step;
 pub use windows::batch::Batch;
 pub use windows::batches::{BatchOptions, Batches};
+pub use windows::exogenous::Exogenous;
 pub use windows::order::WindowOrder;
 pub use windows::split::{Split, SplitRule};
 pub use windows::window::{Window, WindowSpec, Windows};

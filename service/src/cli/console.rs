@@ -1,11 +1,12 @@
 //! The only module that prints: results to standard output, everything else to standard error.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -85,11 +86,8 @@ impl Console {
         if self.json || !io::stderr().is_terminal() {
             return Bar { progress: Progress { bar: ProgressBar::hidden() } };
         }
-        let bar = ProgressBar::new(0);
-        let template = "{bar:30} {human_pos} of about {human_len} series, {per_sec}, {eta} left [{elapsed}]";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        let bar = ProgressBar::no_length();
+        bar.set_style(counting("{spinner} {human_pos} series, {rate} a second [{elapsed}]"));
         bar.enable_steady_tick(Duration::from_millis(200));
         Bar { progress: Progress { bar } }
     }
@@ -123,6 +121,15 @@ impl Drop for Progress {
     }
 }
 
+/// A style with series per second as `{rate}`.
+fn counting(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
+        // A rate that cannot be written is not shown.
+        let _ = write!(text, "{:.0}", state.per_sec());
+    })
+}
+
 /// A running bar.
 #[derive(Debug)]
 pub(crate) struct Bar {
@@ -137,8 +144,16 @@ impl Bar {
     }
 
     pub(crate) fn set(&self, n_done: usize, n_expected: Option<usize>) {
-        self.progress.bar.set_length(n_expected.unwrap_or(n_done) as u64);
-        self.progress.bar.set_position(n_done as u64);
+        let bar = &self.progress.bar;
+        if let Some(n_expected) = n_expected {
+            if bar.length().is_none() {
+                bar.set_style(counting(
+                    "{bar:30} {human_pos} of about {human_len} series, {rate} a second, {eta} left [{elapsed}]",
+                ));
+            }
+            bar.set_length(n_expected as u64);
+        }
+        bar.set_position(n_done as u64);
     }
 
     /// A remark above the bar.

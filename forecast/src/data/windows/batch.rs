@@ -2,7 +2,9 @@
 
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayView3, Axis, Zip, s};
 
+use super::exogenous::Exogenous;
 use super::window::{Window, WindowSpec};
+use crate::data::covariates::Known;
 use crate::data::scaler::Scaler;
 
 /// Windows copied side by side. Empty until it is filled, and then as large as the batches it is filled with.
@@ -18,6 +20,9 @@ pub struct Batch {
     scalers: Array2<Scaler>,
     inputs: Masked,
     labels: Masked,
+    known_ahead: Array3<f32>,
+    past_covariates: Array3<f32>,
+    static_covariates: Array2<f32>,
     map: Map,
 }
 
@@ -92,12 +97,43 @@ impl Batch {
         self.labels.mask.slice(s![..self.n_rows, .., ..])
     }
 
+    /// Calendar features and covariates that are known ahead, scaled, 0 where missing, in the columns of
+    /// [`Exogenous::names`]. Shape `(batch, lookback + horizon, column)`, contiguous.
+    #[must_use]
+    pub fn known_ahead(&self) -> ArrayView3<'_, f32> {
+        self.known_ahead.slice(s![..self.n_rows, .., ..])
+    }
+
+    /// Covariates that are known up to the cutoff, scaled, 0 where missing. Shape `(batch, lookback, column)`,
+    /// contiguous.
+    #[must_use]
+    pub fn past_covariates(&self) -> ArrayView3<'_, f32> {
+        self.past_covariates.slice(s![..self.n_rows, .., ..])
+    }
+
+    /// Covariates of each window's series, scaled, 0 where missing. Shape `(batch, column)`, contiguous.
+    #[must_use]
+    pub fn static_covariates(&self) -> ArrayView2<'_, f32> {
+        self.static_covariates.slice(s![..self.n_rows, ..])
+    }
+
     /// Empties the batch and makes room for so many windows; buffers that have it are kept.
-    pub(in crate::data) fn make_room(&mut self, n_rows: usize, spec: WindowSpec, n_channels: usize) {
+    pub(in crate::data) fn make_room(
+        &mut self,
+        n_rows: usize,
+        spec: WindowSpec,
+        n_channels: usize,
+        exogenous: Option<&Exogenous<'_>>,
+    ) {
         let (_, lookback, _) = self.inputs.values.dim();
         let (capacity, horizon, found) = self.labels.values.dim();
+        let widths = [Known::Future, Known::Past, Known::Static]
+            .map(|known| exogenous.map_or(0, |exogenous| exogenous.n_columns(known)));
+        let found_widths =
+            [self.known_ahead.dim().2, self.past_covariates.dim().2, self.static_covariates.ncols()];
         self.n_rows = 0;
-        if n_rows > capacity || (lookback, horizon, found) != (spec.lookback, spec.horizon, n_channels) {
+        let is_alike = (lookback, horizon, found) == (spec.lookback, spec.horizon, n_channels);
+        if n_rows > capacity || !is_alike || widths != found_widths {
             *self = Batch::default(); // the old buffers go before the new ones come
             *self = Batch {
                 n_rows: 0,
@@ -106,6 +142,9 @@ impl Batch {
                 scalers: Array2::from_elem((n_rows, n_channels), Scaler::default()),
                 inputs: Masked::new((n_rows, spec.lookback, n_channels)),
                 labels: Masked::new((n_rows, spec.horizon, n_channels)),
+                known_ahead: Array3::zeros((n_rows, spec.lookback + spec.horizon, widths[0])),
+                past_covariates: Array3::zeros((n_rows, spec.lookback, widths[1])),
+                static_covariates: Array2::zeros((n_rows, widths[2])),
                 map: Map::zeros(n_channels),
             };
         }
@@ -117,6 +156,7 @@ impl Batch {
         &mut self,
         series: usize,
         window: &Window<'_>,
+        exogenous: Option<&Exogenous<'_>>,
         fit: impl Fn(usize, ArrayView1<'_, f64>) -> Scaler,
     ) {
         let row = self.n_rows;
@@ -128,6 +168,16 @@ impl Batch {
         self.map.set(scalers.view());
         self.inputs.set_row(row, window.input, &self.map);
         self.labels.set_row(row, window.label, &self.map);
+        if let Some(exogenous) = exogenous {
+            let (first, end) = (window.cutoff - window.input.nrows(), window.cutoff + window.label.nrows());
+            exogenous.fill_within(series, first..end, self.known_ahead.index_axis_mut(Axis(0), row));
+            exogenous.fill_past(
+                series,
+                first..window.cutoff,
+                self.past_covariates.index_axis_mut(Axis(0), row),
+            );
+            exogenous.fill_static(series, self.static_covariates.row_mut(row));
+        }
         self.n_rows += 1;
     }
 }
@@ -223,8 +273,8 @@ mod tests {
         steps.assign(&by_row);
         let spec = WindowSpec { lookback: shape.0 - 1, horizon: 1, stride: 1 };
         let mut batch = Batch::default();
-        batch.make_room(3, spec, n_channels);
-        batch.push(4, &spec.at(steps.view(), shape.0 - 1), |channel, _| scalers[channel]);
+        batch.make_room(3, spec, n_channels, None);
+        batch.push(4, &spec.at(steps.view(), shape.0 - 1), None, |channel, _| scalers[channel]);
         batch
     }
 
@@ -271,8 +321,8 @@ mod tests {
             [[1.0, 2.0, NAN], [NAN, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, NAN, NAN], [1.0; 3]]
         {
             let steps = Array2::from_shape_vec((3, 1), values.to_vec()).unwrap();
-            batch.make_room(1, spec, 1);
-            batch.push(0, &spec.at(steps.view(), 2), |_, _| Scaler::default());
+            batch.make_room(1, spec, 1, None);
+            batch.push(0, &spec.at(steps.view(), 2), None, |_, _| Scaler::default());
             let mask = batch.input_mask().into_iter().chain(batch.label_mask()).copied().collect::<Vec<_>>();
             assert_eq!(mask, values.map(|value| f32::from(!value.is_nan())));
             assert!(batch.inputs().iter().chain(batch.labels()).all(|value| value.is_finite()));
@@ -305,7 +355,7 @@ mod tests {
         ] {
             let before =
                 (batch.inputs.values.as_ptr(), batch.labels.values.as_ptr(), batch.inputs.values.dim());
-            batch.make_room(n_rows, spec, n_channels);
+            batch.make_room(n_rows, spec, n_channels, None);
             let after =
                 (batch.inputs.values.as_ptr(), batch.labels.values.as_ptr(), batch.inputs.values.dim());
             assert!(!is_kept || before == after);

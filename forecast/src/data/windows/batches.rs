@@ -1,9 +1,11 @@
 //! Passes over the windows of a panel in batches, in order or shuffled.
 
 use super::batch::Batch;
+use super::exogenous::Exogenous;
 use super::order::{Permutation, WindowOrder};
 use super::window_scaling::WindowScaling;
 use super::window_set::WindowSet;
+use crate::data::covariates::Known;
 use crate::data::scaler::Scaler;
 use crate::{Error, Result};
 
@@ -15,6 +17,7 @@ use crate::{Error, Result};
 /// | `order` | in time | the order of the windows | |
 /// | `scalers` | none | the scalers of each series, one for each channel, fitted on the training range | finite, spreads positive |
 /// | `scaling` | none | scaling of each window by its own input, after that of its series | |
+/// | `exogenous` | none | calendar features and covariates beside the values | of the same panel |
 #[derive(Debug, Clone, Copy)]
 pub struct BatchOptions<'a> {
     /// Windows of a batch.
@@ -25,6 +28,8 @@ pub struct BatchOptions<'a> {
     pub scalers: Option<&'a [Vec<Scaler>]>,
     /// Scaling of each window by its own input.
     pub scaling: WindowScaling,
+    /// Calendar features and covariates beside the values; `None` for none.
+    pub exogenous: Option<&'a Exogenous<'a>>,
 }
 
 impl Default for BatchOptions<'_> {
@@ -34,6 +39,7 @@ impl Default for BatchOptions<'_> {
             order: WindowOrder::InTime,
             scalers: None,
             scaling: WindowScaling::None,
+            exogenous: None,
         }
     }
 }
@@ -88,8 +94,12 @@ impl WindowSet<'_> {
         if batch_size == 0 {
             return Err(Error::option("batch_size", batch_size, "it must be at least 1"));
         }
-        // No overflow: these steps of these channels are in memory.
-        let values_of_one = (self.spec().lookback + self.spec().horizon) * self.panel().channels().len();
+        let n_columns = |known| options.exogenous.map_or(0, |exogenous| exogenous.n_columns(known));
+        let width = self.panel().channels().len() + n_columns(Known::Future);
+        let values_of_one = (self.spec().lookback + self.spec().horizon)
+            .saturating_mul(width)
+            .saturating_add(self.spec().lookback.saturating_mul(n_columns(Known::Past)))
+            .saturating_add(n_columns(Known::Static));
         if batch_size.min(n_windows).saturating_mul(values_of_one) > MOST_VALUES {
             let rule = match MOST_VALUES / values_of_one {
                 0 => format!("one window alone has more than {MOST_VALUES} values; use a shorter lookback"),
@@ -98,6 +108,10 @@ impl WindowSet<'_> {
             return Err(Error::option("batch_size", batch_size, rule));
         }
         options.scalers.map_or(Ok(()), |scalers| self.check_scalers(scalers))?;
+        if options.exogenous.is_some_and(|exogenous| !std::ptr::eq(exogenous.panel(), self.panel())) {
+            let rule = "they must be made of the panel of the windows";
+            return Err(Error::option("exogenous", "inputs of another panel", rule));
+        }
         Ok(Batches {
             set: self,
             options: *options,
@@ -147,15 +161,15 @@ impl Batches<'_> {
     ///
     /// It depends on the number alone, so threads can share a pass, or one fill while another trains.
     pub fn fill_at(&self, batch_idx: usize, batch: &mut Batch) -> bool {
-        let BatchOptions { batch_size, scalers, scaling, .. } = self.options;
+        let BatchOptions { batch_size, scalers, scaling, exogenous, .. } = self.options;
         let n_windows = self.set.n_windows();
         let first = batch_idx.saturating_mul(batch_size).min(n_windows);
         let n_channels = self.set.panel().channels().len();
-        batch.make_room(batch_size.min(n_windows), self.set.spec(), n_channels);
+        batch.make_room(batch_size.min(n_windows), self.set.spec(), n_channels, exogenous);
         for position in first..n_windows.min(first.saturating_add(batch_size)) {
             let number = self.permutation.as_ref().map_or(position, |p| p.at(position));
             let (series, window) = self.set.at(number);
-            batch.push(series, &window, |channel, input| {
+            batch.push(series, &window, exogenous, |channel, input| {
                 scaling.fit(input, scalers.map(|scalers| scalers[series][channel]))
             });
         }
@@ -237,7 +251,8 @@ mod tests {
         let (set, of_series) = (set(&panel), scalers(&panel));
         for (scaling, batch_size) in KINDS.into_iter().flat_map(|kind| [1, 4, 7, 500].map(|n| (kind, n))) {
             for order in [WindowOrder::InTime, WindowOrder::Shuffled { seed: 5, epoch: 2 }] {
-                let options = BatchOptions { batch_size, order, scalers: Some(&of_series), scaling };
+                let options =
+                    BatchOptions { batch_size, order, scalers: Some(&of_series), scaling, exogenous: None };
                 let (mut batches, mut batch) = (set.batches(&options).unwrap(), Batch::default());
                 let expected = naive(&set, &options);
                 for expected in expected.chunks(batch_size) {

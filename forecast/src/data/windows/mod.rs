@@ -2,6 +2,7 @@
 
 pub(super) mod batch;
 pub(super) mod batches;
+pub(super) mod exogenous;
 pub(super) mod order;
 pub(super) mod split;
 pub(super) mod window;
