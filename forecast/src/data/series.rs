@@ -34,6 +34,16 @@ impl Series {
         values: Array2<f64>,
         channels: &[String],
     ) -> Result<Self> {
+        Self::shared(id, index, values.into_shared(), channels)
+    }
+
+    /// The same of values that others may hold too.
+    pub(in crate::data) fn shared(
+        id: impl Into<String>,
+        index: TimeIndex,
+        values: ArcArray2<f64>,
+        channels: &[String],
+    ) -> Result<Self> {
         let id = id.into();
         if values.dim() != (index.len, channels.len()) {
             return Err(Error::Internal(format!(
@@ -43,14 +53,14 @@ impl Series {
                 channels.len()
             )));
         }
-        let is_infinite = values.as_slice().is_none_or(|values| values.iter().any(|v| v.is_infinite()));
-        let found = values.indexed_iter().filter(|_| is_infinite).find(|(_, v)| v.is_infinite());
-        if let Some(((step, channel), _)) = found {
+        if values.iter().any(|v| v.is_infinite()) {
+            let found = values.indexed_iter().find(|(_, v)| v.is_infinite());
+            let (step, channel) = found.map_or((0, 0), |(at, _)| at);
             let stamp = index.format(index.stamp(step));
             return Err(Error::Infinite { series: id, channel: channels[channel].clone(), stamp });
         }
         let covariates = Covariates::none(index.len);
-        Ok(Series { id, index, values: values.into_shared(), covariates })
+        Ok(Series { id, index, values, covariates })
     }
 
     /// The same series with covariates, which have to have its steps.

@@ -12,7 +12,7 @@ use crate::data::grid::aggregate::{Duplicates, OutOfOrder};
 use crate::data::grid::regular::{irregular, spanning};
 use crate::data::ingest::collect::Collector;
 use crate::data::ingest::columns::keys;
-use crate::data::ingest::read::ReadOptions;
+use crate::data::ingest::read::{ReadOptions, collect};
 use crate::data::ingest::rows::{Rows, SeriesRows};
 use crate::data::panel::Panel;
 use crate::data::series::Series;
@@ -112,7 +112,7 @@ fn join(panel: &Panel, pieces: Vec<Piece<'_>>, input: &str, options: &ReadOption
 /// All rows of a file that has no targets, and whether it has ids.
 fn read(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) -> Result<(Rows, bool)> {
     options.check()?;
-    let mut chunks = Chunks::new(pieces, Box::new(|name| options.is_key(name)), Default::default());
+    let mut chunks = Chunks::new(pieces, Default::default());
     let Some(first) = chunks.next()? else {
         return Err(chunks.no_rows(input));
     };
@@ -120,10 +120,7 @@ fn read(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) -> Result<(R
     let has_ids = parts.id.is_some();
     chunks.want(parts.columns());
     let mut collector = Collector::new(&first, parts, options)?;
-    collector.push(&first)?;
-    while let Some(frame) = chunks.next()? {
-        collector.push(&frame)?;
-    }
+    collect(&mut collector, first, &mut chunks)?;
     Ok((collector.take_all()?.sorted(), has_ids))
 }
 

@@ -1,14 +1,15 @@
 //! A table in pieces: however large the files, only some rows are held at a time.
 
+use super::csv::CsvHead;
 use super::format::Format;
-use super::frame::{Frame, ParquetFile, TextColumns};
+use super::frame::{Frame, ParquetFile};
 use super::json::JsonTable;
 use super::source::Piece;
 use super::text::{LineChunks, Quotes};
 use crate::{Error, Result};
 
-/// Tells columns that hold ids or stamps.
-pub(in crate::data) type IsKey<'a> = Box<dyn Fn(&str) -> bool + Send + Sync + 'a>;
+/// Bytes of text that one thread reads at a time.
+const SHARE: usize = 1 << 20;
 
 /// How much of a file is held at a time.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +22,7 @@ pub(in crate::data) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { bytes: 16 << 20, rows: 1_000_000 }
+        Pace { bytes: 16 << 20, rows: 1 << 20 }
     }
 }
 
@@ -29,8 +30,6 @@ impl Default for Pace {
 pub(in crate::data) struct Chunks<'a> {
     pieces: std::vec::IntoIter<Piece<'a>>,
     open: Option<Open<'a>>,
-    /// Columns of text that hold ids or stamps, whose digits have to be kept.
-    is_key: IsKey<'a>,
     /// The columns to read; all if `None`.
     wanted: Option<Vec<String>>,
     /// The format of the first file.
@@ -56,7 +55,7 @@ struct Open<'a> {
 
 #[derive(Debug)]
 enum Rows<'a> {
-    Text(LineChunks<'a>, Option<TextColumns>),
+    Csv(LineChunks<'a>, Option<CsvHead>),
     JsonLines(LineChunks<'a>, Vec<String>),
     Parquet(ParquetFile<'a>),
     /// Formats that are read whole.
@@ -64,17 +63,9 @@ enum Rows<'a> {
 }
 
 impl<'a> Chunks<'a> {
-    pub(in crate::data) fn new(pieces: Vec<Piece<'a>>, is_key: IsKey<'a>, pace: Pace) -> Self {
+    pub(in crate::data) fn new(pieces: Vec<Piece<'a>>, pace: Pace) -> Self {
         let format = pieces.first().map_or(Format::Csv, |piece| piece.format);
-        Chunks {
-            pieces: pieces.into_iter(),
-            open: None,
-            is_key,
-            wanted: None,
-            format,
-            pace,
-            notes: Vec::new(),
-        }
+        Chunks { pieces: pieces.into_iter(), open: None, wanted: None, format, pace, notes: Vec::new() }
     }
 
     /// What is wrong with files that have no rows.
@@ -96,9 +87,9 @@ impl<'a> Chunks<'a> {
                 self.open = Some(Open::new(piece, self.pace)?);
             }
             let Some(open) = &mut self.open else { continue };
-            let frame = open.next(&self.is_key, self.wanted.as_deref())?;
-            if let (0, Rows::Text(_, Some(columns))) = (self.notes.len(), &open.rows) {
-                self.notes.extend(columns.separator_note());
+            let frame = open.next(self.wanted.as_deref(), self.pace)?;
+            if let (0, Rows::Csv(_, Some(head))) = (self.notes.len(), &open.rows) {
+                self.notes.extend(head.separator_note());
             }
             match frame {
                 Some(frame) if frame.n_rows() > 0 => return Ok(Some(frame)),
@@ -135,7 +126,10 @@ impl<'a> Open<'a> {
     fn new(piece: Piece<'a>, pace: Pace) -> Result<Self> {
         let name = piece.name.clone();
         let rows = match piece.format {
-            Format::Csv => Rows::Text(LineChunks::new(piece.reader()?, Quotes::Csv, pace.bytes), None),
+            Format::Csv => {
+                let lines = LineChunks::new(piece.reader()?, Quotes::Csv(None), pace.bytes.min(SHARE));
+                Rows::Csv(lines, None)
+            }
             Format::NdJson => {
                 Rows::JsonLines(LineChunks::new(piece.reader()?, Quotes::None, pace.bytes), Vec::new())
             }
@@ -154,7 +148,7 @@ impl<'a> Open<'a> {
         Ok(Open { piece, rows, n_rows: 0 })
     }
 
-    fn next(&mut self, is_key: &dyn Fn(&str) -> bool, wanted: Option<&[String]>) -> Result<Option<Frame>> {
+    fn next(&mut self, wanted: Option<&[String]>, pace: Pace) -> Result<Option<Frame>> {
         let name = &self.piece.name;
         // Columns that the path gives are not in the file.
         let in_file: Option<Vec<String>> = wanted.map(|wanted| {
@@ -162,27 +156,29 @@ impl<'a> Open<'a> {
             wanted.iter().filter(|column| !is_given(column)).cloned().collect()
         });
         let frame = match &mut self.rows {
-            Rows::Text(lines, columns) => {
-                let chunk = lines.next().map_err(|error| self.piece.unreadable(error))?;
-                let Some(bytes) = chunk else { return Ok(None) };
-                let mut start = 0;
-                if columns.is_none() {
-                    check_is_text(bytes, name)?;
-                    let (told, body) = TextColumns::of_head(bytes, name, is_key)?;
-                    *columns = Some(told);
-                    start = body;
+            Rows::Csv(lines, head) => {
+                let (mut texts, mut n_bytes) = (Vec::new(), 0);
+                while n_bytes < pace.bytes
+                    && let Some(text) = lines.next().map_err(|error| self.piece.unreadable(error))?
+                {
+                    n_bytes += text.len();
+                    texts.push(text);
                 }
-                let Some(columns) = columns else { return Ok(None) };
-                if start == bytes.len() {
-                    return Ok(None);
-                }
-                Frame::text(&bytes[start..], columns, in_file.as_deref(), name, self.n_rows)?
+                let Some(first) = texts.first_mut() else { return Ok(None) };
+                let head = match head {
+                    Some(head) => head,
+                    None => {
+                        check_is_text(first, name)?;
+                        head.insert(CsvHead::take(first, lines.separator().unwrap_or(b','), name)?)
+                    }
+                };
+                Frame::csv(texts, head, name, self.n_rows)?
             }
             Rows::JsonLines(lines, names) => {
                 let chunk = lines.next().map_err(|error| self.piece.unreadable(error))?;
                 let Some(bytes) = chunk else { return Ok(None) };
                 let mut table = JsonTable::with_names(names);
-                table.read_lines(bytes, name, self.n_rows + 1)?;
+                table.read_lines(&bytes, name, self.n_rows + 1)?;
                 *names = table.columns.iter().map(|(name, _)| name.clone()).collect();
                 Frame::json(table, name, self.n_rows)?
             }
@@ -198,9 +194,7 @@ impl<'a> Open<'a> {
         self.n_rows += frame.n_rows();
         let mut frame = frame;
         for (key, value) in &self.piece.partition {
-            if !frame.names().contains(&key.as_str()) {
-                frame.add_constant(key, value)?;
-            }
+            frame.add_constant(key, value);
         }
         Ok(Some(frame))
     }

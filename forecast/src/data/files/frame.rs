@@ -1,38 +1,36 @@
-//! Tables in and out of files; this file and its `writer` are the only ones that name polars.
+//! Rows of a table, of any format; this file and those of its folder are the only ones that name polars.
 //!
-//! CSV, JSON, Parquet and Arrow IPC are read and written. Nothing here knows what a column means.
+//! Nothing here knows what a column means.
 
+mod encode;
+mod parquet_file;
+mod text_part;
 mod writer;
 
-use std::fs::File;
-use std::io::{Cursor, SeekFrom};
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use polars::io::mmap::MmapBytesReader;
-use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{
-    Column, CsvReadOptions, CsvWriter, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IpcReader,
-    IpcStreamReader, IpcStreamWriter, IpcWriter, NamedFrom, NewChunkedArray, NullValues, ParquetReader,
-    ParquetWriter, PlSmallStr, PolarsError, PolarsResult, Schema, SerReader, SerWriter, Series,
-    StringChunked, TimeUnit,
+    Column, DataFrame, DataType, IntoColumn, IpcReader, IpcStreamReader, NamedFrom, PlSmallStr, PolarsError,
+    PolarsResult, SerReader, Series, TimeUnit,
 };
+use rayon::prelude::*;
 
 use super::arrow;
-use super::cells::{Cells, encode_json, encode_json_lines};
-use super::format::Format;
+use super::csv::{CsvHead, CsvRows};
 use super::json::{JsonColumn, JsonTable};
-use super::parquet::check_pages;
-use super::text::{MISSING, check_cells, check_utf8, first_line_end, has_decimal_comma, present, separator};
-use crate::data::time::index::Zone;
+use super::text::{has_decimal_comma, present};
 use crate::{Error, Result};
+pub use encode::encode;
+use encode::to_frame;
+pub(in crate::data) use parquet_file::ParquetFile;
+use text_part::TextPart;
 pub use writer::TableWriter;
 
-/// Rows that decide the type of a text column.
+/// Rows that decide whether a column of text holds numbers, if all that are there are numbers.
 const HEAD: usize = 1_000;
-
-/// A Parquet file holds no more rows a byte, however well it is compressed.
-const ROWS_A_BYTE: u64 = 1 << 16;
+/// Rows of a column that one thread reads at a time.
+const ROWS_A_THREAD: usize = 1 << 15;
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,118 +70,40 @@ pub(crate) struct Frame {
     input: String,
     /// Rows of the file before these.
     first_row: usize,
-    table: DataFrame,
+    /// Rows of the file after these, as it says; 0 where it does not.
+    rows_ahead: usize,
+    table: Table,
+    /// Columns of one text.
+    constants: Vec<(String, String)>,
 }
 
-/// The columns of a text file, as its head shows them.
 #[derive(Debug)]
-pub(in crate::data) struct TextColumns {
-    separator: u8,
-    /// Name and whether the cells are numbers.
-    columns: Vec<(PlSmallStr, bool)>,
-    attempt: Attempt,
+enum Table {
+    Typed(DataFrame),
+    Csv(CsvRows),
 }
 
-/// How the cells of a text file are read; each is slower than the one before and reads more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Attempt {
-    Numbers,
-    NumbersOrMarkers,
-    Text,
-}
+/// A copy of a reader of cells, once it has read its share, and the rows that it refused and why.
+type Outcome<R, E> = (R, Vec<(usize, E)>);
 
-impl TextColumns {
-    /// The columns of a text whose first line is the header, and where its first row begins. Columns that
-    /// `is_key` names stay text: ids and stamps keep all their digits.
-    pub(in crate::data) fn of_head(
-        bytes: &[u8],
-        input: &str,
-        is_key: &dyn Fn(&str) -> bool,
-    ) -> Result<(Self, usize)> {
-        check_utf8(bytes, input, 1)?;
-        let start = first_line_end(bytes);
-        let separator = separator(&bytes[..start]);
-        let options = CsvReadOptions::default()
-            .with_has_header(true)
-            .with_n_rows(Some(HEAD))
-            .with_infer_schema_length(Some(HEAD))
-            .with_ignore_errors(true)
-            .map_parse_options(|parse| parse.with_separator(separator).with_truncate_ragged_lines(true));
-        // Reading stops some way beyond the head, where a cell may not fit; only the types matter here.
-        let head = guarded(|| options.into_reader_with_file_handle(Cursor::new(bytes)).finish());
-        let head = head.map_err(|error| no_csv(bytes, input, 0, &error))?;
-        // Whole numbers in the head may become fractions further down, so they are read as numbers.
-        let columns = head.columns().iter().map(|column| {
-            let is_number = column.dtype().is_integer() || column.dtype().is_float();
-            (column.name().clone(), is_number && !is_key(column.name()))
-        });
-        Ok((TextColumns { separator, columns: columns.collect(), attempt: Attempt::Numbers }, start))
-    }
-
-    fn schema(&self, attempt: Attempt) -> Schema {
-        let field = |(name, is_number): &(PlSmallStr, bool)| {
-            let is_number = *is_number && attempt < Attempt::Text;
-            Field::new(name.clone(), if is_number { DataType::Float64 } else { DataType::String })
-        };
-        self.columns.iter().map(field).collect()
-    }
-
-    fn read(&self, body: &[u8], attempt: Attempt, wanted: Option<&[String]>) -> PolarsResult<DataFrame> {
-        let wanted = wanted.map(|names| names.iter().map(|name| PlSmallStr::from_str(name)).collect());
-        let markers = MISSING.iter().map(|marker| PlSmallStr::from_str(marker)).collect();
-        let markers = (attempt == Attempt::NumbersOrMarkers).then_some(NullValues::AllColumns(markers));
-        let options = CsvReadOptions::default()
-            .with_has_header(false)
-            .with_schema(Some(Arc::new(self.schema(attempt))))
-            .with_columns(wanted)
-            .map_parse_options(|parse| {
-                parse.with_separator(self.separator).with_null_values(markers.clone())
-            });
-        guarded(|| options.into_reader_with_file_handle(Cursor::new(body)).finish())
-    }
-
-    /// What stands between the cells, if it is not a comma.
-    pub(in crate::data) fn separator_note(&self) -> Option<String> {
-        let name = match self.separator {
-            b';' => "semicolons",
-            b'\t' => "tabs",
-            _ => return None,
-        };
-        Some(format!("cells are separated by {name}"))
-    }
+/// A column of a frame.
+enum Found<'a> {
+    Typed(&'a Column),
+    /// The one with this number.
+    Csv(&'a CsvRows, usize),
+    Constant(&'a str),
 }
 
 impl Frame {
-    /// Rows of text without their header. Where a cell does not fit the type of its column it may mean
-    /// "missing", or may have to be named: as text, both can be told.
-    pub(in crate::data) fn text(
-        body: &[u8],
-        columns: &mut TextColumns,
-        wanted: Option<&[String]>,
+    /// Rows of CSV, from texts of whole lines without the header.
+    pub(in crate::data) fn csv(
+        texts: Vec<Vec<u8>>,
+        head: &CsvHead,
         input: &str,
         first_row: usize,
     ) -> Result<Self> {
-        check_utf8(body, input, first_row + 2)?;
-        let n_rows = check_cells(body, input, columns.separator, columns.columns.len(), first_row + 1)?;
-        let attempts = [Attempt::Numbers, Attempt::NumbersOrMarkers, Attempt::Text];
-        let mut table = Err(PolarsError::NoData("nothing was read".into()));
-        for attempt in attempts.into_iter().filter(|attempt| *attempt >= columns.attempt) {
-            table = columns.read(body, attempt, wanted);
-            if table.is_ok() {
-                columns.attempt = attempt;
-                break;
-            }
-        }
-        let table = table.map_err(|error| no_csv(body, input, first_row, &error))?;
-        // A blank line of a single column is a missing cell.
-        if table.height() != n_rows && columns.columns.len() > 1 {
-            let reason = format!(
-                "the rows after row {first_row} are {} or {n_rows}, depending on which quotes count; double or drop quotes inside of cells",
-                table.height()
-            );
-            return Err(Error::Unreadable { input: input.to_string(), format: "CSV", reason });
-        }
-        Ok(Frame { input: input.to_string(), first_row, table })
+        let table = Table::Csv(CsvRows::new(texts, head, input, first_row)?);
+        Ok(Frame { input: input.to_string(), first_row, rows_ahead: 0, table, constants: Vec::new() })
     }
 
     /// Rows of JSON objects.
@@ -199,41 +119,31 @@ impl Frame {
             .into_column()
         });
         let table = DataFrame::new_infer_height(columns.collect()).map_err(internal)?;
-        Ok(Frame { input: input.to_string(), first_row, table })
+        Ok(Self::typed_rows(table, input, first_row))
     }
 
     /// An Arrow IPC file, whole.
     pub(in crate::data) fn arrow(bytes: &[u8], input: &str) -> Result<Self> {
-        check(arrow::check_file(bytes), input, "Arrow IPC")?;
-        let table = guarded(|| IpcReader::new(Cursor::new(bytes)).set_rechunk(true).finish());
-        Self::whole(table, input, "Arrow IPC")
+        Ok(Self::typed_rows(arrow_file(bytes, input)?, input, 0))
     }
 
     /// An Arrow IPC stream, whole.
     pub(in crate::data) fn arrow_stream(bytes: &[u8], input: &str) -> Result<Self> {
         check(arrow::check_stream(bytes), input, "Arrow IPC stream")?;
         let table = guarded(|| IpcStreamReader::new(Cursor::new(bytes)).set_rechunk(true).finish());
-        Self::whole(table, input, "Arrow IPC stream")
+        Ok(Self::typed_rows(checked(table, input, "Arrow IPC stream")?, input, 0))
     }
 
-    fn whole(table: PolarsResult<DataFrame>, input: &str, format: &'static str) -> Result<Self> {
-        let table = table.map_err(|error| unreadable(input, format, &error))?;
-        if table.columns().iter().any(|column| column.len() != table.height()) {
-            let error = PolarsError::ComputeError("its columns differ in length".into());
-            return Err(unreadable(input, format, &error));
+    fn typed_rows(table: DataFrame, input: &str, first_row: usize) -> Self {
+        let table = Table::Typed(table);
+        Frame { input: input.to_string(), first_row, rows_ahead: 0, table, constants: Vec::new() }
+    }
+
+    /// Adds a column of one text, unless there is one of that name.
+    pub(in crate::data) fn add_constant(&mut self, name: &str, value: &str) {
+        if !self.names().contains(&name) {
+            self.constants.push((name.to_string(), value.to_string()));
         }
-        Ok(Frame { input: input.to_string(), first_row: 0, table })
-    }
-
-    /// Adds a column of one text.
-    pub(in crate::data) fn add_constant(&mut self, name: &str, value: &str) -> Result<()> {
-        let name = PlSmallStr::from_str(name);
-        let cells = Column::new_scalar(
-            name,
-            polars::prelude::Scalar::from(PlSmallStr::from_str(value)),
-            self.table.height(),
-        );
-        self.table.with_column(cells).map_err(internal).map(|_| ())
     }
 
     pub(crate) fn input(&self) -> &str {
@@ -241,11 +151,25 @@ impl Frame {
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.table.columns().iter().map(|column| column.name().as_str()).collect()
+        let constants = self.constants.iter().map(|(name, _)| name.as_str());
+        match &self.table {
+            Table::Typed(table) => {
+                table.columns().iter().map(|c| c.name().as_str()).chain(constants).collect()
+            }
+            Table::Csv(rows) => rows.names().iter().map(String::as_str).chain(constants).collect(),
+        }
     }
 
     pub(crate) fn n_rows(&self) -> usize {
-        self.table.height()
+        match &self.table {
+            Table::Typed(table) => table.height(),
+            Table::Csv(rows) => rows.n_rows(),
+        }
+    }
+
+    /// How many rows follow in the same file, as it says; 0 where it does not.
+    pub(in crate::data) fn rows_ahead(&self) -> usize {
+        self.rows_ahead
     }
 
     /// The number of a row in its file, from 1.
@@ -253,8 +177,10 @@ impl Frame {
         self.first_row + row + 1
     }
 
+    /// What the cells of a column are; text files hold text, whatever it says.
     pub(crate) fn kind(&self, name: &str) -> Result<Kind> {
-        Ok(match self.column(name)?.dtype() {
+        let Found::Typed(column) = self.find(name)? else { return Ok(Kind::Text) };
+        Ok(match column.dtype() {
             DataType::Float64 | DataType::Float32 | DataType::Decimal(..) | DataType::Boolean => Kind::Number,
             kind if kind.is_integer() => Kind::Integer,
             DataType::String | DataType::Categorical(..) | DataType::Enum(..) => Kind::Text,
@@ -263,8 +189,33 @@ impl Frame {
         })
     }
 
-    /// How many cells of a column of text are there, and how many of those are numbers.
-    pub(crate) fn count_numbers(&self, name: &str) -> Result<(usize, usize)> {
+    /// True for a column of a text file whose first cells are numbers, all that are not empty.
+    pub(in crate::data) fn is_told_number(&self, name: &str) -> Result<bool> {
+        Ok(matches!(self.find(name)?, Found::Csv(..)) && self.begins_with_numbers(name)?)
+    }
+
+    /// True if the first cells of a column of text are numbers, all that are not empty.
+    fn begins_with_numbers(&self, name: &str) -> Result<bool> {
+        let (mut n_cells, mut n_numbers) = (0, 0);
+        if let Some(part) = self.text_parts(name)?.first() {
+            let mut row = 0;
+            let _ = part.try_each(|cell| {
+                let cell = cell.unwrap_or_default();
+                n_cells += usize::from(!cell.is_empty());
+                n_numbers += usize::from(cell.parse::<f64>().is_ok());
+                row += 1;
+                if row < HEAD { Ok(()) } else { Err(()) }
+            });
+        }
+        Ok(n_cells > 0 && n_numbers == n_cells)
+    }
+
+    /// Whether at least half of the cells of a column of text are numbers, of those that are there; `None` if none
+    /// is.
+    pub(in crate::data) fn has_numbers(&self, name: &str) -> Result<Option<bool>> {
+        if self.begins_with_numbers(name)? {
+            return Ok(Some(true));
+        }
         let (mut n_cells, mut n_numbers) = (0, 0);
         self.each_text(name, |_, cell| {
             if let Some(cell) = present(cell) {
@@ -274,24 +225,41 @@ impl Frame {
             }
             Ok(())
         })?;
-        Ok((n_cells, n_numbers))
+        Ok((n_cells > 0).then_some(2 * n_numbers >= n_cells))
     }
 
-    /// True if no cell of a column is there.
+    /// True if no cell of a column of numbers is there.
     pub(crate) fn is_empty(&self, name: &str) -> Result<bool> {
-        Ok(self.column(name)?.null_count() == self.n_rows())
+        Ok(matches!(self.find(name)?, Found::Typed(column) if column.null_count() == self.n_rows()))
     }
 
-    fn column(&self, name: &str) -> Result<&Column> {
-        self.table.column(name).map_err(|_| Error::NoSuchColumn {
-            input: self.input.clone(),
-            column: name.to_string(),
-            columns: self.names().join(", "),
+    fn find(&self, name: &str) -> Result<Found<'_>> {
+        let of_table = match &self.table {
+            Table::Typed(table) => table.column(name).ok().map(Found::Typed),
+            Table::Csv(rows) => {
+                let at = rows.names().iter().position(|column| column == name);
+                at.map(|at| Found::Csv(rows, at))
+            }
+        };
+        let constant = || self.constants.iter().find(|(column, _)| column == name);
+        of_table.or_else(|| constant().map(|(_, value)| Found::Constant(value))).ok_or_else(|| {
+            Error::NoSuchColumn {
+                input: self.input.clone(),
+                column: name.to_string(),
+                columns: self.names().join(", "),
+            }
         })
     }
 
+    fn typed(&self, name: &str) -> Result<&Column> {
+        match self.find(name)? {
+            Found::Typed(column) => Ok(column),
+            _ => Err(internal(format!("column \"{name}\" is text"))),
+        }
+    }
+
     fn cast(&self, name: &str, kind: &DataType) -> Result<Series> {
-        let series = self.column(name)?.as_materialized_series();
+        let series = self.typed(name)?.as_materialized_series();
         if series.dtype() == kind {
             return Ok(series.clone());
         }
@@ -307,18 +275,22 @@ impl Frame {
 
     /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
     pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
-        self.append_numbers_but(name, numbers, |_, bad| Err(bad.error()))
+        self.append_numbers_but(name, numbers, |row| Err(self.bad_cell(name, row, None)?.error()))
     }
 
-    /// The same; calls `refuse` with the row and the text of each cell that is not a number, NaN if it is `Ok`.
+    /// The same; calls `refuse` with the row of each cell that is not a number, NaN if it is `Ok`.
     pub(in crate::data) fn append_numbers_but(
         &self,
         name: &str,
         numbers: &mut Vec<f64>,
-        refuse: impl FnMut(usize, BadCell) -> Result<()>,
+        mut refuse: impl FnMut(usize) -> Result<()>,
     ) -> Result<()> {
         if self.kind(name)? == Kind::Text {
-            return self.parse_numbers(name, numbers, refuse);
+            let read = |(): &mut (), cell: &str| number(cell).ok_or(());
+            for ((), refused) in self.append_read(name, numbers, f64::NAN, &(), read)? {
+                refused.into_iter().try_for_each(|(row, ())| refuse(row))?;
+            }
+            return Ok(());
         }
         let series = self.cast(name, &DataType::Float64)?;
         for part in series.f64().map_err(internal)?.downcast_iter() {
@@ -337,31 +309,58 @@ impl Frame {
         Ok(numbers)
     }
 
-    fn parse_numbers(
+    /// Adds what a reader makes of the cells of a column of text, in parallel: each part of the rows by a copy of the
+    /// reader, which is returned in the order of the rows, with the rows that it refused and why. Those get `blank`.
+    pub(in crate::data) fn append_read<T, R, E>(
         &self,
         name: &str,
-        numbers: &mut Vec<f64>,
-        mut refuse: impl FnMut(usize, BadCell) -> Result<()>,
-    ) -> Result<()> {
-        self.each_text(name, |row, cell| {
-            let cell = present(cell);
-            let value = cell.map_or(Ok(f64::NAN), str::parse);
-            numbers.push(match value {
-                Ok(value) => value,
-                Err(_) => {
-                    let bad = BadCell {
-                        input: self.input.clone(),
-                        row: self.row_number(row),
-                        column: name.to_string(),
-                        value: cell.unwrap_or_default().to_string(),
-                        stamp: None,
-                    };
-                    refuse(row, bad)?;
-                    f64::NAN
+        values: &mut Vec<T>,
+        blank: T,
+        reader: &R,
+        read: impl Fn(&mut R, &str) -> std::result::Result<T, E> + Sync,
+    ) -> Result<Vec<Outcome<R, E>>>
+    where
+        T: Copy + Send,
+        R: Clone + Send + Sync,
+        E: Send,
+    {
+        let parts = self.text_parts(name)?;
+        let start = values.len();
+        values.resize(start + self.n_rows(), blank);
+        let mut rest = &mut values[start..];
+        let mut shares = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let (share, after) = rest.split_at_mut(part.n_rows());
+            shares.push((part, share));
+            rest = after;
+        }
+        let read = |(part, share): (&TextPart<'_>, &mut [T])| {
+            let mut reader = reader.clone();
+            let mut refused = Vec::new();
+            let mut places = share.iter_mut().enumerate();
+            let _ = part.try_each(|cell| {
+                let (row, place) = places.next().ok_or(())?;
+                match read(&mut reader, cell.unwrap_or_default()) {
+                    Ok(value) => *place = value,
+                    Err(why) => refused.push((part.first_row() + row, why)),
                 }
+                Ok::<(), ()>(())
             });
-            Ok(())
-        })
+            (reader, refused)
+        };
+        Ok(shares.into_par_iter().map(read).collect())
+    }
+
+    /// A cell of a column of text that could not be read.
+    pub(in crate::data) fn bad_cell(
+        &self,
+        name: &str,
+        row: usize,
+        stamp: Option<&'static str>,
+    ) -> Result<BadCell> {
+        let (input, column) = (self.input.clone(), name.to_string());
+        let value = self.text(name, row)?.trim().to_string();
+        Ok(BadCell { input, row: self.row_number(row), column, value, stamp })
     }
 
     /// Calls `each` with the row and the text of every cell of a column.
@@ -370,52 +369,45 @@ impl Frame {
         name: &str,
         mut each: impl FnMut(usize, Option<&str>) -> Result<()>,
     ) -> Result<()> {
-        let series = self.cast(name, &DataType::String)?;
-        let text = series.str().map_err(internal)?;
-        text.iter().enumerate().try_for_each(|(row, cell)| each(row, cell))
+        let mut rows = 0..;
+        self.text_parts(name)?
+            .iter()
+            .try_for_each(|part| part.try_each(|cell| each(rows.next().unwrap_or_default(), cell)))
     }
 
-    /// A column of text in parts of at most `n_rows`, each with its first row; nothing is copied.
-    pub(crate) fn text_parts(&self, name: &str, n_rows: usize) -> Result<Vec<(usize, TextPart)>> {
-        let series = self.cast(name, &DataType::String)?;
-        let text = series.str().map_err(internal)?;
-        let starts = (0..text.len()).step_by(n_rows.max(1));
-        Ok(starts.map(|start| (start, TextPart(text.slice(start as i64, n_rows)))).collect())
+    /// The text of a cell; empty if it is missing.
+    pub(in crate::data) fn text(&self, name: &str, row: usize) -> Result<String> {
+        let parts = self.text_parts(name)?;
+        let part = parts.iter().rfind(|part| part.first_row() <= row);
+        Ok(part.map_or_else(String::new, |part| part.cell(row - part.first_row()).into_owned()))
+    }
+
+    /// A column of text in parts for threads, in order; nothing is copied.
+    fn text_parts(&self, name: &str) -> Result<Vec<TextPart<'_>>> {
+        Ok(match self.find(name)? {
+            Found::Csv(rows, at) => rows.parts().iter().map(|part| TextPart::Csv(part, at)).collect(),
+            Found::Constant(text) => vec![TextPart::Constant(self.n_rows(), text)],
+            Found::Typed(_) => {
+                let series = self.cast(name, &DataType::String)?;
+                let text = series.str().map_err(internal)?;
+                let starts = (0..text.len()).step_by(ROWS_A_THREAD);
+                starts.map(|start| TextPart::Views(start, text.slice(start as i64, ROWS_A_THREAD))).collect()
+            }
+        })
     }
 
     /// Calls `each` with the text of a cell, empty if it is missing, and how many neighbours hold the same, in
     /// order; neighbours may be told apart although they are equal.
     pub(crate) fn each_run(&self, name: &str, mut each: impl FnMut(&str, usize)) -> Result<()> {
-        let series = self.cast(name, &DataType::String)?;
-        let text = series.str().map_err(internal)?;
-        if text.null_count() > 0 {
-            text.iter().for_each(|cell| each(cell.unwrap_or_default(), 1));
-            return Ok(());
-        }
-        for part in text.downcast_iter() {
-            let mut start = 0;
-            // Equal views are equal texts; text that was stored once for many rows has equal views.
-            let runs = part.views().chunk_by(|a, b| {
-                (a.length, a.prefix, a.buffer_idx, a.offset) == (b.length, b.prefix, b.buffer_idx, b.offset)
-            });
-            for run in runs {
-                each(part.value(start), run.len());
-                start += run.len();
-            }
-        }
+        let parts = self.text_parts(name)?;
+        let runs: Vec<_> = parts.par_iter().map(TextPart::runs).collect();
+        runs.iter().flatten().for_each(|(cell, n)| each(cell, *n));
         Ok(())
-    }
-
-    /// The first cell of a column of text; empty if it is missing.
-    pub(crate) fn first_text(&self, name: &str) -> Result<String> {
-        let first = self.column(name)?.as_materialized_series().head(Some(1));
-        let first = guarded(|| first.strict_cast(&DataType::String)).map_err(internal)?;
-        Ok(first.str().map_err(internal)?.get(0).unwrap_or_default().to_string())
     }
 
     /// The zone of a column of dates or date-times, where it has one.
     pub(crate) fn zone(&self, name: &str) -> Result<Option<String>> {
-        Ok(match self.column(name)?.dtype() {
+        Ok(match self.typed(name)?.dtype() {
             DataType::Datetime(_, Some(zone)) => Some(zone.to_string()),
             _ => None,
         })
@@ -424,7 +416,7 @@ impl Frame {
     /// Adds a column of dates or date-times as nanoseconds, or of integers; the row of an empty cell, or of a
     /// stamp that nanoseconds cannot tell, is an error.
     pub(crate) fn append_integers(&self, name: &str, integers: &mut Vec<i64>) -> Result<Result<(), usize>> {
-        let column = self.column(name)?;
+        let column = self.typed(name)?;
         let factor = match column.dtype() {
             DataType::Date => 86_400_000_000_000,
             DataType::Datetime(TimeUnit::Milliseconds, _) => 1_000_000,
@@ -440,9 +432,8 @@ impl Frame {
         };
         let mut row = 0;
         for part in physical.i64().map_err(internal)?.downcast_iter() {
-            if let Some(at) =
-                part.iter().position(|cell| cell.is_none()).filter(|_| part.validity().is_some())
-            {
+            let empty = part.validity().and_then(|is_there| is_there.iter().position(|is_there| !is_there));
+            if let Some(at) = empty {
                 return Ok(Err(row + at));
             }
             match factor {
@@ -461,136 +452,28 @@ impl Frame {
     }
 }
 
-/// Some cells of a column of text.
-#[derive(Debug)]
-pub(crate) struct TextPart(StringChunked);
-
-impl TextPart {
-    pub(crate) fn cells(&self) -> impl Iterator<Item = Option<&str>> {
-        self.0.iter()
+/// The number that a cell says, NaN if it is missing; `None` if it is something else.
+fn number(cell: &str) -> Option<f64> {
+    match cell.parse() {
+        Ok(number) => Some(number),
+        Err(_) => present(Some(cell)).map_or(Some(f64::NAN), |cell| cell.parse().ok()),
     }
 }
 
-/// A Parquet file that is read some rows at a time.
-pub(in crate::data) struct ParquetFile<'a> {
-    reader: Box<dyn MmapBytesReader + 'a>,
-    input: String,
-    /// Rows that were read.
-    n_read: usize,
-    /// Rows that are read at a time, about: whole row groups where they are smaller.
-    rows: usize,
-    metadata: FileMetadataRef,
+/// The table of an Arrow IPC file.
+fn arrow_file(bytes: &[u8], input: &str) -> Result<DataFrame> {
+    check(arrow::check_file(bytes), input, "Arrow IPC")?;
+    checked(guarded(|| IpcReader::new(Cursor::new(bytes)).set_rechunk(true).finish()), input, "Arrow IPC")
 }
 
-impl std::fmt::Debug for ParquetFile<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ParquetFile").field("input", &self.input).finish_non_exhaustive()
+/// A table that was read, if its columns have one length.
+fn checked(table: PolarsResult<DataFrame>, input: &str, format: &'static str) -> Result<DataFrame> {
+    let table = table.map_err(|error| unreadable(input, format, &error))?;
+    if table.columns().iter().any(|column| column.len() != table.height()) {
+        let error = PolarsError::ComputeError("its columns differ in length".into());
+        return Err(unreadable(input, format, &error));
     }
-}
-
-impl<'a> ParquetFile<'a> {
-    pub(in crate::data) fn of_file(file: File, input: &str, rows: usize) -> Result<Self> {
-        Self::open(Box::new(file), input, rows)
-    }
-
-    pub(in crate::data) fn of_bytes(bytes: Vec<u8>, input: &str, rows: usize) -> Result<Self> {
-        Self::open(Box::new(Cursor::new(bytes)), input, rows)
-    }
-
-    fn open(mut reader: Box<dyn MmapBytesReader + 'a>, input: &str, rows: usize) -> Result<Self> {
-        let metadata = guarded(|| checked_metadata(&mut reader));
-        let metadata = metadata.map_err(|error| unreadable(input, "Parquet", &error))?;
-        Ok(ParquetFile { reader, input: input.to_string(), n_read: 0, rows, metadata })
-    }
-
-    /// The rows of a file by its footer alone; `None` if it cannot be read.
-    pub(in crate::data) fn n_rows_of(file: File) -> Option<u64> {
-        guarded(|| ParquetReader::new(file).num_rows()).ok().map(|n_rows| n_rows as u64)
-    }
-
-    /// How many rows to read next: row groups together up to what is held at a time, or a part of one.
-    fn n_next(&self) -> usize {
-        let mut end = 0;
-        let mut n = 0;
-        for group in &self.metadata.row_groups {
-            end += group.num_rows();
-            if end > self.n_read && (n == 0 || end - self.n_read <= self.rows) {
-                n = end - self.n_read;
-            }
-        }
-        n.min(self.rows)
-    }
-
-    /// The next rows, `None` at the end.
-    pub(in crate::data) fn next(&mut self, wanted: Option<&[String]>) -> Result<Option<Frame>> {
-        let n = self.n_next();
-        if n == 0 {
-            return Ok(None);
-        }
-        let slice = (self.n_read, n);
-        let table = guarded(|| {
-            let mut reader = ParquetReader::new(&mut self.reader)
-                .with_columns(wanted.map(<[String]>::to_vec))
-                .with_slice(Some(slice));
-            reader.set_metadata(FileMetadataRef::clone(&self.metadata));
-            reader.finish()
-        });
-        let mut frame = Frame::whole(table, &self.input, "Parquet")?;
-        if frame.n_rows() != n {
-            let error = PolarsError::ComputeError("it has fewer rows than it says".into());
-            return Err(unreadable(&self.input, "Parquet", &error));
-        }
-        frame.first_row = self.n_read;
-        self.n_read += n;
-        Ok(Some(frame))
-    }
-}
-
-/// The footer of a Parquet file, if the numbers of its footer and its pages fit to each other and to the length of the
-/// file: the reader takes them for granted and asks for as much memory.
-fn checked_metadata<R: MmapBytesReader>(reader: &mut R) -> PolarsResult<FileMetadataRef> {
-    let damaged = |what: &str| Err(PolarsError::ComputeError(format!("it is damaged: {what}").into()));
-    let len = reader.seek(SeekFrom::End(0))?;
-    let most_rows = len.saturating_mul(ROWS_A_BYTE);
-    let mut footer = ParquetReader::new(&mut *reader);
-    let metadata = footer.get_metadata()?.clone();
-    let mut n_rows = 0u64;
-    for group in &metadata.row_groups {
-        let of_group = group.num_rows() as u64;
-        n_rows = n_rows.saturating_add(of_group);
-        if n_rows > most_rows {
-            return damaged("it has more rows than its length allows");
-        }
-        for column in group.parquet_columns() {
-            let is_flat = column.descriptor().descriptor.max_rep_level == 0;
-            let Ok(n_values) = u64::try_from(column.num_values()) else {
-                return damaged("a column has a negative number of values");
-            };
-            if is_flat && n_values != of_group {
-                return damaged("a column has more or fewer values than rows");
-            }
-            if n_values > most_rows || column.compressed_size() < 0 || column.byte_range().end > len {
-                return damaged("a column lies outside of the file");
-            }
-            if let Err(what) = check_pages(reader, column.byte_range(), n_values)? {
-                return damaged(what);
-            }
-        }
-    }
-    if n_rows != metadata.num_rows as u64 {
-        return damaged("it has more or fewer rows than it says");
-    }
-    Ok(metadata)
-}
-
-/// Why rows of text cannot be read: most often a quote that swallows what follows it.
-fn no_csv(bytes: &[u8], input: &str, first_row: usize, error: &PolarsError) -> Error {
-    if memchr::memchr_iter(b'"', bytes).count().is_multiple_of(2) {
-        return unreadable(input, "CSV", error);
-    }
-    let reason =
-        format!("a quote is opened and never closed in the rows after row {first_row}; close it, or drop it");
-    Error::Unreadable { input: input.to_string(), format: "CSV", reason }
+    Ok(table)
 }
 
 fn unreadable(input: &str, format: &'static str, error: &PolarsError) -> Error {
@@ -619,67 +502,18 @@ fn guarded<T>(read: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("the file is damaged".into())))
 }
 
-/// The bytes of a table in a format. Numbers keep every bit: the text form is the shortest that reads back equal.
-///
-/// # Errors
-/// [`Error::Internal`] if columns differ in length.
-pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
-    match format {
-        Format::Json => return encode_json(columns),
-        Format::NdJson => return encode_json_lines(columns),
-        _ => {}
-    }
-    let mut table = to_frame(columns, format == Format::Csv)?;
-    let mut bytes = Vec::new();
-    match format {
-        Format::Csv | Format::Json | Format::NdJson => CsvWriter::new(&mut bytes).finish(&mut table),
-        Format::Parquet => ParquetWriter::new(&mut bytes).finish(&mut table).map(|_| ()),
-        Format::Arrow => IpcWriter::new(&mut bytes).finish(&mut table),
-        Format::ArrowStream => IpcStreamWriter::new(&mut bytes).finish(&mut table),
-    }
-    .map_err(internal)?;
-    Ok(bytes)
-}
-
-fn to_frame(columns: &[(String, Cells)], stamps_as_text: bool) -> Result<DataFrame> {
-    let columns = columns.iter().map(|(name, cells)| to_column(name, cells, stamps_as_text));
-    DataFrame::new_infer_height(columns.collect::<Result<_>>()?).map_err(internal)
-}
-
-fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> {
-    let name = PlSmallStr::from_str(name);
-    Ok(match cells {
-        Cells::Text(text) => Series::new(name, text).into_column(),
-        Cells::Integers(integers) => Series::new(name, integers).into_column(),
-        Cells::Numbers(numbers) => {
-            let cells: Vec<Option<f64>> =
-                numbers.iter().map(|v| if v.is_nan() { None } else { Some(*v) }).collect();
-            Series::new(name, cells).into_column()
-        }
-        Cells::Stamps(..) if stamps_as_text => {
-            return to_column(&name, &cells.clone().with_told_stamps(), true);
-        }
-        Cells::Stamps(stamps, zone) => {
-            let zone = match zone {
-                Zone::Local => None,
-                Zone::Named(_) => Some(polars::prelude::TimeZone::UTC),
-            };
-            // A cast would drop the zone.
-            let stamps = Int64Chunked::from_slice(name, stamps);
-            stamps.into_datetime(TimeUnit::Nanoseconds, zone).into_column()
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::files::cells::Cells;
     use crate::data::files::chunks::Chunks;
+    use crate::data::files::format::Format;
     use crate::data::files::source::Piece;
+    use crate::data::time::index::Zone;
 
     fn read(bytes: &[u8], format: Format) -> Frame {
         let piece = Piece::of_bytes(bytes, "t.csv", Some(format));
-        Chunks::new(vec![piece], Box::new(|_| false), Default::default()).next().unwrap().unwrap()
+        Chunks::new(vec![piece], Default::default()).next().unwrap().unwrap()
     }
 
     fn table() -> Vec<(String, Cells)> {

@@ -3,6 +3,7 @@
 pub(super) mod arrow;
 pub(super) mod cells;
 pub(super) mod chunks;
+pub(super) mod csv;
 pub(super) mod format;
 pub(super) mod frame;
 pub(super) mod json;

@@ -85,6 +85,10 @@ fn are_all_business_days<'a>(series: impl Iterator<Item = SeriesRows<'a>>, axis:
 fn infer_step<'a>(series: impl Iterator<Item = SeriesRows<'a>> + Clone, axis: &Axis) -> Result<Step> {
     let mut counts: HashMap<i64, usize> = HashMap::new();
     for rows in series.clone() {
+        if let Some(distance) = rows.spacing {
+            *counts.entry(distance).or_default() += rows.len() - 1;
+            continue;
+        }
         // Stamps too far apart for their distance to be a number are found off the grid later.
         let distances = rows.stamps.windows(2).filter_map(|pair| pair[1].checked_sub(pair[0]));
         let mut run = (0, 0);

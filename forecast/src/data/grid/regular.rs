@@ -70,7 +70,6 @@ pub(in crate::data) fn regularise(
     let policy = Policy::of_duplicates(options.duplicates);
     let channels = columns.channels;
     let index = TimeIndex { len: n_steps, ..index };
-    let mut values = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
     let mut counts = RowCounts { rows: rows.len(), out_of_order: rows.out_of_order, ..RowCounts::default() };
     let fixed = match step {
         Step::Nanos(step) | Step::Index(step) if grid.calendar.is_none() => Some(step),
@@ -78,24 +77,13 @@ pub(in crate::data) fn regularise(
     };
     let is_plain = columns.covariates.columns().is_empty()
         && options.duplicates != Duplicates::Merge(Aggregation::Count)
-        && rows.len() == index.len
-        && rows.len() > 1;
-    if let Some(step) = fixed.filter(|_| is_plain) {
-        let expected = rows.stamps[0].wrapping_add(step);
+        && rows.len() == index.len;
+    if is_plain && rows.spacing.is_some() && rows.spacing == fixed {
         // A row a step: nothing is absent or repeated, and columns are taken as they are.
-        if expected == rows.stamps[1]
-            && rows.stamps.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step)
-        {
-            for channel in 0..channels.len() {
-                values
-                    .column_mut(channel)
-                    .iter_mut()
-                    .zip(rows.column(channel))
-                    .for_each(|(to, from)| *to = *from);
-            }
-            return Ok(Regular { series: Series::new(rows.id, index, values, channels)?, counts });
-        }
+        let series = Series::shared(rows.id, index, rows.first_columns(channels.len()), channels)?;
+        return Ok(Regular { series, counts });
     }
+    let mut values = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)
     let (mut n_filled, mut closest) = (0, usize::MAX);
     let mut last: Option<(i64, usize)> = None;
     for (stamp, group) in rows.by_stamp() {

@@ -1,15 +1,14 @@
 //! Frames into compact rows: a code for the id, a stamp, a number for each target and covariate.
 
 use std::cell::LazyCell;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-
-use rayon::prelude::*;
 
 use super::columns::Parts;
 use super::read::{BadSeries, ReadOptions};
 use super::rows::Unsorted;
 use crate::data::covariates::CovariateRows;
-use crate::data::files::frame::{BadCell, Frame, Kind, TextPart};
+use crate::data::files::frame::{BadCell, Frame, Kind};
 use crate::data::time::civil::{Hint, order_hint};
 use crate::data::time::index::Zone;
 use crate::data::time::stamp::{self, Axis, Stamps, TextStamps};
@@ -49,8 +48,8 @@ enum StampReader {
     Stamps(Option<String>),
 }
 
-/// Rows of time stamps that one thread reads at a time.
-const ROWS_A_THREAD: usize = 1 << 15;
+/// Room is made for so many times the rows that are there.
+const MOST_AHEAD: usize = 8;
 const EXPECTED_INTEGER: &str = "an integer, as in the rows above";
 const EXPECTED_STAMP: &str = "a time stamp between the years 1678 and 2262, as in the other rows";
 const EXPECTED_ANY: &str = "a time stamp or an integer";
@@ -95,12 +94,17 @@ impl Collector {
             let rule = "more rows are not read at once; use `longcast batch`, which reads series by series";
             return Err(Error::option("the number of rows", n_rows, rule));
         }
+        // A file may be damaged where it says how long it is.
+        let n_expected = frame.n_rows() + frame.rows_ahead().min(MOST_AHEAD * frame.n_rows());
+        self.stamps.reserve(n_expected);
+        self.values.iter_mut().for_each(|column| column.reserve(n_expected));
         self.push_ids(frame)?;
         self.n_rows = n_rows;
         self.push_stamps(frame)?;
         let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
         for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
-            frame.append_numbers_but(name, column, |row, cell| {
+            frame.append_numbers_but(name, column, |row| {
+                let cell = || frame.bad_cell(name, row, None);
                 leave_out(self.bad_series, &mut self.bad, codes[row], cell)
             })?;
         }
@@ -140,49 +144,28 @@ impl Collector {
         let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
         let cells = &mut self.bad;
         // The series is left out, so any stamp will do in place of one that cannot be read.
-        let mut refuse = |row: usize, value: String, expected| {
-            let cell = bad_stamp(frame, time, row, value, expected);
-            leave_out(self.bad_series, cells, codes[row], cell).map(|()| 0)
+        let mut refuse = |row: usize, expected| {
+            leave_out(self.bad_series, cells, codes[row], || frame.bad_cell(time, row, Some(expected)))
         };
         let stamps = &mut self.stamps;
         match (&mut self.reader, frame.kind(time)?) {
             (StampReader::Text(reader), Kind::Text) => {
-                let parts = frame.text_parts(time, ROWS_A_THREAD)?;
-                let stops = self.bad_series == BadSeries::Stop;
-                let read = |(start, part): &(usize, TextPart)| {
-                    let mut reader = reader.clone();
-                    let mut stamps = Vec::with_capacity(ROWS_A_THREAD);
-                    let mut refused = Vec::new();
-                    for (row, cell) in part.cells().enumerate() {
-                        match reader.read(cell) {
-                            Ok(stamp) => stamps.push(stamp),
-                            Err(cell) => {
-                                refused.push((start + row, cell));
-                                stamps.push(0);
-                                if stops {
-                                    break;
-                                }
-                            }
-                        }
-                    }
-                    (reader, stamps, refused)
+                let read = |reader: &mut TextStamps, cell: &str| {
+                    reader.read(Some(cell)).map_err(|cell| cell.expected)
                 };
-                let read: Vec<_> = parts.par_iter().map(read).collect();
-                for (part_reader, part, refused) in read {
-                    for (row, cell) in refused {
-                        refuse(row, cell.value, cell.expected)?;
-                    }
-                    stamps.extend(part);
-                    reader.join(&part_reader);
+                for (part, refused) in frame.append_read(time, stamps, 0, reader, read)? {
+                    refused.into_iter().try_for_each(|(row, expected)| refuse(row, expected))?;
+                    reader.join(&part);
                 }
                 Ok(())
             }
-            (StampReader::Digits, Kind::Text) => frame.each_text(time, |row, cell| {
-                let cell = cell.unwrap_or_default().trim();
-                let stamp = cell.parse();
-                stamps.push(stamp.or_else(|_| refuse(row, cell.to_string(), EXPECTED_INTEGER))?);
+            (StampReader::Digits, Kind::Text) => {
+                let read = |(): &mut (), cell: &str| cell.trim().parse().map_err(|_| ());
+                for ((), refused) in frame.append_read(time, stamps, 0, &(), read)? {
+                    refused.into_iter().try_for_each(|(row, ())| refuse(row, EXPECTED_INTEGER))?;
+                }
                 Ok(())
-            }),
+            }
             (StampReader::Integers, Kind::Integer | Kind::Number) => frame
                 .append_integers(time, stamps)
                 .map_err(|_| not_whole(frame, time))?
@@ -298,7 +281,7 @@ fn stamps(reader: &StampReader, zone: Option<Zone>, force_index: bool, values: V
 fn stamp_reader(frame: &Frame, time: &str, options: &ReadOptions) -> Result<StampReader> {
     Ok(match frame.kind(time)? {
         Kind::Text => {
-            let first = frame.first_text(time)?;
+            let first = frame.text(time, 0)?;
             let pattern = options.time_format.as_deref();
             if first.trim().parse::<i64>().is_ok() && pattern.is_none() {
                 return Ok(StampReader::Digits);
@@ -340,10 +323,17 @@ fn bad_stamp(frame: &Frame, time: &str, row: usize, value: String, expected: &'s
 }
 
 /// Keeps the first bad cell of a series that is to be left out; it is an error where reading stops.
-fn leave_out(how: BadSeries, bad: &mut BTreeMap<u32, BadCell>, code: u32, cell: BadCell) -> Result<()> {
+fn leave_out(
+    how: BadSeries,
+    bad: &mut BTreeMap<u32, BadCell>,
+    code: u32,
+    cell: impl FnOnce() -> Result<BadCell>,
+) -> Result<()> {
     if how == BadSeries::Stop {
-        return Err(cell.error());
+        return Err(cell()?.error());
     }
-    bad.entry(code).or_insert(cell);
+    if let Entry::Vacant(first) = bad.entry(code) {
+        first.insert(cell()?);
+    }
     Ok(())
 }

@@ -7,10 +7,9 @@ use crate::data::files::frame::{Frame, Kind};
 use crate::{Error, Result};
 
 /// Names that are taken for the series id, in order of preference.
-pub(in crate::data) const ID_NAMES: [&str; 3] = ["unique_id", "item_id", "series_id"];
+const ID_NAMES: [&str; 3] = ["unique_id", "item_id", "series_id"];
 /// Names that are taken for the time stamps.
-pub(in crate::data) const TIME_NAMES: [&str; 8] =
-    ["ds", "timestamp", "date", "datetime", "time", "date_time", "index", "ts"];
+const TIME_NAMES: [&str; 8] = ["ds", "timestamp", "date", "datetime", "time", "date_time", "index", "ts"];
 /// Names that are taken for the target where other columns of numbers stand beside it.
 const TARGET_NAMES: [&str; 3] = ["y", "target", "value"];
 
@@ -153,10 +152,10 @@ fn contents(frame: &Frame, name: &str) -> Result<Contents> {
     Ok(match frame.kind(name)? {
         Kind::Number | Kind::Integer if frame.is_empty(name)? => Contents::Nothing,
         Kind::Number | Kind::Integer => Contents::Numbers,
-        Kind::Text => match frame.count_numbers(name)? {
-            (0, _) => Contents::Nothing,
-            (n_cells, n_numbers) if 2 * n_numbers >= n_cells => Contents::Numbers,
-            _ => Contents::Other,
+        Kind::Text => match frame.has_numbers(name)? {
+            None => Contents::Nothing,
+            Some(true) => Contents::Numbers,
+            Some(false) => Contents::Other,
         },
         Kind::Stamp | Kind::Other => Contents::Other,
     })

@@ -5,13 +5,13 @@ use std::str::FromStr;
 use rayon::prelude::*;
 
 use super::collect::Collector;
-use super::columns::{ID_NAMES, Parts, TIME_NAMES, assign};
+use super::columns::{Parts, assign};
 use super::rows::Rows;
-use crate::data::covariates::{CovariateDeclaration, CovariateKind, CovariateSchema};
+use crate::data::covariates::{CovariateDeclaration, CovariateSchema};
 use crate::data::files::cells::Cells;
 use crate::data::files::chunks::{Chunks, Pace};
 use crate::data::files::format::Format;
-use crate::data::files::frame::Kind;
+use crate::data::files::frame::{Frame, Kind};
 use crate::data::files::source::Piece;
 use crate::data::grid::aggregate::{Aggregation, Duplicates, OutOfOrder};
 use crate::data::grid::infer::Grid;
@@ -124,38 +124,14 @@ impl ReadOptions {
             None => self.covariates.columns().keys().cloned().collect(),
         }
     }
-
-    fn is_categorical(&self, name: &str) -> bool {
-        match &self.covariate_schema {
-            Some(schema) => {
-                schema.columns().iter().any(|column| column.name == name && column.vocabulary.is_some())
-            }
-            None => {
-                let declared = self.covariates.columns().get(name);
-                declared.is_some_and(|declared| declared.kind == CovariateKind::Categorical)
-            }
-        }
-    }
-
-    /// True for columns that hold ids, stamps or categories, whose digits have to be kept.
-    pub(in crate::data) fn is_key(&self, name: &str) -> bool {
-        let lower = name.to_lowercase();
-        let given = [&self.id_column, &self.time_column];
-        given.into_iter().flatten().any(|column| column == name)
-            || self.is_categorical(name)
-            || ID_NAMES.contains(&lower.as_str())
-            || TIME_NAMES.contains(&lower.as_str())
-    }
 }
 
 /// Reads files into a checked, regular panel; `input` names them all in messages.
 pub(in crate::data) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) -> Result<Panel> {
     options.check()?;
-    let mut chunks = Chunks::new(pieces, Box::new(|name| options.is_key(name)), Pace::default());
-    let mut collector = start(&mut chunks, input, options)?;
-    while let Some(frame) = chunks.next()? {
-        collector.push(&frame)?;
-    }
+    let mut chunks = Chunks::new(pieces, Pace::default());
+    let (mut collector, first) = start(&mut chunks, input, options)?;
+    collect(&mut collector, first, &mut chunks)?;
     let schema = collector.covariates.settle(input)?;
     let mut rows = collector.take_all()?.sorted();
     let mut parts = collector.parts;
@@ -201,20 +177,33 @@ pub(in crate::data) fn panel(pieces: Vec<Piece<'_>>, input: &str, options: &Read
     Panel::from_parts(parts.targets, schema, series, report)
 }
 
-/// A collector that holds the first rows, once it is known which column is what.
+/// A collector and the first rows, which it does not hold yet, once it is known which column is what.
 pub(in crate::data) fn start(
     chunks: &mut Chunks<'_>,
     input: &str,
     options: &ReadOptions,
-) -> Result<Collector> {
+) -> Result<(Collector, Frame)> {
     let Some(first) = chunks.next()? else {
         return Err(chunks.no_rows(input));
     };
     let parts = assign(&first, input, options)?;
     chunks.want(parts.columns());
-    let mut collector = Collector::new(&first, parts, options)?;
-    collector.push(&first)?;
-    Ok(collector)
+    Ok((Collector::new(&first, parts, options)?, first))
+}
+
+/// Collects these rows and all that follow; some are read while those before them are collected.
+pub(in crate::data) fn collect(
+    collector: &mut Collector,
+    first: Frame,
+    chunks: &mut Chunks<'_>,
+) -> Result<()> {
+    let mut frame = Some(first);
+    while let Some(rows) = frame {
+        let (collected, next) = rayon::join(|| collector.push(&rows), || chunks.next());
+        collected?;
+        frame = next?;
+    }
+    Ok(())
 }
 
 /// Some series on their grids, in parallel, in order.
@@ -267,14 +256,14 @@ impl Rows {
 /// # Errors
 /// As [`Panel::read`].
 pub fn decode(bytes: &[u8], input: &str, format: Format) -> Result<Vec<(String, Cells)>> {
-    let mut chunks =
-        Chunks::new(vec![Piece::of_bytes(bytes, input, Some(format))], Box::new(|_| false), Pace::default());
+    let mut chunks = Chunks::new(vec![Piece::of_bytes(bytes, input, Some(format))], Pace::default());
     let mut columns: Vec<(String, Cells)> = Vec::new();
     while let Some(frame) = chunks.next()? {
         if columns.is_empty() {
             for name in frame.names() {
                 let cells = match frame.kind(name)? {
                     Kind::Number | Kind::Integer => Cells::Numbers(Vec::new()),
+                    Kind::Text if frame.is_told_number(name)? => Cells::Numbers(Vec::new()),
                     Kind::Stamp => {
                         let zone = frame.zone(name)?.map_or(Ok(Zone::Local), |zone| Zone::named(&zone))?;
                         Cells::Stamps(Vec::new(), zone)

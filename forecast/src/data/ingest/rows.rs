@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use ndarray::{ArcArray1, ArcArray2, Slice};
+use rayon::prelude::*;
+
 use crate::data::files::frame::BadCell;
 use crate::data::time::clock::second_time;
 use crate::data::time::stamp::Stamps;
@@ -29,9 +32,12 @@ pub(in crate::data) struct Rows {
     /// Where the rows of each series end.
     ends: Vec<usize>,
     pub(in crate::data) stamps: Stamps,
-    values: Vec<Vec<f64>>,
+    /// One array a column; series without a gap share it.
+    values: Vec<ArcArray1<f64>>,
     /// Rows of each series that were older than a row before them.
     out_of_order: Vec<usize>,
+    /// The distance of all neighbouring stamps of each series, if they have one.
+    spacing: Vec<Option<i64>>,
     bad: BTreeMap<u32, BadCell>,
 }
 
@@ -41,7 +47,9 @@ pub(in crate::data) struct SeriesRows<'a> {
     pub(in crate::data) id: &'a str,
     pub(in crate::data) stamps: &'a [i64],
     pub(in crate::data) out_of_order: usize,
-    pub(in crate::data) values: &'a [Vec<f64>],
+    /// The distance of all neighbouring stamps, if they have one and it is not 0.
+    pub(in crate::data) spacing: Option<i64>,
+    pub(in crate::data) values: &'a [ArcArray1<f64>],
     pub(in crate::data) range: Range<usize>,
 }
 
@@ -64,22 +72,30 @@ impl Unsorted {
             values.iter_mut().for_each(|column| gather(column, &order));
         }
         drop(runs);
-        let mut out_of_order = Vec::with_capacity(ids.len());
-        let mut start = 0;
-        for end in &ends {
-            let range = start..*end;
-            let of_series = &mut stamps.values[range.clone()];
-            if stamps.axis.is_clock {
-                second_time(of_series, &stamps.axis.zone);
-            }
-            let late = count_late(of_series);
-            if late > 0 {
-                sort_by_stamp(of_series, &mut values, range);
-            }
-            out_of_order.push(late);
-            start = *end;
+        let Stamps { values: all, axis } = &mut stamps;
+        let mut rest = &mut all[..];
+        let mut of_series = Vec::with_capacity(ids.len());
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        for (start, end) in starts.clone().zip(&ends) {
+            let (first, others) = rest.split_at_mut(end - start);
+            of_series.push(first);
+            rest = others;
         }
-        Rows { ids, ends, stamps, values, out_of_order, bad }
+        let ordered = of_series.into_par_iter().map(|stamps| {
+            if axis.is_clock {
+                second_time(stamps, &axis.zone);
+            }
+            let spacing = spacing(stamps);
+            (if spacing.is_some() { 0 } else { count_late(stamps) }, spacing)
+        });
+        let (out_of_order, mut spacings): (Vec<usize>, Vec<Option<i64>>) = ordered.unzip();
+        for (at, start) in starts.enumerate().take(ends.len()).filter(|(at, _)| out_of_order[*at] > 0) {
+            let range = start..ends[at];
+            sort_by_stamp(&mut stamps.values[range.clone()], &mut values, range.clone());
+            spacings[at] = spacing(&stamps.values[range]);
+        }
+        let values = values.into_iter().map(ArcArray1::from_vec).collect();
+        Rows { ids, ends, stamps, values, out_of_order, spacing: spacings, bad }
     }
 }
 
@@ -110,6 +126,7 @@ impl Rows {
             id: &self.ids[at],
             stamps: &self.stamps.values[range.clone()],
             out_of_order: self.out_of_order[at],
+            spacing: self.spacing[at],
             values: &self.values,
             range,
         }
@@ -140,7 +157,19 @@ impl<'a> SeriesRows<'a> {
 
     /// The values of a column.
     pub(in crate::data) fn column(&self, column: usize) -> &'a [f64] {
-        &self.values[column][self.range.clone()]
+        let values = self.values[column].as_slice().unwrap_or_default();
+        values.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The values of the first columns, shape `(row, column)`; those of one column are shared, not copied.
+    pub(in crate::data) fn first_columns(&self, n_columns: usize) -> ArcArray2<f64> {
+        if let (1, [only, ..]) = (n_columns, self.values) {
+            let mut values = only.clone();
+            values.slice_axis_inplace(ndarray::Axis(0), Slice::from(self.range.clone()));
+            return values.insert_axis(ndarray::Axis(1));
+        }
+        let columns: Vec<&[f64]> = (0..n_columns).map(|column| self.column(column)).collect();
+        ArcArray2::from_shape_fn((self.len(), n_columns), |(row, column)| columns[column][row])
     }
 
     /// Ranges of rows that share a stamp, oldest first.
@@ -172,6 +201,19 @@ fn grouped(runs: &[(u32, usize)], ends: &[usize]) -> Vec<u32> {
 
 fn gather<T: Copy>(column: &mut Vec<T>, order: &[u32]) {
     *column = order.iter().map(|row| column[*row as usize]).collect();
+}
+
+/// The distance of all neighbouring stamps, if they have one and are sorted.
+fn spacing(stamps: &[i64]) -> Option<i64> {
+    let [first, second, ..] = stamps else { return None };
+    let distance = second.checked_sub(*first).filter(|distance| *distance > 0)?;
+    // Without a way out of the loop, it is done several stamps at a time.
+    let others =
+        stamps.iter().zip(&stamps[1..]).fold(0, |others, (a, b)| others | (b.wrapping_sub(*a) ^ distance));
+    // Sums that wrap around are not sorted.
+    let span = i128::from(*stamps.last()?) - i128::from(*first);
+    let n_steps = stamps.len() as i128 - 1;
+    (others == 0 && span == n_steps * i128::from(distance)).then_some(distance)
 }
 
 /// How many stamps are older than one before them.
@@ -219,7 +261,42 @@ mod tests {
         assert_eq!((a.stamps, a.column(0)), (&[1, 2, 3, 3][..], &[10.0, 20.0, 30.0, 31.0][..]));
         assert_eq!((b.stamps, b.column(0)), (&[5, 6][..], &[50.0, 60.0][..]));
         assert_eq!((a.out_of_order, b.out_of_order, rows.n_rows()), (2, 0, 6));
+        assert_eq!((a.spacing, b.spacing), (None, Some(1)));
         let groups: Vec<_> = a.by_stamp().collect();
         assert_eq!(groups, [(1, 0..1), (2, 1..2), (3, 2..4)]);
+    }
+    #[test]
+    fn the_distance_of_neighbours_is_told_if_there_is_only_one() {
+        for (stamps, expected) in [
+            (&[1, 3, 5, 7][..], Some(2)),
+            (&[1, 3][..], Some(2)),
+            (&[1, 3, 5, 8][..], None),
+            (&[1, 1, 1][..], None),
+            (&[5, 3, 1][..], None),
+            (&[7][..], None),
+            (&[][..], None),
+            (&[i64::MIN, i64::MAX][..], None),
+            // Every sum wraps around.
+            (&[0, i64::MAX, -2][..], None),
+        ] {
+            assert_eq!(spacing(stamps), expected, "{stamps:?}");
+        }
+    }
+
+    #[test]
+    fn one_column_is_shared_and_several_are_side_by_side() {
+        let unsorted = Unsorted {
+            ids: vec!["a".into(), "b".into()],
+            runs: vec![(0, 1), (1, 2)],
+            stamps: Stamps { values: vec![1, 1, 2], axis: Axis::new(Zone::Local) },
+            values: vec![vec![1.0, 2.0, 3.0], vec![10.0, 20.0, 30.0]],
+            bad: BTreeMap::new(),
+        };
+        let rows = unsorted.sorted();
+        let b = rows.series(1);
+        assert_eq!(b.first_columns(2), ndarray::arr2(&[[2.0, 20.0], [3.0, 30.0]]));
+        let one = b.first_columns(1);
+        assert_eq!(one, ndarray::arr2(&[[2.0], [3.0]]));
+        assert_eq!(one.as_slice().unwrap().as_ptr(), b.column(0).as_ptr());
     }
 }

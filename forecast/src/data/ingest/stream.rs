@@ -77,15 +77,16 @@ impl SeriesReader {
         }
         let input = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let n_rows = all.iter().map(Piece::n_rows).sum();
-        let keys = options.clone();
         let most_bytes = memory.saturating_sub(BYTES_TO_START);
         let usual = Pace::default();
         let pace = Pace {
             bytes: usual.bytes.min(most_bytes as usize / 8).max(LEAST_BYTES),
             rows: usual.rows.min((most_bytes / (4 * BYTES_A_ROW)) as usize).max(LEAST_ROWS),
         };
-        let mut chunks = Chunks::new(all, Box::new(move |name| keys.is_key(name)), pace);
-        let mut collector = start(&mut chunks, &input, options)?;
+        let mut chunks = Chunks::new(all, pace);
+        let (mut collector, first) = start(&mut chunks, &input, options)?;
+        collector.push(&first)?;
+        drop(first);
         if let Some(column) = collector.covariates.provisional() {
             let rule = "its categories have to be known before series are read one by one; give covariate_schema, or read the panel whole";
             return Err(Error::option("covariate", format!("\"{column}\""), rule));

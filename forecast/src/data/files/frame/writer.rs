@@ -6,7 +6,7 @@ use std::path::Path;
 use polars::io::{csv, ipc, parquet};
 use polars::prelude::{CsvWriter, DataFrame, IpcWriter, ParquetWriter, PolarsError, SerWriter};
 
-use super::{Frame, internal, to_frame};
+use super::{arrow_file, internal, to_frame};
 use crate::data::files::cells::Cells;
 use crate::data::files::format::Format;
 use crate::file::{self, StreamedFile};
@@ -71,7 +71,7 @@ impl TableWriter {
 
     /// Writes the table of an Arrow file below those before it; `input` names it in messages.
     pub(crate) fn append(&mut self, bytes: &[u8], input: &str) -> Result<()> {
-        self.write_frame(&Frame::arrow(bytes, input)?.table)
+        self.write_frame(&arrow_file(bytes, input)?)
     }
 
     fn write_frame(&mut self, table: &DataFrame) -> Result<()> {
