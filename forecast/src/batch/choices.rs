@@ -43,7 +43,7 @@ impl Choices {
             None if series.is_empty() => 1,
             None => data::season_length(&Panel::new(channels.to_vec(), series)?),
         };
-        let shape = Shape { season_length, frequency: frequency.clone(), n_steps };
+        let shape = Shape { season_length, frequency: frequency.clone(), n_steps, horizon: options.forecast.horizon };
         let models = options.models.iter().map(|model| model.resolve(&shape)).collect::<Result<_>>()?;
         Ok(Choices { season_length, frequency, models, n_series: first.len().min(2) })
     }

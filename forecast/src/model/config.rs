@@ -18,6 +18,8 @@ pub(crate) struct Shape {
     pub(crate) frequency: Frequency,
     /// Steps of the shortest series.
     pub(crate) n_steps: usize,
+    /// Steps ahead that the model is fitted for.
+    pub(crate) horizon: usize,
 }
 
 /// A model family with its settings.
@@ -231,7 +233,7 @@ mod tests {
         let zero = ar
             .with("order", "0")
             .unwrap()
-            .resolve(&Shape { season_length: 24, frequency: crate::Step::Index(1).into(), n_steps: 99 })
+            .resolve(&Shape { season_length: 24, frequency: crate::Step::Index(1).into(), n_steps: 99, horizon: 1 })
             .unwrap_err()
             .to_string();
         assert!(zero.contains("order is 0"), "{zero}");

@@ -122,7 +122,7 @@ impl Model {
         check_observed(panel)?;
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
-        let (family, scalers) = fit_family(&plan.config, panel, &cuts, options.scaling)?;
+        let (family, scalers) = fit_family(&plan, panel, &cuts, options.scaling)?;
         let validation: Vec<Range<usize>> =
             panel.series().iter().zip(&cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
         let mut residuals = plan.residuals(panel, &validation, family.as_ref(), &scalers);
@@ -131,7 +131,7 @@ impl Model {
         for block in plan.earlier_blocks(panel, &cuts) {
             let others = without(panel, &block)?;
             // What cannot be fitted without the block leaves no errors on it.
-            let Ok((family, scalers)) = fit_family(&plan.config, &others, &ends, options.scaling) else {
+            let Ok((family, scalers)) = fit_family(&plan, &others, &ends, options.scaling) else {
                 continue;
             };
             let more = plan.residuals(panel, &block, family.as_ref(), &scalers);
@@ -141,7 +141,7 @@ impl Model {
         drop(residuals);
 
         let (family, scalers) = if options.refit {
-            fit_family(&plan.config, panel, &ends, options.scaling)?
+            fit_family(&plan, panel, &ends, options.scaling)?
         } else {
             (family, scalers)
         };
@@ -163,7 +163,8 @@ impl Model {
 type Scaled = (Box<dyn Family>, Vec<Vec<Scaler>>);
 
 /// Scalers and family fitted on the steps before `ends`.
-fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scaling) -> Result<Scaled> {
+fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> Result<Scaled> {
+    let config = &plan.config;
     let mut scalers = Vec::with_capacity(ends.len());
     let mut scaled = Vec::with_capacity(ends.len());
     for (series, end) in panel.series().iter().zip(ends) {
@@ -174,7 +175,7 @@ fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scal
     if config.needs_variation() {
         check_varies(panel, ends, config.is_shared())?;
     }
-    let family = config.fit(&Training { series: &scaled, channels: panel.channels() })?;
+    let family = config.fit(&Training { series: &scaled, channels: panel.channels(), horizon: plan.horizon })?;
     Ok((family, scalers))
 }
 

@@ -107,6 +107,13 @@ impl Model {
         Some((scaler.center * (1.0 - sum) + scaler.spread * intercept, weights))
     }
 
+    /// Standard errors of [`Model::coefficients`], lag 1 first, in the units of the series; `None` where they are not
+    /// known: of other families, direct, anchored and averaged coefficients, and files of older versions.
+    #[must_use]
+    pub fn standard_errors(&self, series: usize, channel: usize) -> Option<Vec<f64>> {
+        self.parts.family.standard_errors(self.family_slot(series), channel)
+    }
+
     /// Families that share their parameters have one slot for all series.
     fn family_slot(&self, series: usize) -> usize {
         if self.header().config.is_shared() { 0 } else { series }

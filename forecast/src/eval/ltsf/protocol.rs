@@ -112,7 +112,8 @@ impl Ltsf {
         ranges::check_observed(&series, panel.channels(), &split)?;
         let scalers = Scaler::fit(Scaling::Standard, &series, split.train.clone());
         let scaled = scale_series(&series, &scalers, panel.channels())?;
-        let shape = Shape { season_length, frequency: panel.frequency(), n_steps: n_train };
+        let horizon = horizons.last().copied().unwrap_or(1);
+        let shape = Shape { season_length, frequency: panel.frequency(), n_steps: n_train, horizon };
         Ok(Ltsf { channels: panel.channels().to_vec(), series, scaled, split, horizons, shape })
     }
 
@@ -144,7 +145,7 @@ impl Ltsf {
         let config = self.resolve(config)?;
         let train = self.scaled.slice(self.split.train.clone());
         let start = Instant::now();
-        let family = config.fit(&Training { series: &[train], channels: &self.channels })?;
+        let family = config.fit(&Training { series: &[train], channels: &self.channels, horizon: self.shape.horizon })?;
         let fit_seconds = start.elapsed().as_secs_f64();
         let n_parameters = family.tensors().values().map(|tensor| tensor.values.len()).sum();
         let score = |(horizon, sums): (&usize, Sums)| LtsfScore {
