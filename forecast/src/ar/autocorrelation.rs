@@ -34,8 +34,7 @@ impl YuleWalker {
         let mut weights: Vec<f64> = Vec::with_capacity(order);
         let mut squared_errors = vec![left];
         for m in 0..order {
-            // A NaN is nothing either.
-            if !(left > f64::EPSILON * autocovariances[0]) {
+            if left.is_nan() || left <= f64::EPSILON * autocovariances[0] {
                 return None;
             }
             let explained: f64 = dot_reversed(&weights, &autocovariances[1..=m]);

@@ -9,7 +9,7 @@ use faer::linalg::cholesky::{llt, llt_pivoting};
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
-use faer::{Auto, MatMut, MatRef, Par, Spec};
+use faer::{MatMut, MatRef, Par, Spec};
 use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::{Error, Result};
@@ -50,8 +50,7 @@ impl Cholesky {
         let smallest = |i: usize| PIVOT_TOLERANCE * n as f64 * (gram[[i, i]] + ridge);
         let is_rounding = |i: usize| {
             let pivot = lower[i * n + i];
-            // A NaN is no pivot.
-            !(pivot * pivot > smallest(i))
+            pivot.is_nan() || pivot * pivot <= smallest(i)
         };
         if done.is_err() || (0..n).any(is_rounding) {
             return Ok(Err(Deficient { rank: rank(gram, ridge)? }));

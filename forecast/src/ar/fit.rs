@@ -84,13 +84,14 @@ impl Problem<'_> {
             Method::LeastSquares => self.least_squares(&runs)?,
             Method::Autocorrelation => self.autocorrelation(&runs)?,
         };
-        if self.config.unstable == Unstable::Project && self.n_steps == 1 {
-            if let Some(stable) = solved.weights.row(0).as_slice().and_then(stabilised) {
-                // The mean that forecasts return to stays where it was.
-                solved.intercepts.fill(0.0);
-                solved.weights.row_mut(0).assign(&Array1::from_vec(stable));
-                solved.errors = None;
-            }
+        if self.config.unstable == Unstable::Project
+            && self.n_steps == 1
+            && let Some(stable) = stabilised(&solved.weights.row(0).to_vec())
+        {
+            // Forecasts return to the mean of the training range.
+            solved.intercepts.fill(0.0);
+            solved.weights.row_mut(0).assign(&Array1::from_vec(stable));
+            solved.errors = None;
         }
         let rest = solved.weights.rows().into_iter().map(|row| mean * (1.0 - row.sum()));
         solved.intercepts += &rest.collect::<Array1<f64>>();

@@ -76,10 +76,10 @@ impl Moments {
         centred
     }
 
-    /// The intercept of each target for weights `(column, target)` of the centred problem.
+    /// The intercept of each target for weights `(target, column)` of the centred problem.
     pub(crate) fn intercepts(&self, weights: &Array2<f64>) -> Array1<f64> {
         let n = self.rows as f64;
-        (&self.target_sums - &weights.t().dot(&self.column_sums)) / n
+        (&self.target_sums - &weights.dot(&self.column_sums)) / n
     }
 
     /// The statistics after `by` is added to every value of columns and targets.

@@ -29,7 +29,10 @@ pub(super) struct Solved {
     pub(super) errors: Option<Vec<f64>>,
 }
 
-/// Least squares with an intercept from the moments of the look-back's lags.
+/// Least squares from the moments of the look-back's lags.
+///
+/// Plain windows have an intercept. Anchored ones have none: it would be the drift of the training range, which
+/// seldom goes on.
 ///
 /// With a criterion, the order that it is smallest at; weights beyond are zero.
 ///
@@ -46,7 +49,7 @@ pub(super) fn solve(
     let (n_lags, n_targets) = moments.cross.dim();
     // Anchored windows have one dimension less; without a ridge, lag 1 is what the others leave.
     let first = usize::from(anchor.is_some() && member.ridge <= 0.0);
-    let mut centred = moments.centred();
+    let mut centred = if anchor.is_some() { moments.clone() } else { moments.centred() };
     if first > 0 {
         centred.gram = centred.gram.slice(s![1.., 1..]).to_owned();
         centred.cross = centred.cross.slice(s![1.., ..]).to_owned();
@@ -85,7 +88,7 @@ pub(super) fn solve(
             }
         }
     }
-    let intercepts = moments.intercepts(&weights);
+    let intercepts = if anchor.is_some() { Array1::zeros(n_targets) } else { moments.intercepts(&weights) };
     if let Some(anchor) = &anchor {
         add_back(&mut weights, anchor);
     }

@@ -16,8 +16,7 @@ pub(super) fn is_stable(weights: &[f64]) -> bool {
     let mut previous = Vec::with_capacity(w.len());
     while let Some(k) = w.pop() {
         let left = 1.0 - k * k;
-        // A NaN is not stable either.
-        if !(left > 0.0) {
+        if left.is_nan() || left <= 0.0 {
             return false;
         }
         previous.clear();
