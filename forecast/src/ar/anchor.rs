@@ -64,7 +64,8 @@ mod tests {
         let plain = lagged_moments(&[&values], 6, 3).unwrap();
         for anchor in [Anchor::Last, Anchor::Mean] {
             let mut windows = LagMatrix::new(&values, 6, 3);
-            for (mut lags, mut targets) in windows.lags.rows_mut().into_iter().zip(windows.targets.rows_mut()) {
+            for (mut lags, mut targets) in windows.lags.rows_mut().into_iter().zip(windows.targets.rows_mut())
+            {
                 let a = if anchor == Anchor::Last { lags[0] } else { lags.sum() / 6.0 };
                 lags -= a;
                 targets -= a;

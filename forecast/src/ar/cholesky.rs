@@ -6,9 +6,7 @@
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltParams, LltRegularization};
 use faer::linalg::cholesky::{llt, llt_pivoting};
-use faer::linalg::triangular_solve::{
-    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
-};
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{MatMut, MatRef, Par, Spec};
 use ndarray::{Array1, Array2, ArrayView2};
 
@@ -46,7 +44,8 @@ impl Cholesky {
         let mut buffer = memory(request)?;
         let factor = MatMut::from_column_major_slice_mut(&mut lower, n, n);
         let stack = MemStack::new(&mut buffer);
-        let done = llt::factor::cholesky_in_place(factor, LltRegularization::default(), Par::Seq, stack, params);
+        let done =
+            llt::factor::cholesky_in_place(factor, LltRegularization::default(), Par::Seq, stack, params);
         let smallest = |i: usize| PIVOT_TOLERANCE * n as f64 * (gram[[i, i]] + ridge);
         let is_rounding = |i: usize| {
             let pivot = lower[i * n + i];
@@ -80,7 +79,11 @@ impl Cholesky {
         let mut solved = z.to_vec();
         let k = z.len();
         let upper = self.factor().submatrix(0, 0, k, k).transpose();
-        solve_upper_triangular_in_place(upper, MatMut::from_column_major_slice_mut(&mut solved, k, 1), Par::Seq);
+        solve_upper_triangular_in_place(
+            upper,
+            MatMut::from_column_major_slice_mut(&mut solved, k, 1),
+            Par::Seq,
+        );
         solved
     }
 
@@ -113,7 +116,8 @@ fn rank(gram: &Array2<f64>, ridge: f64) -> Result<usize> {
     }
     let largest = gram.diag().iter().fold(0.0, |most: f64, value| most.max(*value)) + ridge;
     let params = Spec::<llt_pivoting::factor::PivLltParams, f64>::default();
-    let mut buffer = memory(llt_pivoting::factor::cholesky_in_place_scratch::<usize, f64>(n, Par::Seq, params))?;
+    let mut buffer =
+        memory(llt_pivoting::factor::cholesky_in_place_scratch::<usize, f64>(n, Par::Seq, params))?;
     let (mut order, mut inverse) = (vec![0usize; n], vec![0usize; n]);
     let factor = MatMut::from_column_major_slice_mut(&mut lower, n, n);
     let stack = MemStack::new(&mut buffer);
@@ -132,7 +136,8 @@ fn ridged(gram: &Array2<f64>, ridge: f64) -> Vec<f64> {
     let n = gram.nrows();
     let view: ArrayView2<'_, f64> = gram.view();
     // Symmetric, so that rows may be read as columns.
-    let mut values: Vec<f64> = view.as_slice().map_or_else(|| view.iter().copied().collect(), <[f64]>::to_vec);
+    let mut values: Vec<f64> =
+        view.as_slice().map_or_else(|| view.iter().copied().collect(), <[f64]>::to_vec);
     values.iter_mut().step_by(n + 1).for_each(|value| *value += ridge);
     values
 }

@@ -18,6 +18,9 @@ const LONGEST_DEFAULT_ORDER: usize = 336;
 const DEFAULT_LOOKBACKS: [usize; 2] = [336, 720];
 /// And leaves at least this many steps for each lag.
 const STEPS_PER_LAG: usize = 10;
+/// Direct forecasts look back at least so far by default, in steps, and have at most so many coefficients.
+const SHORTEST_DIRECT: usize = 4;
+const MOST_DIRECT_NUMBERS: usize = 32_000_000;
 /// Look-backs of one model, at most.
 const MOST_LOOKBACKS: usize = 16;
 
@@ -31,7 +34,7 @@ const MOST_LOOKBACKS: usize = 16;
 /// | `lookbacks` | 336 and 720, at most a twentieth and a tenth of the steps | look-backs; the forecast is the mean over them | 1 to 16 of them |
 /// | `strategy` | direct; recursive if only `order` is given | how further steps follow | recursive, direct |
 /// | `anchor` | last, and mean for the longest of several; none if only `order` is given | what is subtracted from each window and added to its forecast, for each look-back | none, last, mean |
-/// | `ridge` | 0.1, and 1 for the longest of several; 0 if only `order` is given | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
+/// | `ridge` | from 0.0001 to 1, what does best on the last fifth of the training range; 0 if recursive | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
 /// | `criterion` | none | the order, up to `order`, that this is smallest at | aic, bic; recursive, one look-back, no ridge |
@@ -110,16 +113,17 @@ impl ArConfig {
     /// [`Error::BadOption`] if a setting is out of range or does not go with another.
     pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
         let is_textbook = self.order.is_some() && self.lookbacks.is_none();
-        let strategy = match (self.strategy, is_textbook || self.criterion.is_some() || self.is_autocorrelation()) {
-            (Some(strategy), _) => strategy,
-            (None, true) => Strategy::Recursive,
-            (None, false) => default_strategy(shape),
-        };
+        let strategy =
+            match (self.strategy, is_textbook || self.criterion.is_some() || self.is_autocorrelation()) {
+                (Some(strategy), _) => strategy,
+                (None, true) => Strategy::Recursive,
+                (None, false) => default_strategy(shape),
+            };
         let lookbacks = match (&self.lookbacks, self.order) {
             (Some(lookbacks), _) => lookbacks.clone(),
             (None, Some(order)) => vec![order],
             (None, None) if strategy == Strategy::Recursive => vec![default_order(shape)],
-            (None, None) => default_lookbacks(shape),
+            (None, None) => default_lookbacks(shape).unwrap_or_else(|| vec![default_order(shape)]),
         };
         if lookbacks.is_empty() || lookbacks.len() > MOST_LOOKBACKS {
             let rule = format!("there must be from 1 to {MOST_LOOKBACKS}");
@@ -136,18 +140,11 @@ impl ArConfig {
         // Given an order and nothing else, the model is the textbook's.
         let is_plain = is_textbook || strategy == Strategy::Recursive;
         let is_longest_of_several = |lookback: &usize| lookbacks.len() > 1 && *lookback == longest;
-        let choose = |plain: f64, long: f64, short: f64| -> Vec<f64> {
-            let of = |lookback: &usize| match is_plain {
-                true => plain,
-                false if is_longest_of_several(lookback) => long,
-                false => short,
-            };
-            lookbacks.iter().map(of).collect()
-        };
-        let ridge = each("ridge", self.ridge.as_deref(), lookbacks.len())?.unwrap_or_else(|| choose(0.0, 1.0, 0.1));
-        if let Some(bad) = ridge.iter().find(|ridge| !(**ridge >= 0.0 && ridge.is_finite())) {
+        let ridge = each("ridge", self.ridge.as_deref(), lookbacks.len())?;
+        if let Some(bad) = ridge.iter().flatten().find(|ridge| !(**ridge >= 0.0 && ridge.is_finite())) {
             return Err(Error::option("ridge", bad, "it must be a number that is not negative"));
         }
+        let ridge = ridge.or_else(|| is_plain.then(|| vec![0.0; lookbacks.len()]));
         let anchor = |lookback: &usize| match is_plain {
             true => Anchor::None,
             false if is_longest_of_several(lookback) => Anchor::Mean,
@@ -161,7 +158,7 @@ impl ArConfig {
             pool_channels: Some(self.pool_channels.unwrap_or(strategy == Strategy::Direct)),
             lookbacks: Some(lookbacks),
             anchor: Some(anchor),
-            ridge: Some(ridge),
+            ridge,
             ..self.clone()
         };
         resolved.check_together()?;
@@ -174,7 +171,7 @@ impl ArConfig {
         let at = |i: usize, lookback: usize| Member {
             lookback,
             anchor: self.anchor.as_ref().and_then(|anchor| anchor.get(i)).copied().unwrap_or(Anchor::None),
-            ridge: self.ridge.as_ref().and_then(|ridge| ridge.get(i)).copied().unwrap_or(0.0),
+            ridge: self.ridge.as_ref().and_then(|ridge| ridge.get(i)).copied(),
         };
         lookbacks.iter().enumerate().map(|(i, lookback)| at(i, *lookback)).collect()
     }
@@ -193,7 +190,7 @@ impl ArConfig {
 
     /// Order selection and the autocorrelation method are about one plain recursion.
     fn check_together(&self) -> Result<()> {
-        let is_one = matches!(self.members()[..], [Member { anchor: Anchor::None, ridge, .. }] if ridge <= 0.0);
+        let is_one = matches!(self.members()[..], [Member { anchor: Anchor::None, ridge: Some(ridge), .. }] if ridge <= 0.0);
         let is_one = is_one && self.strategy == Some(Strategy::Recursive);
         let rule = "it goes with one recursive look-back without anchor and ridge";
         match self.criterion {
@@ -201,7 +198,9 @@ impl ArConfig {
                 let name = format!("{criterion:?}").to_lowercase();
                 Err(Error::option("criterion", name, rule))
             }
-            _ if self.is_autocorrelation() && !is_one => Err(Error::option("method", "autocorrelation", rule)),
+            _ if self.is_autocorrelation() && !is_one => {
+                Err(Error::option("method", "autocorrelation", rule))
+            }
             _ => Ok(()),
         }
     }
@@ -223,17 +222,29 @@ fn each<T: Clone>(field: &'static str, given: Option<&[T]>, n: usize) -> Result<
     }
 }
 
-/// Direct where enough complete windows have room for the look-back and the horizon.
+/// Direct where there is room for look-back and horizon, and coefficients of all series fit into memory.
 fn default_strategy(shape: &Shape) -> Strategy {
-    let _ = n_windows(&[], 1);
-    if shape.horizon == 0 { Strategy::Recursive } else { Strategy::Direct }
+    let n_numbers = shape.horizon.saturating_mul(DEFAULT_LOOKBACKS[1]).saturating_mul(shape.n_series);
+    let is_direct = n_numbers <= MOST_DIRECT_NUMBERS && default_lookbacks(shape).is_some();
+    if is_direct { Strategy::Direct } else { Strategy::Recursive }
 }
 
-/// Look-backs of two weeks and a month of hours, or less for short series.
-fn default_lookbacks(shape: &Shape) -> Vec<usize> {
-    let long = DEFAULT_LOOKBACKS[1].min(shape.n_steps / STEPS_PER_LAG).max(1);
+/// Look-backs of two weeks and a month of hours, less for short series and those with gaps: at least half of the
+/// observed steps of each series have to be targets.
+fn default_lookbacks(shape: &Shape) -> Option<Vec<usize>> {
+    let horizon = shape.horizon.clamp(1, MOST_DIRECT_STEPS);
+    let is_kept = |lookback: usize| {
+        shape
+            .stretches
+            .iter()
+            .all(|lengths| 2 * n_windows(lengths, lookback + horizon) >= lengths.iter().sum::<usize>())
+    };
+    let longest = DEFAULT_LOOKBACKS[1].min(shape.n_steps / STEPS_PER_LAG);
+    let mut candidates = std::iter::successors(Some(longest), |lookback| Some(lookback / 2));
+    let long =
+        candidates.by_ref().take_while(|lookback| *lookback >= SHORTEST_DIRECT).find(|l| is_kept(*l))?;
     let short = DEFAULT_LOOKBACKS[0].min(long.div_ceil(2));
-    if short == long { vec![long] } else { vec![short, long] }
+    Some(if short == long { vec![long] } else { vec![short, long] })
 }
 
 /// The longest of one or two seasons that is not too long for a lag matrix and leaves enough rows.

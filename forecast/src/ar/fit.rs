@@ -8,8 +8,9 @@ use super::autocorrelation::{YuleWalker, autocovariances};
 use super::cholesky::Deficient;
 use super::config::{ArConfig, Method, Unstable};
 use super::gram::lagged_moments;
+use super::ridge::Trial;
 use super::segments::{complete_runs, longest_order, n_windows};
-use super::solve::{Solved, solve};
+use super::solve::{Member, Solved, solve};
 use super::stability::stabilised;
 use crate::data::Series;
 use crate::model::Training;
@@ -44,7 +45,10 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
     let mut ar = Ar {
         weights: Array4::zeros((n_slots, n_groups, n_steps, order)),
         intercepts: Array3::zeros((n_slots, n_groups, n_steps)),
-        errors: solved.iter().all(|one| one.errors.is_some()).then(|| Array3::zeros((n_slots, n_groups, order))),
+        errors: solved
+            .iter()
+            .all(|one| one.errors.is_some())
+            .then(|| Array3::zeros((n_slots, n_groups, order))),
     };
     for (i, solved) in solved.into_iter().enumerate() {
         let (slot, group) = (i / n_groups, i % n_groups);
@@ -81,7 +85,7 @@ impl Problem<'_> {
         columns.iter_mut().flatten().for_each(|value| *value -= mean);
         let runs: Vec<&[f64]> = columns.iter().flat_map(|column| complete_runs(column)).collect();
         let mut solved = match self.config.method {
-            Method::LeastSquares => self.least_squares(&runs)?,
+            Method::LeastSquares => self.least_squares(&columns, &runs)?,
             Method::Autocorrelation => self.autocorrelation(&runs)?,
         };
         if self.config.unstable == Unstable::Project
@@ -102,7 +106,7 @@ impl Problem<'_> {
     ///
     /// Lag 1 comes first, so the statistics of a shorter look-back are the leading part of those of the longest,
     /// over the windows that are complete for the longest.
-    fn least_squares(&self, runs: &[&[f64]]) -> Result<Solved> {
+    fn least_squares(&self, columns: &[Vec<f64>], runs: &[&[f64]]) -> Result<Solved> {
         let lengths: Vec<usize> = runs.iter().map(|run| run.len()).collect();
         let rows = n_windows(&lengths, self.order.saturating_add(self.n_steps));
         if rows < self.order + 1 {
@@ -113,7 +117,7 @@ impl Problem<'_> {
             return Err(Error::option("order", self.order, format!("it must be at most {MOST_LAGS}")));
         }
         let moments = lagged_moments(runs, self.order, self.n_steps)?;
-        let members = self.config.members();
+        let members = self.members(columns)?;
         let n_members = members.len() as f64;
         let mut mean = Solved {
             weights: Array2::zeros((self.n_steps, self.order)),
@@ -131,6 +135,18 @@ impl Problem<'_> {
             mean.intercepts.scaled_add(1.0 / n_members, &solved.intercepts);
         }
         Ok(mean)
+    }
+
+    /// The look-backs, each with its ridge chosen.
+    fn members(&self, columns: &[Vec<f64>]) -> Result<Vec<Member>> {
+        let mut members = self.config.members();
+        if members.iter().any(|member| member.ridge.is_none()) {
+            let trial = Trial::new(columns, self.order, self.n_steps)?;
+            for member in &mut members {
+                member.ridge = Some(member.ridge.map_or_else(|| trial.best_share(member), Ok)?);
+            }
+        }
+        Ok(members)
     }
 
     fn autocorrelation(&self, runs: &[&[f64]]) -> Result<Solved> {

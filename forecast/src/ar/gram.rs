@@ -24,11 +24,8 @@ const TILE: usize = 32;
 /// Numbers far from zero should be shifted first: weights do not change, digits are kept.
 pub(super) fn lagged_moments(runs: &[&[f64]], order: usize, horizon: usize) -> Result<Moments> {
     let width = order + horizon;
-    let reversed: Vec<Vec<f64>> = runs
-        .iter()
-        .filter(|run| run.len() >= width)
-        .map(|run| run.iter().rev().copied().collect())
-        .collect();
+    let reversed: Vec<Vec<f64>> =
+        runs.iter().filter(|run| run.len() >= width).map(|run| run.iter().rev().copied().collect()).collect();
     let n_windows = |stretch: &Vec<f64>| stretch.len() + 1 - width;
     let mut correlation = Correlation::new(width);
     let mut sum = 0.0;

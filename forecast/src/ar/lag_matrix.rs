@@ -46,11 +46,8 @@ pub(super) fn assert_close(a: &Moments, b: &Moments, tolerance: f64) {
     for (a, b) in [(&a.gram, &b.gram), (&a.cross, &b.cross)] {
         assert!(Zip::from(a).and(b).all(|a, b| close(*a, *b)), "{a}\n{b}");
     }
-    for (a, b) in [
-        (&a.energy, &b.energy),
-        (&a.column_sums, &b.column_sums),
-        (&a.target_sums, &b.target_sums),
-    ] {
+    for (a, b) in [(&a.energy, &b.energy), (&a.column_sums, &b.column_sums), (&a.target_sums, &b.target_sums)]
+    {
         assert!(Zip::from(a).and(b).all(|a, b| close(*a, *b)), "{a}\n{b}");
     }
 }

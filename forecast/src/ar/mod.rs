@@ -21,6 +21,7 @@ mod lag_matrix;
 mod list;
 mod moments;
 mod order;
+mod ridge;
 mod rule;
 mod segments;
 mod solve;

@@ -87,9 +87,7 @@ impl LagRule for Ar {
             }
             return;
         }
-        let step = |h: usize, window: &[f64]| {
-            intercepts[h] + weights.row(h).dot(&ArrayView1::from(window))
-        };
+        let step = |h: usize, window: &[f64]| intercepts[h] + weights.row(h).dot(&ArrayView1::from(window));
         let n_direct = intercepts.len().min(out.len());
         for (h, out) in out[..n_direct].iter_mut().enumerate() {
             *out = step(h, window);

@@ -14,8 +14,9 @@ use crate::Result;
 pub(super) struct Member {
     pub(super) lookback: usize,
     pub(super) anchor: Anchor,
-    /// Share of the mean diagonal of the centred Gram matrix that is added to the diagonal.
-    pub(super) ridge: f64,
+    /// Share of the mean diagonal of the Gram matrix, about its means or anchors, that is added to the diagonal;
+    /// an open choice counts as none.
+    pub(super) ridge: Option<f64>,
 }
 
 /// Coefficients of plain windows.
@@ -48,13 +49,14 @@ pub(super) fn solve(
     let moments = anchored.as_ref().unwrap_or(moments);
     let (n_lags, n_targets) = moments.cross.dim();
     // Anchored windows have one dimension less; without a ridge, lag 1 is what the others leave.
-    let first = usize::from(anchor.is_some() && member.ridge <= 0.0);
+    let share = member.ridge.unwrap_or(0.0);
+    let first = usize::from(anchor.is_some() && share <= 0.0);
     let mut centred = if anchor.is_some() { moments.clone() } else { moments.centred() };
     if first > 0 {
         centred.gram = centred.gram.slice(s![1.., 1..]).to_owned();
         centred.cross = centred.cross.slice(s![1.., ..]).to_owned();
     }
-    let ridge = member.ridge * centred.mean_diagonal();
+    let ridge = share * centred.mean_diagonal();
     let factor = match Cholesky::new(&centred.gram, ridge)? {
         Ok(factor) => factor,
         Err(Deficient { rank }) => return Ok(Err(Deficient { rank: rank + first })),
@@ -80,10 +82,11 @@ pub(super) fn solve(
                 let part = centred.leading(order);
                 if let Ok(factor) = Cholesky::new(&part.gram, 0.0)? {
                     let solved = Array1::from_vec(solved);
-                    errors = standard_errors(&part, &factor.inverse()?, 0.0, solved.view(), 0).map(|mut e| {
-                        e.resize(n_lags, 0.0);
-                        e
-                    });
+                    errors =
+                        standard_errors(&part, &factor.inverse()?, 0.0, solved.view(), 0).map(|mut e| {
+                            e.resize(n_lags, 0.0);
+                            e
+                        });
                 }
             }
         }

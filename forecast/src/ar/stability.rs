@@ -20,7 +20,8 @@ pub(super) fn is_stable(weights: &[f64]) -> bool {
             return false;
         }
         previous.clear();
-        previous.extend(w.iter().zip(w.iter().rev()).map(|(forward, backward)| (forward + k * backward) / left));
+        previous
+            .extend(w.iter().zip(w.iter().rev()).map(|(forward, backward)| (forward + k * backward) / left));
         std::mem::swap(&mut w, &mut previous);
     }
     true

@@ -145,11 +145,8 @@ impl Model {
         let calibration = Calibration::new(&residuals, plan.horizon, panel.channels().len(), plan.recency);
         drop(residuals);
 
-        let (family, scalers) = if options.refit {
-            fit_family(&plan, panel, &ends, options.scaling)?
-        } else {
-            (family, scalers)
-        };
+        let (family, scalers) =
+            if options.refit { fit_family(&plan, panel, &ends, options.scaling)? } else { (family, scalers) };
         report.warnings = unstable(family.as_ref(), panel, plan.config.is_shared());
         let lookback = plan.config.lookback();
         let kept = lookback.max(2 * plan.horizon).max(SHORTEST_HISTORY);
@@ -181,7 +178,8 @@ fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> R
     if config.needs_variation() {
         check_varies(panel, ends, config.is_shared())?;
     }
-    let family = config.fit(&Training { series: &scaled, channels: panel.channels(), horizon: plan.horizon })?;
+    let family =
+        config.fit(&Training { series: &scaled, channels: panel.channels(), horizon: plan.horizon })?;
     Ok((family, scalers))
 }
 

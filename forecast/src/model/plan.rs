@@ -43,7 +43,14 @@ impl Plan {
             let longest = seasons.filter(|season| *season <= LONGEST_DEFAULT_HORIZON).max();
             longest.unwrap_or(0).max(SHORTEST_DEFAULT_HORIZON).min(fits.max(1))
         });
-        let shape = Shape { season_length, frequency, n_steps: shortest, horizon };
+        let shape = Shape {
+            season_length,
+            frequency,
+            n_steps: shortest,
+            horizon,
+            n_series: panel.series().len(),
+            stretches: Shape::stretches(panel.series()),
+        };
         let config = config.resolve(&shape)?;
         let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
         Ok(Plan { config, horizon, season_length, recency: Recency::new(season_length), most_windows })
