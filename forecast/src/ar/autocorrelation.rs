@@ -85,7 +85,9 @@ mod tests {
 
     #[test]
     fn weights_solve_the_equations_of_yule_and_walker() {
-        let values = ArProcess { noise_std: 1.0, ..ArProcess::default() }.generate(700, 2).unwrap();
+        let values = ArProcess { coefficients: vec![0.2, 0.3, -0.5], ..ArProcess::default() }
+            .generate(700, 2)
+            .unwrap();
         for order in [1, 2, 5, 8, 41, 130] {
             let r = autocovariances(&[&values[..300], &values[320..]], order).unwrap();
             let solved = YuleWalker::solve(&r).unwrap();
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_weights_of_a_long_process_are_found_and_a_constant_has_none() {
-        let process = ArProcess { noise_std: 1.0, ..ArProcess::default() };
+        let process = ArProcess { coefficients: vec![0.2, 0.3, -0.5], ..ArProcess::default() };
         let values = process.generate(100_000, 4).unwrap();
         let solved = YuleWalker::solve(&autocovariances(&[&values], 3).unwrap()).unwrap();
         for (ours, expected) in solved.weights.iter().zip([0.2, 0.3, -0.5]) {

@@ -3,24 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::anchor::Anchor;
+use super::defaults::{
+    MOST_DIRECT_STEPS, lookbacks as default_lookbacks, order as default_order, strategy as default_strategy,
+};
 use super::list;
 use super::order::Criterion;
-use super::segments::n_windows;
 use super::solve::Member;
-use crate::data::usual_seasons;
 use crate::model::{Shape, check_count};
 use crate::{Error, Result};
 
-/// The default order lies between these.
-const SHORTEST_DEFAULT_ORDER: usize = 24;
-const LONGEST_DEFAULT_ORDER: usize = 336;
-/// The default look-backs of direct forecasts, at most.
-const DEFAULT_LOOKBACKS: [usize; 2] = [336, 720];
-/// And leaves at least this many steps for each lag.
-const STEPS_PER_LAG: usize = 10;
-/// Direct forecasts look back at least so far by default, in steps, and have at most so many coefficients.
-const SHORTEST_DIRECT: usize = 4;
-const MOST_DIRECT_NUMBERS: usize = 32_000_000;
 /// Look-backs of one model, at most.
 const MOST_LOOKBACKS: usize = 16;
 
@@ -34,7 +25,7 @@ const MOST_LOOKBACKS: usize = 16;
 /// | `lookbacks` | 336 and 720, at most a twentieth and a tenth of the steps | look-backs; the forecast is the mean over them | 1 to 16 of them |
 /// | `strategy` | direct; recursive if only `order` is given | how further steps follow | recursive, direct |
 /// | `anchor` | last, and mean for the longest of several; none if only `order` is given | what is subtracted from each window and added to its forecast, for each look-back | none, last, mean |
-/// | `ridge` | from 0.0001 to 1, what does best on the last fifth of the training range; 0 if recursive | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
+/// | `ridge` | 0.1, unless another share from 0.0001 to 1 is better by a hundredth on the last fifth of the training range; 0 if recursive | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
 /// | `criterion` | none | the order, up to `order`, that this is smallest at | aic, bic; recursive, one look-back, no ridge |
@@ -117,7 +108,7 @@ impl ArConfig {
             match (self.strategy, is_textbook || self.criterion.is_some() || self.is_autocorrelation()) {
                 (Some(strategy), _) => strategy,
                 (None, true) => Strategy::Recursive,
-                (None, false) => default_strategy(shape),
+                (None, false) => default_strategy(shape, if self.pooled { 1 } else { shape.n_series }),
             };
         let lookbacks = match (&self.lookbacks, self.order) {
             (Some(lookbacks), _) => lookbacks.clone(),
@@ -206,9 +197,6 @@ impl ArConfig {
     }
 }
 
-/// Steps that have coefficients of their own, at most; steps beyond follow block by block.
-pub(super) const MOST_DIRECT_STEPS: usize = 1_440;
-
 /// One value for each of `n`, from one for all or one for each.
 fn each<T: Clone>(field: &'static str, given: Option<&[T]>, n: usize) -> Result<Option<Vec<T>>> {
     match given {
@@ -222,35 +210,63 @@ fn each<T: Clone>(field: &'static str, given: Option<&[T]>, n: usize) -> Result<
     }
 }
 
-/// Direct where there is room for look-back and horizon, and coefficients of all series fit into memory.
-fn default_strategy(shape: &Shape) -> Strategy {
-    let n_numbers = shape.horizon.saturating_mul(DEFAULT_LOOKBACKS[1]).saturating_mul(shape.n_series);
-    let is_direct = n_numbers <= MOST_DIRECT_NUMBERS && default_lookbacks(shape).is_some();
-    if is_direct { Strategy::Direct } else { Strategy::Recursive }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ModelConfig;
+    use crate::ar::defaults::tests::shape;
 
-/// Look-backs of two weeks and a month of hours, less for short series and those with gaps: at least half of the
-/// observed steps of each series have to be targets.
-fn default_lookbacks(shape: &Shape) -> Option<Vec<usize>> {
-    let horizon = shape.horizon.clamp(1, MOST_DIRECT_STEPS);
-    let is_kept = |lookback: usize| {
-        shape
-            .stretches
-            .iter()
-            .all(|lengths| 2 * n_windows(lengths, lookback + horizon) >= lengths.iter().sum::<usize>())
-    };
-    let longest = DEFAULT_LOOKBACKS[1].min(shape.n_steps / STEPS_PER_LAG);
-    let mut candidates = std::iter::successors(Some(longest), |lookback| Some(lookback / 2));
-    let long =
-        candidates.by_ref().take_while(|lookback| *lookback >= SHORTEST_DIRECT).find(|l| is_kept(*l))?;
-    let short = DEFAULT_LOOKBACKS[0].min(long.div_ceil(2));
-    Some(if short == long { vec![long] } else { vec![short, long] })
-}
+    fn resolved(settings: &[(&str, &str)], shape: &Shape) -> Result<ArConfig> {
+        let mut config = ModelConfig::parse("ar")?;
+        for (key, value) in settings {
+            config = config.with(key, value)?;
+        }
+        match config {
+            ModelConfig::Ar(config) => config.resolve(shape),
+            _ => Err(Error::Internal(String::new())),
+        }
+    }
 
-/// The longest of one or two seasons that is not too long for a lag matrix and leaves enough rows.
-fn default_order(shape: &Shape) -> usize {
-    let longest = LONGEST_DEFAULT_ORDER.min(shape.n_steps / STEPS_PER_LAG);
-    let seasons = usual_seasons(&shape.frequency).into_iter().chain([shape.season_length]);
-    let lags = seasons.flat_map(|season| [season, 2 * season]).filter(|lags| *lags <= longest);
-    lags.max().unwrap_or(0).max(SHORTEST_DEFAULT_ORDER.min(longest)).max(1)
+    #[test]
+    fn an_order_alone_is_the_textbooks_model_and_nothing_at_all_a_direct_one() {
+        let hours = shape("1h", 24, 17_000);
+        let textbook = resolved(&[("order", "24")], &hours).unwrap();
+        assert_eq!((textbook.strategy, textbook.pool_channels), (Some(Strategy::Recursive), Some(false)));
+        let [Member { lookback: 24, anchor: Anchor::None, ridge: Some(ridge) }] = textbook.members()[..]
+        else {
+            panic!("{textbook:?}")
+        };
+        assert!(ridge.abs() < 1e-12);
+        let open = resolved(&[], &hours).unwrap();
+        assert_eq!((open.strategy, open.order), (Some(Strategy::Direct), Some(720)));
+        let members: Vec<_> = open.members().iter().map(|m| (m.lookback, m.anchor, m.ridge)).collect();
+        assert_eq!(members, [(336, Anchor::Last, None), (720, Anchor::Mean, None)]);
+        for config in [textbook, open] {
+            assert_eq!(config.resolve(&hours).unwrap(), config, "a choice that is made stays");
+        }
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_refused_with_the_rule() {
+        let hours = shape("1h", 24, 17_000);
+        for (settings, said) in [
+            (vec![("order", "0")], "order is 0"),
+            (vec![("lookbacks", "[]")], "number of lookbacks is 0"),
+            (vec![("lookbacks", "3,0")], "lookbacks is 0"),
+            (vec![("lookbacks", "3,5"), ("order", "4")], "it must be the longest of lookbacks"),
+            (vec![("lookbacks", "3,5"), ("ridge", "1,2,3")], "one for each of the 2 lookbacks"),
+            (vec![("ridge", "-1")], "ridge is -1"),
+            (vec![("anchor", "first")], "\"first\" is no anchor"),
+            (vec![("lookbacks", "3;5")], "cannot read \"3;5\""),
+            (vec![("criterion", "aic"), ("strategy", "direct")], "criterion is aic"),
+            (vec![("criterion", "bic"), ("order", "9"), ("ridge", "1")], "criterion is bic"),
+            (vec![("method", "autocorrelation"), ("lookbacks", "3,5")], "method is autocorrelation"),
+        ] {
+            let message = resolved(&settings, &hours).unwrap_err().to_string();
+            assert!(message.contains(said), "{settings:?}: {message}");
+        }
+        let listed = resolved(&[("lookbacks", "[3, 5]"), ("ridge", "0.5"), ("anchor", "last,mean")], &hours);
+        let listed = listed.unwrap();
+        assert_eq!((listed.lookbacks, listed.ridge), (Some(vec![3, 5]), Some(vec![0.5, 0.5])));
+    }
 }

@@ -91,7 +91,8 @@ mod tests {
     use forecast_datasets::ArProcess;
 
     fn series(n: usize, missing: &[usize]) -> Vec<f64> {
-        let mut values = ArProcess { noise_std: 1.0, ..ArProcess::default() }.generate(n, 3).unwrap();
+        let mut values =
+            ArProcess { coefficients: vec![0.2, 0.3, -0.5], ..ArProcess::default() }.generate(n, 3).unwrap();
         missing.iter().for_each(|at| values[*at] = f64::NAN);
         values
     }

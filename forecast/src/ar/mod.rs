@@ -13,7 +13,10 @@ mod autocorrelation;
 mod cholesky;
 mod config;
 mod correlation;
+mod defaults;
 mod fit;
+#[cfg(test)]
+mod golden;
 mod gram;
 mod inference;
 #[cfg(test)]
@@ -21,6 +24,8 @@ mod lag_matrix;
 mod list;
 mod moments;
 mod order;
+#[cfg(test)]
+mod reference;
 mod ridge;
 mod rule;
 mod segments;
@@ -30,5 +35,6 @@ mod stability;
 pub use anchor::Anchor;
 pub use config::{ArConfig, Method, Strategy, Unstable};
 pub(crate) use fit::fit;
+pub(crate) use inference::normal_half_width;
 pub use order::Criterion;
 pub(crate) use rule::{Ar, load};

@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn errors_of_all_orders_are_those_of_a_fit_of_each() {
-        let values = ArProcess { noise_std: 1.0, ..ArProcess::default() }.generate(500, 2).unwrap();
+        let values = ArProcess { coefficients: vec![0.2, 0.3, -0.5], ..ArProcess::default() }
+            .generate(500, 2)
+            .unwrap();
         let moments = lagged_moments(&[&values], 12, 1).unwrap().centred();
         let factor = Cholesky::new(&moments.gram, 0.0).unwrap().unwrap();
         let all = squared_errors(moments.energy[0], &factor.forward(&moments.cross.column(0).to_owned()));
@@ -75,7 +77,9 @@ mod tests {
     #[test]
     fn the_order_of_a_process_is_found() {
         // AR(3) with a weight of -0.5 at lag 3.
-        let values = ArProcess { noise_std: 1.0, ..ArProcess::default() }.generate(20_000, 5).unwrap();
+        let values = ArProcess { coefficients: vec![0.2, 0.3, -0.5], ..ArProcess::default() }
+            .generate(20_000, 5)
+            .unwrap();
         let moments = lagged_moments(&[&values], 40, 1).unwrap();
         let centred = moments.centred();
         let factor = Cholesky::new(&centred.gram, 0.0).unwrap().unwrap();

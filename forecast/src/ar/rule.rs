@@ -61,6 +61,12 @@ impl Ar {
     fn group(&self, channel: usize) -> usize {
         if self.weights.dim().1 == 1 { 0 } else { channel }
     }
+
+    /// True if there are coefficients of that series and channel.
+    fn has(&self, slot: usize, group: usize) -> bool {
+        let (n_slots, n_groups, ..) = self.weights.dim();
+        slot < n_slots && group < n_groups
+    }
 }
 
 impl LagRule for Ar {
@@ -128,12 +134,15 @@ impl LagRule for Ar {
 
     fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
         let group = self.group(channel);
+        if !self.has(slot, group) {
+            return None;
+        }
         let weights = self.weights.slice(s![slot, group, 0, ..]);
         Some((self.intercepts[[slot, group, 0]], weights.iter().rev().copied().collect()))
     }
 
     fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>> {
-        let errors = self.errors.as_ref()?;
+        let errors = self.errors.as_ref().filter(|_| self.has(slot, self.group(channel)))?;
         Some(errors.slice(s![slot, self.group(channel), ..]).to_vec())
     }
 

@@ -63,33 +63,26 @@ pub(super) fn solve(
     };
     let mut weights = Array2::zeros((n_targets, n_lags)); // (target, lag)
     let mut errors = None;
-    match criterion {
-        None => {
-            let solved = factor.solve(&centred.cross)?;
-            if anchor.is_none() && n_targets == 1 {
-                let inverse = factor.inverse()?;
-                errors = standard_errors(&centred, &inverse, ridge, solved.row(0), 0);
-            }
-            weights.slice_mut(s![.., first..]).assign(&solved);
+    let mut order = n_lags - first;
+    let is_least_squares = anchor.is_none() && share <= 0.0 && n_targets == 1;
+    if is_least_squares {
+        let forward = factor.forward(&centred.cross.column(0).to_owned());
+        let squared_errors = squared_errors(centred.energy[0], &forward);
+        if let Some(criterion) = criterion {
+            order = criterion.best(&squared_errors, centred.rows);
         }
-        Some(criterion) => {
-            let forward = factor.forward(&centred.cross.column(0).to_owned());
-            let order = criterion.best(&squared_errors(centred.energy[0], &forward), centred.rows);
-            let order = order.min(forward.len());
-            let solved = factor.backward(&forward.as_slice().unwrap_or_default()[..order]);
-            weights.row_mut(0).iter_mut().skip(first).zip(&solved).for_each(|(to, weight)| *to = *weight);
-            if anchor.is_none() && order > 0 {
-                let part = centred.leading(order);
-                if let Ok(factor) = Cholesky::new(&part.gram, 0.0)? {
-                    let solved = Array1::from_vec(solved);
-                    errors =
-                        standard_errors(&part, &factor.inverse()?, 0.0, solved.view(), 0).map(|mut e| {
-                            e.resize(n_lags, 0.0);
-                            e
-                        });
-                }
-            }
-        }
+        let diagonal = match order == n_lags {
+            true => factor.inverse_diagonal(),
+            false => Cholesky::new(&centred.leading(order).gram, 0.0)?
+                .map(|factor| factor.inverse_diagonal())
+                .unwrap_or_default(),
+        };
+        errors = standard_errors(squared_errors[order], centred.rows, &diagonal);
+        errors.iter_mut().for_each(|errors| errors.resize(n_lags, 0.0));
+        let solved = factor.backward(&forward.as_slice().unwrap_or_default()[..order]);
+        weights.row_mut(0).iter_mut().zip(&solved).for_each(|(to, weight)| *to = *weight);
+    } else {
+        weights.slice_mut(s![.., first..]).assign(&factor.solve(&centred.cross)?);
     }
     let intercepts = if anchor.is_some() { Array1::zeros(n_targets) } else { moments.intercepts(&weights) };
     if let Some(anchor) = &anchor {

@@ -62,7 +62,7 @@ pub enum ModelConfig {
     Drift(DriftConfig),
     /// The mean of the lookback.
     WindowMean(WindowMeanConfig),
-    /// Classic autoregression by least squares.
+    /// Autoregression by least squares: the textbook's, or direct, anchored and shrunk.
     Ar(ArConfig),
 }
 
@@ -246,7 +246,10 @@ mod tests {
     fn settings_that_do_not_exist_or_do_not_fit_are_named() {
         let ar = ModelConfig::parse("ar").unwrap();
         let message = ar.with("ordre", "3").unwrap_err().to_string();
-        assert!(message.contains("ordre is 3, but the settings of ar are order, pooled"), "{message}");
+        assert!(
+            message.contains("ordre is 3, but the settings of ar are anchor, criterion, lookbacks"),
+            "{message}"
+        );
         assert!(ar.with("order", "many").unwrap_err().to_string().contains("order"));
         let zero = ar
             .with("order", "0")

@@ -159,7 +159,9 @@ impl Ltsf {
             horizon: self.shape.horizon,
         })?;
         let fit_seconds = start.elapsed().as_secs_f64();
-        let n_parameters = family.tensors().values().map(|tensor| tensor.values.len()).sum();
+        // What is known of coefficients is no coefficient.
+        let learned = family.tensors().into_iter().filter(|(name, _)| !name.ends_with("standard_errors"));
+        let n_parameters = learned.map(|(_, tensor)| tensor.values.len()).sum();
         let score = |(horizon, sums): (&usize, Sums)| LtsfScore {
             model: config.name().to_string(),
             horizon: *horizon,
