@@ -338,7 +338,7 @@ pub enum Error {
     },
     /// The least-squares problem has no unique solution.
     #[error(
-        "series \"{series}\": least squares of order {order} has no unique solution ({reason}); use a lower order"
+        "series \"{series}\": least squares of order {order} has no unique solution ({reason}); use a lower order, or a ridge such as ridge = 0.001"
     )]
     Singular {
         /// The series.

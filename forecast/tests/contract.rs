@@ -229,6 +229,8 @@ fn ar_keeps_the_contract() {
     let ar = ModelConfig::parse("ar").unwrap();
     check_family(&ar);
     check_family(&ar.with("pooled", "true").unwrap());
+    check_family(&ar.with("order", "24").unwrap());
+    check_family(&ar.with("lookbacks", "24,48").unwrap().with("pool_channels", "false").unwrap());
     beats_seasonal_naive(&ar);
 }
 

@@ -38,12 +38,20 @@ impl Choices {
         let mut lengths: Vec<usize> = series.iter().map(Series::n_steps).collect();
         lengths.sort_unstable();
         let n_steps = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
+        let stretches = Shape::stretches(&series);
         let season_length = match options.fit.season_length {
             Some(given) => given,
             None if series.is_empty() => 1,
             None => data::season_length(&Panel::new(channels.to_vec(), series)?),
         };
-        let shape = Shape { season_length, frequency: frequency.clone(), n_steps };
+        let shape = Shape {
+            season_length,
+            frequency: frequency.clone(),
+            n_steps,
+            horizon: options.forecast.horizon,
+            n_series: 1,
+            stretches,
+        };
         let models = options.models.iter().map(|model| model.resolve(&shape)).collect::<Result<_>>()?;
         Ok(Choices { season_length, frequency, models, n_series: first.len().min(2) })
     }

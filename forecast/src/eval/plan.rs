@@ -53,7 +53,18 @@ impl<'a> Plan<'a> {
             TrainingRange::Sliding(n) => n.min(*cutoff),
         });
         let n_steps = trained.filter(|trained| *trained > reach).min().unwrap_or(0);
-        let shape = Shape { season_length, frequency: panel.frequency(), n_steps };
+        let trained =
+            panel.series().iter().zip(&first_cutoffs).map(|(series, cutoff)| series.slice(0..*cutoff));
+        let stretches = Shape::stretches(&trained.collect::<Vec<_>>());
+        let n_series = panel.series().len();
+        let shape = Shape {
+            season_length,
+            frequency: panel.frequency(),
+            n_steps,
+            horizon: reach,
+            n_series,
+            stretches,
+        };
         let configs = with_seasonal_naive(models);
         let configs = configs.iter().map(|config| config.resolve(&shape)).collect::<Result<Vec<_>>>()?;
         let lookback = configs.iter().map(ModelConfig::lookback).max().unwrap_or(1);

@@ -235,7 +235,14 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         return Err(wrong("the list of series"));
     }
     // A saved configuration has no open choice left; this checks its ranges.
-    let shape = Shape { season_length: header.season_length, frequency: header.frequency(), n_steps: 0 };
+    let shape = Shape {
+        season_length: header.season_length,
+        frequency: header.frequency(),
+        n_steps: 0,
+        horizon: header.horizon,
+        n_series: header.series.len(),
+        stretches: Vec::new(),
+    };
     let config = header.config.resolve(&shape)?;
 
     let scalers = take(tensors, "scalers", 3)?;

@@ -1,12 +1,13 @@
 //! The closed list of model families and their settings.
 
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Family, Tensors, Training};
 use crate::ar::{self, ArConfig};
 use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
-use crate::data::Frequency;
+use crate::data::{Frequency, Series};
 use crate::{Error, Result};
 
 /// What defaults are told from.
@@ -18,6 +19,25 @@ pub(crate) struct Shape {
     pub(crate) frequency: Frequency,
     /// Steps of the shortest series.
     pub(crate) n_steps: usize,
+    /// Steps ahead that the model is fitted for.
+    pub(crate) horizon: usize,
+    /// Series of one model.
+    pub(crate) n_series: usize,
+    /// Lengths of the complete stretches of each series and channel.
+    pub(crate) stretches: Vec<Vec<usize>>,
+}
+
+impl Shape {
+    /// Lengths of the stretches without a missing value, of every channel of these series.
+    pub(crate) fn stretches<'a>(series: impl IntoIterator<Item = &'a Series>) -> Vec<Vec<usize>> {
+        let lengths = |column: ArrayView1<'_, f64>| {
+            let values = column.to_vec();
+            values.split(|value| value.is_nan()).map(<[f64]>::len).filter(|length| *length > 0).collect()
+        };
+        let of_series =
+            |series: &'a Series| series.values().columns().into_iter().map(lengths).collect::<Vec<_>>();
+        series.into_iter().flat_map(of_series).collect()
+    }
 }
 
 /// A model family with its settings.
@@ -42,7 +62,7 @@ pub enum ModelConfig {
     Drift(DriftConfig),
     /// The mean of the lookback.
     WindowMean(WindowMeanConfig),
-    /// Classic autoregression by least squares.
+    /// Autoregression by least squares: the textbook's, or direct, anchored and shrunk.
     Ar(ArConfig),
 }
 
@@ -226,12 +246,22 @@ mod tests {
     fn settings_that_do_not_exist_or_do_not_fit_are_named() {
         let ar = ModelConfig::parse("ar").unwrap();
         let message = ar.with("ordre", "3").unwrap_err().to_string();
-        assert!(message.contains("ordre is 3, but the settings of ar are order, pooled"), "{message}");
+        assert!(
+            message.contains("ordre is 3, but the settings of ar are anchor, criterion, lookbacks"),
+            "{message}"
+        );
         assert!(ar.with("order", "many").unwrap_err().to_string().contains("order"));
         let zero = ar
             .with("order", "0")
             .unwrap()
-            .resolve(&Shape { season_length: 24, frequency: crate::Step::Index(1).into(), n_steps: 99 })
+            .resolve(&Shape {
+                season_length: 24,
+                frequency: crate::Step::Index(1).into(),
+                n_steps: 99,
+                horizon: 1,
+                n_series: 1,
+                stretches: Vec::new(),
+            })
             .unwrap_err()
             .to_string();
         assert!(zero.contains("order is 0"), "{zero}");

@@ -16,6 +16,8 @@ pub(crate) struct Training<'a> {
     pub(crate) series: &'a [Series],
     /// The channels of every series.
     pub(crate) channels: &'a [String],
+    /// Steps ahead that the model is fitted for.
+    pub(crate) horizon: usize,
 }
 
 /// What a stream of observations leaves behind: plain data that a [`State`](super::State) owns.
@@ -65,6 +67,12 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 
     /// Intercept and weights on the scale of the model, lag 1 first, if the family is linear.
     fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)>;
+
+    /// Standard errors of these weights, lag 1 first, where they are known.
+    fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>>;
+
+    /// The size of the largest root of a recursion that grows without bound.
+    fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
 }
 
 /// A history without any complete lookback is fed from this many lookbacks before its end.
@@ -119,6 +127,16 @@ pub(crate) trait LagRule: fmt::Debug + Send + Sync {
 
     /// Intercept and weights, lag 1 first, if the rule is linear.
     fn coefficients(&self, _slot: usize, _channel: usize) -> Option<(f64, Vec<f64>)> {
+        None
+    }
+
+    /// Standard errors of the weights, lag 1 first, where they are known.
+    fn standard_errors(&self, _slot: usize, _channel: usize) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// The size of the largest root of a recursion that grows without bound.
+    fn unstable_root(&self, _slot: usize, _channel: usize) -> Option<f64> {
         None
     }
 }
@@ -183,5 +201,13 @@ impl<R: LagRule> Family for R {
 
     fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
         LagRule::coefficients(self, slot, channel)
+    }
+
+    fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>> {
+        LagRule::standard_errors(self, slot, channel)
+    }
+
+    fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {
+        LagRule::unstable_root(self, slot, channel)
     }
 }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use super::family::feed_start;
 use super::plan::Plan;
 use super::recent::kept_steps;
-use super::{Family, Model, ModelConfig, Parts, Training, check_count};
+use super::{Family, Model, ModelConfig, Parts, Training, Warning, check_count};
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::Calibration;
 use crate::{Error, Result};
 
 /// Steps of each series that are stored with the model, at least, so that a chart has something to show.
 const SHORTEST_HISTORY: usize = 336;
+
+/// Warnings of one fit, at most.
+const MOST_WARNINGS: usize = 10;
 
 /// How to fit.
 ///
@@ -86,6 +89,8 @@ pub struct FitReport {
     pub mae: f64,
     /// The same for seasonal naive.
     pub seasonal_naive_mae: f64,
+    /// What the reader should know of the final coefficients, at most ten of them: `UNSTABLE_FIT`.
+    pub warnings: Vec<Warning>,
 }
 
 impl FitOptions {
@@ -122,16 +127,16 @@ impl Model {
         check_observed(panel)?;
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
-        let (family, scalers) = fit_family(&plan.config, panel, &cuts, options.scaling)?;
+        let (family, scalers) = fit_family(&plan, panel, &cuts, options.scaling)?;
         let validation: Vec<Range<usize>> =
             panel.series().iter().zip(&cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
         let mut residuals = plan.residuals(panel, &validation, family.as_ref(), &scalers);
-        let report = plan.report(panel, &cuts, &residuals);
+        let mut report = plan.report(panel, &cuts, &residuals);
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
         for block in plan.earlier_blocks(panel, &cuts) {
             let others = without(panel, &block)?;
             // What cannot be fitted without the block leaves no errors on it.
-            let Ok((family, scalers)) = fit_family(&plan.config, &others, &ends, options.scaling) else {
+            let Ok((family, scalers)) = fit_family(&plan, &others, &ends, options.scaling) else {
                 continue;
             };
             let more = plan.residuals(panel, &block, family.as_ref(), &scalers);
@@ -140,11 +145,9 @@ impl Model {
         let calibration = Calibration::new(&residuals, plan.horizon, panel.channels().len(), plan.recency);
         drop(residuals);
 
-        let (family, scalers) = if options.refit {
-            fit_family(&plan.config, panel, &ends, options.scaling)?
-        } else {
-            (family, scalers)
-        };
+        let (family, scalers) =
+            if options.refit { fit_family(&plan, panel, &ends, options.scaling)? } else { (family, scalers) };
+        report.warnings = unstable(family.as_ref(), panel, plan.config.is_shared());
         let lookback = plan.config.lookback();
         let kept = lookback.max(2 * plan.horizon).max(SHORTEST_HISTORY);
         let tail = |series: &Series| {
@@ -163,7 +166,8 @@ impl Model {
 type Scaled = (Box<dyn Family>, Vec<Vec<Scaler>>);
 
 /// Scalers and family fitted on the steps before `ends`.
-fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scaling) -> Result<Scaled> {
+fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> Result<Scaled> {
+    let config = &plan.config;
     let mut scalers = Vec::with_capacity(ends.len());
     let mut scaled = Vec::with_capacity(ends.len());
     for (series, end) in panel.series().iter().zip(ends) {
@@ -174,8 +178,27 @@ fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scal
     if config.needs_variation() {
         check_varies(panel, ends, config.is_shared())?;
     }
-    let family = config.fit(&Training { series: &scaled, channels: panel.channels() })?;
+    let family =
+        config.fit(&Training { series: &scaled, channels: panel.channels(), horizon: plan.horizon })?;
     Ok((family, scalers))
+}
+
+/// The first recursions that grow without bound.
+fn unstable(family: &dyn Family, panel: &Panel, is_shared: bool) -> Vec<Warning> {
+    let n_slots = if is_shared { 1 } else { panel.series().len() };
+    let places = panel.series().iter().take(n_slots).enumerate().flat_map(|(slot, series)| {
+        panel.channels().iter().enumerate().map(move |(channel, name)| (slot, series, channel, name))
+    });
+    let warning = |(slot, series, channel, name): (usize, &Series, usize, &String)| {
+        let root = family.unstable_root(slot, channel)?;
+        let whose = if is_shared { "all series".to_string() } else { format!("series \"{}\"", series.id()) };
+        let message = format!(
+            "the recursion fitted to {whose}, channel \"{name}\", grows by {root:.6} a step: forecasts far ahead \
+             run away; fit with unstable = project, a ridge, or strategy = direct"
+        );
+        Some(Warning { reason: "UNSTABLE_FIT", message })
+    };
+    places.filter_map(warning).take(MOST_WARNINGS).collect()
 }
 
 /// The panel with the steps of each range missing.

@@ -10,7 +10,7 @@ use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone};
 use crate::eval::conformal::Recency;
 
 /// The version of the file format that this program writes; it reads this and every earlier one.
-pub const FORMAT_VERSION: u64 = 2;
+pub const FORMAT_VERSION: u64 = 3;
 
 /// What a model is and what it was fitted on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

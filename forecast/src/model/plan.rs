@@ -36,8 +36,6 @@ impl Plan {
         let season_length = options.season_length.unwrap_or_else(|| data::season_length(panel));
         let shortest = panel.series().iter().map(Series::n_steps).min().unwrap_or(0);
         let frequency = panel.frequency();
-        let shape = Shape { season_length, frequency: frequency.clone(), n_steps: shortest };
-        let config = config.resolve(&shape)?;
         let horizon = options.horizon.unwrap_or_else(|| {
             // Half of the validation range leaves as many windows as steps.
             let fits = validation_steps(shortest, &frequency, options) / 2;
@@ -45,6 +43,14 @@ impl Plan {
             let longest = seasons.filter(|season| *season <= LONGEST_DEFAULT_HORIZON).max();
             longest.unwrap_or(0).max(SHORTEST_DEFAULT_HORIZON).min(fits.max(1))
         });
+        let trained = panel.series().iter().map(|series| {
+            let n = series.n_steps();
+            series.slice(0..n.saturating_sub(validation_steps(n, &frequency, options).max(horizon)))
+        });
+        let stretches = Shape::stretches(&trained.collect::<Vec<_>>());
+        let n_series = panel.series().len();
+        let shape = Shape { season_length, frequency, n_steps: shortest, horizon, n_series, stretches };
+        let config = config.resolve(&shape)?;
         let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
         Ok(Plan { config, horizon, season_length, recency: Recency::new(season_length), most_windows })
     }

@@ -88,6 +88,7 @@ impl Plan {
             seasonal_naive_mase: mean_scaled(&naive),
             mae: mean_unscaled(&model),
             seasonal_naive_mae: mean_unscaled(&naive),
+            warnings: Vec::new(),
         }
     }
 }

@@ -16,7 +16,10 @@ fn an_unknown_model_lists_the_known_ones() {
 #[test]
 fn an_unknown_setting_lists_the_known_ones() {
     let message = message(ModelConfig::parse("ar").unwrap().with("ordre", "3"));
-    assert_eq!(message, "ordre is 3, but the settings of ar are order, pooled");
+    assert_eq!(
+        message,
+        "ordre is 3, but the settings of ar are anchor, criterion, lookbacks, method, order, pool_channels, pooled, ridge, strategy, unstable"
+    );
 }
 
 #[test]

@@ -79,10 +79,12 @@ fn a_series_with_no_information_at_the_order_asked_for_has_no_unique_solution() 
     let cycle: Vec<f64> = (0..400).map(|i| [1.0, 2.0, 5.0, 3.0][i % 4]).collect();
     let message = message(fit(&config("ar", &[("order", "12")]), &cycle, 4));
     assert!(
-        message.starts_with("series \"load\": least squares of order 12 has no unique solution"),
+        message.starts_with(
+            "series \"load\": least squares of order 12 has no unique solution (only 3 of its 12 lags are independent)"
+        ),
         "{message}"
     );
-    assert!(message.ends_with("use a lower order"), "{message}");
+    assert!(message.ends_with("use a lower order, or a ridge such as ridge = 0.001"), "{message}");
 }
 
 #[test]

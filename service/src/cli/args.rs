@@ -449,6 +449,9 @@ pub(crate) struct LtsfArguments {
     /// window-mean].
     #[arg(long, visible_aliases = ["input-size", "context-length", "seq-len"])]
     pub(crate) lookback: Option<usize>,
+    /// Any other setting of the models, as name=value.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
     /// Steps of one season [default: a day].
     #[arg(long)]
     pub(crate) season_length: Option<usize>,

@@ -65,6 +65,7 @@ fn configs(arguments: &LtsfArguments) -> Result<Vec<ModelConfig>, Failure> {
         let keys = ["lookback", "order"];
         configs = input::set_where_known(configs, &keys, &lookback.to_string(), "--lookback")?;
     }
+    configs = input::set_all(configs, &arguments.set)?;
     Ok(Ltsf::with_baselines(&configs))
 }
 

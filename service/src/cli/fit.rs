@@ -25,6 +25,9 @@ pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Fai
         Model::fit(&config, &panel, &options)?
     };
     output::file(&arguments.output, fitted.model.to_bytes()?, console)?;
+    for warning in &fitted.report.warnings {
+        console.note(format!("warning: {}", warning.message));
+    }
     say(&fitted.model, &fitted.report, console)?;
     console.json(&json!({ "output": arguments.output, "header": fitted.model.header() }))
 }

@@ -157,7 +157,15 @@ pub(crate) fn configs(
         // The lookback of an autoregression is its order.
         configs = set_where_known(configs, &["lookback", "order"], &lookback.to_string(), "--lookback")?;
     }
-    for setting in &fitting.set {
+    set_all(configs, &fitting.set)
+}
+
+/// The configurations with settings `name=value` changed in all that have them.
+pub(crate) fn set_all(
+    mut configs: Vec<ModelConfig>,
+    settings: &[String],
+) -> Result<Vec<ModelConfig>, Failure> {
+    for setting in settings {
         let (key, value) = setting.split_once('=').ok_or_else(|| {
             Failure::option(
                 "--set",

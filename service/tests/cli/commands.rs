@@ -97,7 +97,12 @@ fn fit_says_how_it_did_and_the_model_file_says_the_same() {
         folder.run("--json fit --order 24 --horizon 12 load.csv -o load.longcast").succeeded().json();
     assert_eq!(report["output"], "load.longcast");
     let header = &report["header"];
-    assert_eq!(header["config"], serde_json::json!({ "model": "ar", "order": 24, "pooled": false }));
+    let config = serde_json::json!({
+        "model": "ar", "order": 24, "lookbacks": [24], "strategy": "recursive", "anchor": ["none"],
+        "ridge": [0.0], "pooled": false, "pool_channels": false, "criterion": null,
+        "method": "least-squares", "unstable": "keep"
+    });
+    assert_eq!(header["config"], config);
     assert_eq!((&header["horizon"], &header["seed"], &header["step"]), (&12.into(), &1.into(), &"1h".into()));
     let mase = |name: &str| header["metrics"][name].as_f64().unwrap();
     assert!(mase("validation_mase") < mase("validation_seasonal_naive_mase"));

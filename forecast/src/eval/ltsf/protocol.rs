@@ -112,7 +112,16 @@ impl Ltsf {
         ranges::check_observed(&series, panel.channels(), &split)?;
         let scalers = Scaler::fit(Scaling::Standard, &series, split.train.clone());
         let scaled = scale_series(&series, &scalers, panel.channels())?;
-        let shape = Shape { season_length, frequency: panel.frequency(), n_steps: n_train };
+        let stretches = Shape::stretches([&scaled.slice(split.train.clone())]);
+        let horizon = horizons.last().copied().unwrap_or(1);
+        let shape = Shape {
+            season_length,
+            frequency: panel.frequency(),
+            n_steps: n_train,
+            horizon,
+            n_series: 1,
+            stretches,
+        };
         Ok(Ltsf { channels: panel.channels().to_vec(), series, scaled, split, horizons, shape })
     }
 
@@ -144,9 +153,15 @@ impl Ltsf {
         let config = self.resolve(config)?;
         let train = self.scaled.slice(self.split.train.clone());
         let start = Instant::now();
-        let family = config.fit(&Training { series: &[train], channels: &self.channels })?;
+        let family = config.fit(&Training {
+            series: &[train],
+            channels: &self.channels,
+            horizon: self.shape.horizon,
+        })?;
         let fit_seconds = start.elapsed().as_secs_f64();
-        let n_parameters = family.tensors().values().map(|tensor| tensor.values.len()).sum();
+        // What is known of coefficients is no coefficient.
+        let learned = family.tensors().into_iter().filter(|(name, _)| !name.ends_with("standard_errors"));
+        let n_parameters = learned.map(|(_, tensor)| tensor.values.len()).sum();
         let score = |(horizon, sums): (&usize, Sums)| LtsfScore {
             model: config.name().to_string(),
             horizon: *horizon,

@@ -1,0 +1,188 @@
+//! Fitting: complete stretches, their statistics, and the coefficients of every series and channel.
+
+use ndarray::{Array1, Array2, Array3, Array4, s};
+use rayon::prelude::*;
+
+use super::Ar;
+use super::autocorrelation::{YuleWalker, autocovariances};
+use super::cholesky::Deficient;
+use super::config::{ArConfig, Method, Unstable};
+use super::gram::lagged_moments;
+use super::ridge::Trial;
+use super::segments::{complete_runs, longest_order, n_windows};
+use super::solve::{Member, Solved, solve};
+use super::stability::stabilised;
+use crate::data::Series;
+use crate::model::Training;
+use crate::{Error, Result};
+
+/// Lags of one model, at most: their Gram matrix takes 3 GB.
+const MOST_LAGS: usize = 20_000;
+
+/// Least squares for each series, or for all together, and each channel, or for all together.
+///
+/// # Errors
+/// [`Error::TooFewRows`], [`Error::Singular`], each with the series; [`Error::BadOption`] for an order that no
+/// memory can hold.
+pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
+    let order = config.order.unwrap_or(1);
+    let n_channels = training.channels.len();
+    let n_groups = if config.pool_channels == Some(true) { 1 } else { n_channels };
+    let n_slots = if config.pooled { 1 } else { training.series.len() };
+    let n_steps = config.n_steps(training.horizon);
+    let solved: Vec<Solved> = (0..n_slots * n_groups)
+        .into_par_iter()
+        .map(|i| {
+            let (slot, group) = (i / n_groups, i % n_groups);
+            let series = if config.pooled { training.series } else { &training.series[slot..=slot] };
+            let channels = if n_groups == 1 { 0..n_channels } else { group..group + 1 };
+            let columns = series.iter().flat_map(|one| channels.clone().map(move |channel| (one, channel)));
+            let columns = columns.map(|(one, channel)| one.values().column(channel).to_vec()).collect();
+            let problem = Problem { name: name(series), config, order, n_steps };
+            problem.solve(columns)
+        })
+        .collect::<Result<_>>()?;
+    let mut ar = Ar {
+        weights: Array4::zeros((n_slots, n_groups, n_steps, order)),
+        intercepts: Array3::zeros((n_slots, n_groups, n_steps)),
+        errors: solved
+            .iter()
+            .all(|one| one.errors.is_some())
+            .then(|| Array3::zeros((n_slots, n_groups, order))),
+    };
+    for (i, solved) in solved.into_iter().enumerate() {
+        let (slot, group) = (i / n_groups, i % n_groups);
+        ar.intercepts.slice_mut(s![slot, group, ..]).assign(&solved.intercepts);
+        // The window is oldest first.
+        ar.weights.slice_mut(s![slot, group, .., ..]).assign(&solved.weights.slice(s![.., ..;-1]));
+        if let (Some(all), Some(errors)) = (&mut ar.errors, solved.errors) {
+            all.slice_mut(s![slot, group, ..]).assign(&Array1::from_vec(errors));
+        }
+    }
+    Ok(ar)
+}
+
+/// What the series are called in messages.
+fn name(series: &[Series]) -> String {
+    match series {
+        [one] => one.id().to_string(),
+        several => format!("{} and {} more", several[0].id(), several.len() - 1),
+    }
+}
+
+/// One set of coefficients.
+struct Problem<'a> {
+    name: String,
+    config: &'a ArConfig,
+    order: usize,
+    n_steps: usize,
+}
+
+impl Problem<'_> {
+    fn solve(&self, mut columns: Vec<Vec<f64>>) -> Result<Solved> {
+        let mean = mean(&columns);
+        // Weights do not depend on where zero is, digits do.
+        columns.iter_mut().flatten().for_each(|value| *value -= mean);
+        let runs: Vec<&[f64]> = columns.iter().flat_map(|column| complete_runs(column)).collect();
+        let mut solved = match self.config.method {
+            Method::LeastSquares => self.least_squares(&columns, &runs)?,
+            Method::Autocorrelation => self.autocorrelation(&runs)?,
+        };
+        if self.config.unstable == Unstable::Project
+            && self.n_steps == 1
+            && let Some(stable) = stabilised(&solved.weights.row(0).to_vec())
+        {
+            // Forecasts return to the mean of the training range.
+            solved.intercepts.fill(0.0);
+            solved.weights.row_mut(0).assign(&Array1::from_vec(stable));
+            solved.errors = None;
+        }
+        let rest = solved.weights.rows().into_iter().map(|row| mean * (1.0 - row.sum()));
+        solved.intercepts += &rest.collect::<Array1<f64>>();
+        Ok(solved)
+    }
+
+    /// The mean over the look-backs, all from the moments of the longest.
+    ///
+    /// Lag 1 comes first, so the statistics of a shorter look-back are the leading part of those of the longest,
+    /// over the windows that are complete for the longest.
+    fn least_squares(&self, columns: &[Vec<f64>], runs: &[&[f64]]) -> Result<Solved> {
+        let lengths: Vec<usize> = runs.iter().map(|run| run.len()).collect();
+        let rows = n_windows(&lengths, self.order.saturating_add(self.n_steps));
+        if rows < self.order + 1 {
+            let longest = longest_order(&lengths, self.n_steps);
+            return Err(Error::TooFewRows { series: self.name.clone(), rows, order: self.order, longest });
+        }
+        if self.order > MOST_LAGS {
+            return Err(Error::option("order", self.order, format!("it must be at most {MOST_LAGS}")));
+        }
+        let moments = lagged_moments(runs, self.order, self.n_steps)?;
+        let members = self.members(columns)?;
+        let n_members = members.len() as f64;
+        let mut mean = Solved {
+            weights: Array2::zeros((self.n_steps, self.order)),
+            intercepts: Array1::zeros(self.n_steps),
+            errors: None,
+        };
+        for member in &members {
+            let part = (member.lookback < self.order).then(|| moments.leading(member.lookback));
+            let solved = solve(part.as_ref().unwrap_or(&moments), member, self.config.criterion)?
+                .map_err(|deficient| self.singular(&deficient))?;
+            if let [_] = members[..] {
+                return Ok(solved);
+            }
+            mean.weights.slice_mut(s![.., ..member.lookback]).scaled_add(1.0 / n_members, &solved.weights);
+            mean.intercepts.scaled_add(1.0 / n_members, &solved.intercepts);
+        }
+        Ok(mean)
+    }
+
+    /// The look-backs, each with its ridge chosen.
+    fn members(&self, columns: &[Vec<f64>]) -> Result<Vec<Member>> {
+        let mut members = self.config.members();
+        if members.iter().any(|member| member.ridge.is_none()) {
+            let trial = Trial::new(columns, self.order, self.n_steps)?;
+            for member in &mut members {
+                member.ridge = Some(member.ridge.map_or_else(|| trial.best_share(member), Ok)?);
+            }
+        }
+        Ok(members)
+    }
+
+    fn autocorrelation(&self, runs: &[&[f64]]) -> Result<Solved> {
+        let rows: usize = runs.iter().map(|run| run.len()).sum();
+        if rows < self.order + 1 {
+            let longest = rows.saturating_sub(1);
+            return Err(Error::TooFewRows { series: self.name.clone(), rows, order: self.order, longest });
+        }
+        let all = YuleWalker::solve(&autocovariances(runs, self.order)?)
+            .ok_or_else(|| self.singular(&Deficient { rank: 0 }))?;
+        let weights = match self.config.criterion {
+            None => all.weights,
+            Some(criterion) => {
+                let order = criterion.best(&all.squared_errors, rows);
+                let chosen = YuleWalker::solve(&autocovariances(runs, order)?);
+                let mut weights = chosen.map(|chosen| chosen.weights).unwrap_or_default();
+                weights.resize(self.order, 0.0);
+                weights
+            }
+        };
+        Ok(Solved {
+            weights: Array1::from_vec(weights).insert_axis(ndarray::Axis(0)),
+            intercepts: Array1::zeros(1),
+            errors: None,
+        })
+    }
+
+    fn singular(&self, deficient: &Deficient) -> Error {
+        let reason = format!("only {} of its {} lags are independent", deficient.rank, self.order);
+        Error::Singular { series: self.name.clone(), order: self.order, reason }
+    }
+}
+
+/// The mean of the observed values; 0 if there is none.
+fn mean(columns: &[Vec<f64>]) -> f64 {
+    let observed = columns.iter().flatten().filter(|value| !value.is_nan());
+    let (sum, n) = observed.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+    if n > 0.0 { sum / n } else { 0.0 }
+}

@@ -1,0 +1,34 @@
+//! Settings that are one value or several: `0.1`, `[0.1, 1.0]`, or text such as `0.1,1.0` and `last,mean`.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "it must be one value, or several as a list or separated by commas")]
+enum Several<T> {
+    Text(String),
+    One(T),
+    Many(Vec<T>),
+}
+
+/// Reads the setting; nothing is an open choice.
+pub(super) fn deserialize<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + FromStr<Err: Display>,
+{
+    Ok(match Option::<Several<T>>::deserialize(deserializer)? {
+        None => None,
+        Some(Several::One(value)) => Some(vec![value]),
+        Some(Several::Many(values)) => Some(values),
+        Some(Several::Text(text)) => {
+            let parse = |part: &str| {
+                let part = part.trim();
+                part.parse().map_err(|error| D::Error::custom(format!("cannot read \"{part}\": {error}")))
+            };
+            Some(text.split(',').map(parse).collect::<Result<_, _>>()?)
+        }
+    })
+}

@@ -1,0 +1,122 @@
+//! How much ridge: the share that forecasts the end of the training range best.
+//!
+//! Coefficients are fitted on the moments of the first four fifths of each series and scored on those of the last
+//! fifth, for each share of a short list. With weights `w` and intercept `b` the squared error over `n` rows is
+//! `y'y - 2 w . X'y + w' X'X w - 2 b (sum y - w . sum x) + n b^2`: no forecast is made.
+
+use super::gram::lagged_moments;
+use super::moments::Moments;
+use super::segments::complete_runs;
+use super::solve::{Member, Solved, solve};
+use crate::Result;
+
+/// Shares of the mean diagonal that are tried beside it.
+const OTHER_SHARES: [f64; 4] = [1.0, 1e-2, 1e-3, 1e-4];
+/// What is taken unless another share does better by this much.
+const USUAL_SHARE: f64 = 0.1;
+const WORTHWHILE: f64 = 0.01;
+/// Steps ahead that are scored, at most, evenly spaced.
+const MOST_TARGETS: usize = 48;
+
+/// The moments that a ridge is chosen on.
+#[derive(Debug)]
+pub(super) struct Trial {
+    /// Of the rows whose targets lie in the first four fifths.
+    fitted: Moments,
+    /// Of the rows whose targets lie in the last fifth.
+    scored: Moments,
+}
+
+impl Trial {
+    /// The moments of both parts of every series. Columns are whole series of one channel.
+    pub(super) fn new(columns: &[Vec<f64>], order: usize, horizon: usize) -> Result<Self> {
+        let cut = |column: &Vec<f64>| column.len() - column.len() / 5;
+        let first = columns.iter().flat_map(|column| complete_runs(&column[..cut(column)]));
+        let last =
+            columns.iter().flat_map(|column| complete_runs(&column[cut(column).saturating_sub(order)..]));
+        let every = horizon.div_ceil(MOST_TARGETS);
+        let moments = |runs: Vec<&[f64]>| -> Result<Moments> {
+            Ok(lagged_moments(&runs, order, horizon)?.every_target(every))
+        };
+        Ok(Trial { fitted: moments(first.collect())?, scored: moments(last.collect())? })
+    }
+
+    /// The share that a look-back does best with: 0.1, unless another one's squared error is lower by a hundredth.
+    pub(super) fn best_share(&self, member: &Member) -> Result<f64> {
+        let lookback = member.lookback;
+        if self.fitted.rows <= lookback || self.scored.rows == 0 {
+            return Ok(USUAL_SHARE);
+        }
+        let (fitted, scored) = (self.fitted.leading(lookback), self.scored.leading(lookback));
+        let error = |share: f64| -> Result<f64> {
+            let solved = solve(&fitted, &Member { ridge: Some(share), ..*member }, None)?;
+            Ok(solved.map_or(f64::INFINITY, |solved| squared_error(&scored, &solved)))
+        };
+        let mut best = (error(USUAL_SHARE)? * (1.0 - WORTHWHILE), USUAL_SHARE);
+        for share in OTHER_SHARES {
+            let error = error(share)?;
+            if error < best.0 {
+                best = (error, share);
+            }
+        }
+        Ok(best.1)
+    }
+}
+
+/// The squared error of coefficients over the rows of the moments, all targets together.
+fn squared_error(moments: &Moments, solved: &Solved) -> f64 {
+    let products = solved.weights.dot(&moments.gram); // (target, column)
+    let of_target = |target: usize| {
+        let (w, b) = (solved.weights.row(target), solved.intercepts[target]);
+        let rest = moments.target_sums[target] - w.dot(&moments.column_sums);
+        moments.energy[target] - 2.0 * w.dot(&moments.cross.column(target)) + products.row(target).dot(&w)
+            - 2.0 * b * rest
+            + moments.rows as f64 * b * b
+    };
+    (0..moments.energy.len()).map(of_target).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ar::anchor::Anchor;
+    use crate::ar::lag_matrix::LagMatrix;
+    use forecast_datasets::ArProcess;
+
+    fn noise(n: usize, seed: u64) -> Vec<f64> {
+        ArProcess { coefficients: vec![0.2, 0.3, -0.5], ..ArProcess::default() }.generate(n, seed).unwrap()
+    }
+
+    #[test]
+    fn the_squared_error_is_that_of_forecasts_made_one_by_one() {
+        let (train, test) = (noise(300, 1), noise(150, 2));
+        for anchor in [Anchor::None, Anchor::Last, Anchor::Mean] {
+            let member = Member { lookback: 8, anchor, ridge: Some(0.01) };
+            let solved = solve(&lagged_moments(&[&train], 8, 3).unwrap(), &member, None).unwrap().unwrap();
+            let windows = LagMatrix::new(&test, 8, 3);
+            let rest = &windows.targets - &windows.lags.dot(&solved.weights.t()) - &solved.intercepts;
+            let expected: f64 = rest.iter().map(|error| error * error).sum();
+            let ours = squared_error(&lagged_moments(&[&test], 8, 3).unwrap(), &solved);
+            assert!((ours - expected).abs() < 1e-9 * expected, "{anchor:?}: {ours} {expected}");
+        }
+    }
+
+    #[test]
+    fn noise_asks_for_more_ridge_than_a_cycle() {
+        let member = Member { lookback: 48, anchor: Anchor::Mean, ridge: None };
+        let small = noise(400, 3);
+        let cycle: Vec<f64> = (0..400).map(|i| f64::from(i % 24) + 0.01 * small[i as usize]).collect();
+        // Nothing but chance: every value is drawn anew.
+        let chance: Vec<f64> = (0..400u64).map(|i| ((i * 7_919 + i * i * 104_729) % 1_009) as f64).collect();
+        let share = |values: Vec<f64>| Trial::new(&[values], 48, 6).unwrap().best_share(&member).unwrap();
+        let (of_cycle, of_chance) = (share(cycle), share(chance));
+        assert!(of_cycle < of_chance, "{of_cycle} {of_chance}");
+    }
+
+    #[test]
+    fn what_is_too_short_to_try_gets_the_usual_share() {
+        let member = Member { lookback: 5, anchor: Anchor::Last, ridge: None };
+        let trial = Trial::new(&[noise(12, 4)], 5, 3).unwrap();
+        assert!((trial.best_share(&member).unwrap() - USUAL_SHARE).abs() < 1e-12);
+    }
+}
