@@ -6,6 +6,9 @@
 
 mod design;
 mod least_squares;
+mod moments;
+pub mod rls;
+pub mod sparse;
 
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;

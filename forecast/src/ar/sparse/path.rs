@@ -1,0 +1,374 @@
+//! Solutions along a path of decreasing strength of the penalty, each started from the one before.
+
+use super::descent::{Descent, Stop};
+use super::problem::Problem;
+use super::refit::SupportFactor;
+use super::regulariser::Regulariser;
+use super::scalar::{Scalar, strength_of_threshold};
+use crate::{Error, Result};
+
+/// What is added to the squared error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Penalty {
+    /// `MSE + lambda R(w)`: AR-Net's objective.
+    ArNet(Regulariser),
+    /// `MSE / 2 + lambda l1_ratio |w|_1 + lambda (1 - l1_ratio) / 2 |w|_2^2`: the elastic net of Zou and Hastie 2005
+    /// with the constants of scikit-learn, whose `alpha` is `lambda`.
+    ElasticNet {
+        /// In `[0, 1]`: 1 is the lasso, 0 is ridge.
+        l1_ratio: f64,
+    },
+}
+
+/// The strengths to solve for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lambdas {
+    /// From the smallest that leaves no lag to where lags enter whose weight is 1.4 standard errors (what Akaike's
+    /// criterion would let in), at most 100, so spaced that the smallest covariance of a lag with the residual that
+    /// lets it enter falls by a tenth each time.
+    Auto,
+    /// These, at most 1,000, the largest first. The path begins as `Auto` does, so that the first solution is not a
+    /// worse local minimum than one that came down to it.
+    Given(Vec<f64>),
+}
+
+/// Whether the weights that are left are freed from the penalty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refit {
+    /// Least squares on the lags that are not zero: the regulariser shrinks them by a few percent.
+    Support,
+    /// The minimiser of the objective as it is.
+    None,
+}
+
+/// Settings of [`path`].
+///
+/// | name | default | meaning | range |
+/// |---|---|---|---|
+/// | `penalty` | AR-Net's with the paper's constants | what is added to the squared error | |
+/// | `lambdas` | `Auto` | its strengths | finite and at least 0 |
+/// | `refit` | `Support` | least squares on the lags that are left, or not | |
+/// | `tolerance` | 1e-6 | a solution is found once no step moves the fitted values by more, in standard deviations of the target | above 0, below 1 |
+/// | `max_sweeps` | 1,000 | passes over the weights for each strength | 1 to 1,000,000 |
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathOptions {
+    /// What is added to the squared error.
+    pub penalty: Penalty,
+    /// Its strengths.
+    pub lambdas: Lambdas,
+    /// Least squares on the lags that are left, or not.
+    pub refit: Refit,
+    /// When a solution is found.
+    pub tolerance: f64,
+    /// Passes over the weights for each strength.
+    pub max_sweeps: usize,
+}
+
+impl Default for PathOptions {
+    fn default() -> Self {
+        PathOptions {
+            penalty: Penalty::ArNet(Regulariser::default()),
+            lambdas: Lambdas::Auto,
+            refit: Refit::Support,
+            tolerance: 1e-6,
+            max_sweeps: 1_000,
+        }
+    }
+}
+
+/// One point of a path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Solution {
+    /// The strength of the penalty.
+    pub lambda: f64,
+    /// Shape `(column)`; a lag that is left out is exactly zero.
+    pub weights: Vec<f64>,
+    /// The constant, free of the penalty.
+    pub intercept: f64,
+    /// Columns whose weight is not zero, ascending; column 0 is lag 1.
+    pub support: Vec<usize>,
+    /// The sum of squared errors of these weights on the rows that they were fitted on.
+    pub sse: f64,
+    /// False if `max_sweeps` were used up.
+    pub is_converged: bool,
+}
+
+/// Each threshold is this share of the one before.
+const RATIO: f64 = 0.9;
+const MOST_AUTO: usize = 100;
+const MOST_GIVEN: usize = 1_000;
+const MOST_SWEEPS: usize = 1_000_000;
+/// Standard errors of a weight that may enter last.
+const LAST_STANDARD_ERRORS: f64 = std::f64::consts::SQRT_2;
+
+/// Solutions from the strongest penalty to the weakest.
+///
+/// The regulariser has local minima: those found are minima in each weight, reached from the sparse side.
+///
+/// # Errors
+/// [`Error::BadOption`] for a setting out of its range.
+pub fn path(problem: &Problem<'_>, options: &PathOptions) -> Result<Vec<Solution>> {
+    options.check()?;
+    let stop = Stop { tolerance: options.tolerance, max_sweeps: options.max_sweeps };
+    let mut walk =
+        Walk { problem, options, stop, descent: Descent::new(problem), factor: SupportFactor::default() };
+    match &options.lambdas {
+        Lambdas::Auto => Ok(walk.down(0.0)),
+        Lambdas::Given(lambdas) => {
+            let mut lambdas = lambdas.clone();
+            lambdas.sort_by(|a, b| b.total_cmp(a));
+            walk.down(lambdas[0]);
+            Ok(lambdas.into_iter().map(|lambda| walk.at(lambda)).collect())
+        }
+    }
+}
+
+/// The way down the path, with what one solution leaves to the next.
+#[derive(Debug)]
+struct Walk<'p, 'd> {
+    problem: &'p Problem<'d>,
+    options: &'p PathOptions,
+    stop: Stop,
+    descent: Descent<'p, 'd>,
+    factor: SupportFactor,
+}
+
+impl Walk<'_, '_> {
+    /// The solutions of `Auto` as far as their strength is above `floor`, of which the first has no lag.
+    fn down(&mut self, floor: f64) -> Vec<Solution> {
+        let least_variance = self.problem.least_variance();
+        let mut threshold = self.problem.covariances.iter().fold(0.0, |most: f64, c| most.max(c.abs()));
+        let mut solutions = Vec::new();
+        loop {
+            let lambda = self.options.penalty.lambda_of_threshold(self.problem, least_variance, threshold);
+            if floor > 0.0 && lambda <= floor {
+                break;
+            }
+            solutions.push(self.at(lambda));
+            threshold *= RATIO;
+            // Of a covariance with the residual, hence of a weight times the variance of its column.
+            let standard_error = (self.descent.mse() * least_variance / self.problem.n_rows() as f64).sqrt();
+            // Not above it: the standard error may be zero, infinite or no number where nothing varies.
+            let goes_on = threshold > LAST_STANDARD_ERRORS * standard_error;
+            if solutions.len() == MOST_AUTO || !goes_on {
+                break;
+            }
+        }
+        solutions
+    }
+
+    fn at(&mut self, lambda: f64) -> Solution {
+        let problem = self.problem;
+        let is_converged = self.descent.minimise(&self.options.penalty.scalar(problem, lambda), &self.stop);
+        let (found, mse) = match self.options.refit {
+            Refit::None => (self.descent.weights().collect::<Vec<_>>(), self.descent.mse()),
+            Refit::Support => {
+                let columns: Vec<usize> = self.descent.weights().map(|(column, _)| column).collect();
+                self.factor.solve(problem, &columns)
+            }
+        };
+        let mut weights = vec![0.0; problem.n_columns()];
+        for (column, weight) in &found {
+            weights[*column] = *weight;
+        }
+        let support = (0..weights.len()).filter(|j| weights[*j] != 0.0).collect();
+        let (intercept, sse) = (problem.intercept(&weights), mse * problem.n_rows() as f64);
+        Solution { lambda, weights, intercept, support, sse, is_converged }
+    }
+}
+
+impl Penalty {
+    /// The penalty of one weight, for half of the mean squared error.
+    fn scalar(&self, problem: &Problem<'_>, lambda: f64) -> Scalar {
+        match *self {
+            Penalty::ArNet(regulariser) => {
+                Scalar::Saturating { regulariser, k: lambda / (2.0 * problem.n_columns() as f64) }
+            }
+            Penalty::ElasticNet { l1_ratio } => {
+                Scalar::Elastic { l1: lambda * l1_ratio, l2: lambda * (1.0 - l1_ratio) }
+            }
+        }
+    }
+
+    /// The `lambda` that keeps a column of this variance out up to a covariance of `threshold` with the residual.
+    fn lambda_of_threshold(&self, problem: &Problem<'_>, variance: f64, threshold: f64) -> f64 {
+        match self {
+            _ if threshold <= 0.0 => 0.0,
+            Penalty::ArNet(regulariser) => {
+                2.0 * problem.n_columns() as f64 * strength_of_threshold(regulariser, variance, threshold)
+            }
+            Penalty::ElasticNet { l1_ratio } => threshold / l1_ratio,
+        }
+    }
+}
+
+impl PathOptions {
+    pub(super) fn check(&self) -> Result<()> {
+        match self.penalty {
+            Penalty::ArNet(regulariser) => regulariser.check()?,
+            Penalty::ElasticNet { l1_ratio } => {
+                if !(0.0..=1.0).contains(&l1_ratio) {
+                    return Err(Error::option("l1_ratio", l1_ratio, "it must be from 0 to 1"));
+                }
+                if l1_ratio < 1e-3 && self.lambdas == Lambdas::Auto {
+                    let rule = "ridge leaves no lag out; use at least 0.001, or give the lambdas";
+                    return Err(Error::option("l1_ratio", l1_ratio, rule));
+                }
+            }
+        }
+        if let Lambdas::Given(lambdas) = &self.lambdas {
+            if lambdas.is_empty() || lambdas.len() > MOST_GIVEN {
+                let rule = format!("there must be 1 to {MOST_GIVEN} of them");
+                return Err(Error::option("lambdas", lambdas.len(), rule));
+            }
+            if let Some(bad) = lambdas.iter().find(|lambda| !(lambda.is_finite() && **lambda >= 0.0)) {
+                return Err(Error::option("lambda", bad, "it must be at least 0"));
+            }
+        }
+        if !(self.tolerance > 0.0 && self.tolerance < 1.0) {
+            return Err(Error::option("tolerance", self.tolerance, "it must be above 0 and below 1"));
+        }
+        if !(1..=MOST_SWEEPS).contains(&self.max_sweeps) {
+            let rule = format!("it must be from 1 to {MOST_SWEEPS}");
+            return Err(Error::option("max_sweeps", self.max_sweeps, rule));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linfa::Dataset;
+    use linfa::traits::Fit;
+    use linfa_elasticnet::ElasticNet;
+    use ndarray::{Array1, Array2, Axis};
+
+    fn design(n: usize, p: usize) -> (Array2<f64>, Array1<f64>) {
+        let x = Array2::from_shape_fn((n, p), |(t, j)| {
+            3.0 + (t as f64 * (0.7 + 0.31 * j as f64)).sin() + ((t * (j + 3)) % 13) as f64 / 6.0
+        });
+        let y =
+            Array1::from_shape_fn(n, |t| x[[t, 0]] - 0.4 * x[[t, p / 2]] + ((t * t * 7) % 29) as f64 / 20.0);
+        (x, y)
+    }
+
+    fn given(penalty: Penalty, lambdas: &[f64]) -> PathOptions {
+        let (lambdas, refit) = (Lambdas::Given(lambdas.to_vec()), Refit::None);
+        PathOptions { penalty, lambdas, refit, tolerance: 1e-12, max_sweeps: 100_000 }
+    }
+
+    #[test]
+    fn the_elastic_net_is_that_of_linfa() {
+        for (n, p) in [(60, 1), (100, 8), (150, 25)] {
+            let (x, y) = design(n, p);
+            let problem = Problem::from_rows(x.view(), y.view()).unwrap();
+            // That crate subtracts the mean of the target only.
+            let centred = &x - &x.mean_axis(Axis(0)).unwrap();
+            let data = Dataset::new(centred, y.clone());
+            for l1_ratio in [0.0, 0.2, 0.9, 1.0] {
+                let solutions =
+                    path(&problem, &given(Penalty::ElasticNet { l1_ratio }, &[0.005, 0.3, 0.05])).unwrap();
+                assert_eq!(solutions.len(), 3);
+                for ours in solutions {
+                    let theirs = ElasticNet::params().penalty(ours.lambda).l1_ratio(l1_ratio);
+                    let theirs = theirs.tolerance(1e-13).max_iterations(100_000).fit(&data).unwrap();
+                    let case = format!("{n} {p} {l1_ratio} {}", ours.lambda);
+                    for (a, b) in ours.weights.iter().zip(theirs.hyperplane()) {
+                        assert!((a - b).abs() < 1e-9, "{case}: {a} is not {b}");
+                    }
+                    assert!(ours.is_converged, "{case}");
+                }
+            }
+        }
+    }
+
+    fn objective(problem: &Problem<'_>, penalty: &Regulariser, s: &Solution) -> f64 {
+        problem.sse(&s.weights, s.intercept) / problem.n_rows() as f64 + s.lambda * penalty.value(&s.weights)
+    }
+
+    #[test]
+    fn no_change_of_one_weight_betters_the_objective_of_the_paper() {
+        for regulariser in [Regulariser::default(), Regulariser { c1: 2.0, c2: 2.0 }] {
+            let (x, y) = design(150, 12);
+            let problem = Problem::from_rows(x.view(), y.view()).unwrap();
+            for solution in path(&problem, &given(Penalty::ArNet(regulariser), &[1.0, 0.1, 0.01])).unwrap() {
+                let best = objective(&problem, &regulariser, &solution);
+                assert!(
+                    (solution.sse / problem.sse(&solution.weights, solution.intercept) - 1.0).abs() < 1e-10
+                );
+                for column in 0..12 {
+                    for i in -2_000..=2_000 {
+                        let mut other = solution.clone();
+                        other.weights[column] = f64::from(i) / 1_000.0;
+                        other.intercept = problem.intercept(&other.weights);
+                        assert!(
+                            objective(&problem, &regulariser, &other) >= best - 1e-12,
+                            "column {column} {i}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_path_begins_without_a_lag_and_the_next_has_one() {
+        let (x, y) = design(300, 20);
+        let problem = Problem::from_rows(x.view(), y.view()).unwrap();
+        for penalty in [Penalty::ArNet(Regulariser::default()), Penalty::ElasticNet { l1_ratio: 1.0 }] {
+            let path = path(&problem, &PathOptions { penalty, ..PathOptions::default() }).unwrap();
+            assert!(path[0].support.is_empty() && !path[1].support.is_empty(), "{penalty:?}");
+            assert!(path.windows(2).all(|pair| pair[0].lambda > pair[1].lambda));
+            assert!((path[0].intercept - y.mean().unwrap()).abs() < 1e-12);
+            assert!((2..=MOST_AUTO).contains(&path.len()));
+        }
+    }
+
+    #[test]
+    fn a_refit_is_least_squares_on_the_lags_that_are_left() {
+        let (x, y) = design(200, 10);
+        let problem = Problem::from_rows(x.view(), y.view()).unwrap();
+        for solution in path(&problem, &PathOptions::default()).unwrap() {
+            let errors = &y - &x.dot(&Array1::from(solution.weights.clone())) - solution.intercept;
+            assert!(errors.mean().unwrap().abs() < 1e-12);
+            for column in &solution.support {
+                assert!((errors.dot(&x.column(*column)) / 200.0).abs() < 1e-11, "{solution:?}");
+            }
+            assert!((errors.dot(&errors) / solution.sse - 1.0).abs() < 1e-10);
+        }
+    }
+
+    #[test]
+    fn constant_data_have_a_path_without_lags() {
+        let (x, y) = design(50, 3);
+        let flat = Array1::from_elem(50, 0.1);
+        for (x, y) in [(x, flat), (Array2::from_elem((50, 3), 0.3), y)] {
+            let problem = Problem::from_rows(x.view(), y.view()).unwrap();
+            for lambdas in [Lambdas::Auto, Lambdas::Given(vec![0.5, 0.0])] {
+                let path = path(&problem, &PathOptions { lambdas, ..PathOptions::default() }).unwrap();
+                assert!(path.iter().all(|s| s.support.is_empty() && s.is_converged), "{path:?}");
+                assert!((path[0].intercept - y.mean().unwrap()).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let message = |options: PathOptions| options.check().unwrap_err().to_string();
+        let base = PathOptions::default;
+        let lambdas = |lambdas: &[f64]| PathOptions { lambdas: Lambdas::Given(lambdas.to_vec()), ..base() };
+        let net = |l1_ratio| PathOptions { penalty: Penalty::ElasticNet { l1_ratio }, ..base() };
+        assert!(message(lambdas(&[])).contains("lambdas"));
+        assert!(message(lambdas(&[0.1; 1_001])).contains("1000"));
+        assert!(message(lambdas(&[0.1, -0.5])).contains("-0.5"), "{}", message(lambdas(&[0.1, -0.5])));
+        assert!(message(lambdas(&[f64::NAN])).contains("NaN"));
+        assert!(message(lambdas(&[f64::INFINITY])).contains("inf"));
+        assert!(message(net(1.5)).contains("l1_ratio") && message(net(f64::NAN)).contains("l1_ratio"));
+        assert!(message(net(0.0)).contains("ridge"));
+        assert!(message(PathOptions { tolerance: 0.0, ..base() }).contains("tolerance"));
+        assert!(message(PathOptions { max_sweeps: 0, ..base() }).contains("max_sweeps"));
+        let penalty = Penalty::ArNet(Regulariser { c1: 3.0, c2: 1.0 });
+        assert!(message(PathOptions { penalty, ..base() }).contains("c2"));
+    }
+}
