@@ -246,8 +246,8 @@ fn arnet_regulariser_golden() {
         close(&each(Strength::Original).collect::<Vec<f64>>(), "lambda_v0_1");
         let noises = read(&tensors, "noise");
         let by_noise =
-            |d: &f64| noises.iter().map(|noise| Strength::Revised { noise: *noise }.lambda(*d).unwrap());
-        close(&densities.iter().flat_map(by_noise).collect::<Vec<f64>>(), "lambda_max");
+            |d: f64| noises.iter().map(move |noise| Strength::Revised { noise: *noise }.lambda(d).unwrap());
+        close(&densities.iter().copied().flat_map(by_noise).collect::<Vec<f64>>(), "lambda_max");
         // The schedule is that of density 0.3, whose strength it ends with.
         let n_epochs = usize::try_from(config["n_epoch"].as_u64().unwrap()).unwrap();
         let progress = read(&tensors, "schedule.progress");

@@ -288,6 +288,11 @@ mod tests {
         [y[t - 1], y[t - 2], y[t - 3], y[t - 4]]
     }
 
+    /// The error of each forecast before its step was learnt from.
+    fn learn(model: &mut RecursiveLeastSquares, y: &[f64], steps: std::ops::Range<usize>) -> Vec<f64> {
+        steps.map(|t| model.update(&lags(y, t), y[t]).unwrap()).collect()
+    }
+
     fn problem(y: &[f64]) -> Problem<'static> {
         let x = Array2::from_shape_fn((y.len() - 4, 4), |(t, j)| y[t + 3 - j]);
         Problem::from_rows(x.view(), Array1::from(y[4..].to_vec()).view()).unwrap()
@@ -331,12 +336,12 @@ mod tests {
         let y = series(100_004);
         let options = RlsOptions::default();
         let mut model = RecursiveLeastSquares::new(4, options).unwrap();
-        (4..y.len()).for_each(|t| drop(model.update(&lags(&y, t), y[t]).unwrap()));
+        learn(&mut model, &y, 4..y.len());
         assert_close(&model, &batch(&y, options), 1e-8);
         // From the statistics of the first part, it is least squares on all, without a prior.
         let mut model =
             RecursiveLeastSquares::from_problem(&problem(&y[..1_004]), &[0, 1, 2, 3], options).unwrap();
-        (1_004..y.len()).for_each(|t| drop(model.update(&lags(&y, t), y[t]).unwrap()));
+        learn(&mut model, &y, 1_004..y.len());
         let plain = RlsOptions { prior: 0.0, ..options };
         assert_close(&model, &batch(&y, plain), 1e-8);
     }
@@ -361,7 +366,7 @@ mod tests {
         let y = series(2_000);
         let options = RlsOptions { forgetting: 0.98, prior: 1e-9 };
         let mut model = RecursiveLeastSquares::new(4, options).unwrap();
-        (4..y.len()).for_each(|t| drop(model.update(&lags(&y, t), y[t]).unwrap()));
+        learn(&mut model, &y, 4..y.len());
         assert_close(&model, &batch(&y, options), 1e-8);
     }
 
@@ -371,11 +376,11 @@ mod tests {
         let options = RlsOptions { forgetting: 0.999, prior: 1e-3 };
         let mut model = RecursiveLeastSquares::new(4, options).unwrap();
         for _ in 0..100 {
-            (4..y.len()).for_each(|t| drop(model.update(&lags(&y, t), y[t]).unwrap()));
+            learn(&mut model, &y, 4..y.len());
         }
         // The last 30,000 steps weigh all but e^-30.
         let mut fresh = RecursiveLeastSquares::new(4, options).unwrap();
-        (70_000..y.len()).for_each(|t| drop(fresh.update(&lags(&y, t), y[t]).unwrap()));
+        learn(&mut fresh, &y, 70_000..y.len());
         assert_close(&model, fresh.coefficients(), 1e-8);
     }
 
@@ -384,7 +389,7 @@ mod tests {
         let lively = series(4_000);
         let options = RlsOptions { forgetting: 0.99, prior: 1e-3 };
         let mut model = RecursiveLeastSquares::new(4, options).unwrap();
-        (4..lively.len()).for_each(|t| drop(model.update(&lags(&lively, t), lively[t])));
+        learn(&mut model, &lively, 4..lively.len());
         let level = lively[3_999];
         for _ in 0..1_000_000 {
             model.update(&[level; 4], level).unwrap();
@@ -395,8 +400,7 @@ mod tests {
         assert!((model.predict(&[level; 4]) - level).abs() < 1e-4);
         assert!(model.coefficients().iter().all(|w| w.abs() < 2.0), "{:?}", model.coefficients());
         // The lively series again: no forecast is far off, and soon they are as good as any.
-        let errors: Vec<f64> =
-            (4..2_000).map(|t| model.update(&lags(&lively, t), lively[t]).unwrap()).collect();
+        let errors = learn(&mut model, &lively, 4..2_000);
         let largest = errors.iter().fold(0.0, |most: f64, e| most.max(e.abs()));
         let mse = errors[200..].iter().map(|e| e * e).sum::<f64>() / (errors.len() - 200) as f64;
         assert!(largest < 12.0 && (0.9..1.2).contains(&mse), "largest {largest}, mse {mse}");
@@ -429,7 +433,7 @@ mod tests {
     fn a_stored_session_goes_on_with_the_same_bits() {
         let y = series(500);
         let mut model = RecursiveLeastSquares::new(4, RlsOptions { forgetting: 0.95, prior: 0.1 }).unwrap();
-        (4..300).for_each(|t| drop(model.update(&lags(&y, t), y[t])));
+        learn(&mut model, &y, 4..300);
         let text = serde_json::to_string(&model).unwrap();
         let mut taken_up: RecursiveLeastSquares = serde_json::from_str(&text).unwrap();
         for t in 300..500 {

@@ -4,10 +4,15 @@
 //! the rows (Friedman, Hastie, Tibshirani 2010, *Regularization paths*, section 2.2, with any scalar penalty in
 //! place of the l1 norm). Each step solves one weight exactly, so the objective never rises. Sweeps run over the
 //! columns that have ever been non-zero, on their own small matrix; then the residual covariance of all columns is
-//! brought up to date and those whose weight would leave zero enter, the strongest first.
+//! brought up to date and those whose weight would leave zero enter, the strongest first. Sweeps that take long are
+//! helped by Newton steps (`newton.rs`).
 
+use super::newton::newton_step;
 use super::problem::Problem;
-use super::scalar::Scalar;
+use super::scalar::{Scalar, Thresholds};
+
+/// Each time that so many sweeps did not suffice, all weights move at once.
+const SWEEPS_PER_NEWTON: usize = 8;
 
 /// When the descent stops.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +24,8 @@ pub(super) struct Stop {
 
 /// Weights that move from one strength of the penalty to the next.
 #[derive(Debug)]
-pub(super) struct Descent<'p, 'd> {
-    problem: &'p Problem<'d>,
+pub(super) struct Descent<'p> {
+    problem: &'p Problem<'p>,
     /// `b - Aw`, of all columns, as of `synced`.
     residual: Vec<f64>,
     /// Columns that have ever been non-zero, in order of entry. The rest of the lists follow this order.
@@ -34,9 +39,9 @@ pub(super) struct Descent<'p, 'd> {
     block: Vec<Vec<f64>>,
 }
 
-impl<'p, 'd> Descent<'p, 'd> {
+impl<'p> Descent<'p> {
     /// Starts with all weights zero.
-    pub(super) fn new(problem: &'p Problem<'d>) -> Self {
+    pub(super) fn new(problem: &'p Problem<'p>) -> Self {
         Descent {
             problem,
             residual: problem.covariances.clone(),
@@ -53,22 +58,23 @@ impl<'p, 'd> Descent<'p, 'd> {
     /// (false once the sweeps are used up).
     pub(super) fn minimise(&mut self, scalar: &Scalar, stop: &Stop) -> bool {
         let tolerance = stop.tolerance * self.problem.energy_per_row.sqrt();
-        let threshold = scalar.threshold(self.problem.least_variance());
+        let (least, largest) = self.problem.variance_range();
+        let scalar = scalar.between(least, largest);
         let mut n_sweeps = 0;
+        // The residual is that of the last solution: most columns that enter at all are seen at once.
+        self.admit(&scalar);
         loop {
-            loop {
-                if n_sweeps == stop.max_sweeps {
-                    self.sync();
-                    return false;
-                }
+            let mut is_converged = false;
+            while !is_converged && n_sweeps < stop.max_sweeps {
                 n_sweeps += 1;
-                if self.sweep(scalar) <= tolerance {
-                    break;
+                is_converged = self.sweep(&scalar) <= tolerance;
+                if !is_converged && n_sweeps % SWEEPS_PER_NEWTON == 0 {
+                    self.newton(&scalar);
                 }
             }
             self.sync();
-            if !self.admit(scalar, threshold) {
-                return true;
+            if !(is_converged && self.admit(&scalar)) {
+                return is_converged;
             }
         }
     }
@@ -86,7 +92,7 @@ impl<'p, 'd> Descent<'p, 'd> {
     }
 
     /// One step for each active column; returns the largest, as the standard deviation that it moves fitted values.
-    fn sweep(&mut self, scalar: &Scalar) -> f64 {
+    fn sweep(&mut self, scalar: &Thresholds) -> f64 {
         let mut largest: f64 = 0.0;
         for k in 0..self.active.len() {
             let (a, old) = (self.block[k][k], self.weights[k]);
@@ -103,6 +109,17 @@ impl<'p, 'd> Descent<'p, 'd> {
         largest
     }
 
+    /// Moves all weights that are not zero at once, if that betters the objective.
+    fn newton(&mut self, scalar: &Thresholds) {
+        let Some(steps) = newton_step(&self.block, &self.inner, &self.weights, scalar) else { return };
+        for (k, step) in steps.iter().enumerate().filter(|(_, step)| **step != 0.0) {
+            self.weights[k] += step;
+            for (inner, a) in self.inner.iter_mut().zip(&self.block[k]) {
+                *inner -= step * a;
+            }
+        }
+    }
+
     /// Brings the residual covariance of all columns up to date.
     fn sync(&mut self) {
         let n = self.problem.n_rows() as f64;
@@ -111,8 +128,9 @@ impl<'p, 'd> Descent<'p, 'd> {
             let step = self.weights[k] - self.synced[k];
             if step != 0.0 {
                 of_mean += step * self.problem.mean(*j);
+                let step = step / n;
                 for (residual, product) in self.residual.iter_mut().zip(self.problem.products(*j)) {
-                    *residual -= step / n * product;
+                    *residual -= step * product;
                 }
             }
         }
@@ -127,13 +145,12 @@ impl<'p, 'd> Descent<'p, 'd> {
         }
     }
 
-    /// Makes columns active whose weight would leave zero; returns whether there are any. None below the threshold
-    /// of the smallest variance would.
-    fn admit(&mut self, scalar: &Scalar, threshold: f64) -> bool {
+    /// Makes columns active whose weight would leave zero; returns whether there are any.
+    fn admit(&mut self, scalar: &Thresholds) -> bool {
         let variances = &self.problem.variances;
         let would_leave = |j: &usize| {
             let (u, a) = (self.residual[*j], variances[*j]);
-            u.abs() > threshold && a > 0.0 && !self.is_active[*j] && scalar.minimiser(a, u, 0.0) != 0.0
+            a > 0.0 && !self.is_active[*j] && scalar.minimiser(a, u, 0.0) != 0.0
         };
         let mut entering: Vec<usize> = (0..variances.len()).filter(would_leave).collect();
         let gain = |j: &usize| self.residual[*j] * self.residual[*j] / variances[*j];
@@ -177,6 +194,8 @@ mod tests {
     /// One weight after the other over all columns, nothing kept between steps.
     fn naive(problem: &Problem<'_>, scalar: &Scalar, start: &[f64]) -> Vec<f64> {
         let mut weights = start.to_vec();
+        let (least, largest) = problem.variance_range();
+        let scalar = scalar.between(least, largest);
         for _ in 0..5_000 {
             for j in 0..weights.len() {
                 let others = (0..weights.len()).filter(|i| *i != j);
@@ -187,7 +206,7 @@ mod tests {
         weights
     }
 
-    fn dense(descent: &Descent<'_, '_>, p: usize) -> Vec<f64> {
+    fn dense(descent: &Descent<'_>, p: usize) -> Vec<f64> {
         let mut weights = vec![0.0; p];
         descent.weights().for_each(|(j, w)| weights[j] = w);
         weights

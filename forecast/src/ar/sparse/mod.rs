@@ -25,6 +25,7 @@
 //! ```
 
 mod descent;
+mod newton;
 mod path;
 mod problem;
 mod refit;

@@ -23,9 +23,8 @@ pub enum Penalty {
 /// The strengths to solve for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lambdas {
-    /// From the smallest that leaves no lag to where lags enter whose weight is 1.4 standard errors (what Akaike's
-    /// criterion would let in), at most 100, so spaced that the smallest covariance of a lag with the residual that
-    /// lets it enter falls by a tenth each time.
+    /// From the smallest that leaves no lag to where lags enter whose weight is two standard errors, at most 100, so
+    /// spaced that the smallest covariance of a lag with the residual that lets it enter falls by a tenth each time.
     Auto,
     /// These, at most 1,000, the largest first. The path begins as `Auto` does, so that the first solution is not a
     /// worse local minimum than one that came down to it.
@@ -49,6 +48,7 @@ pub enum Refit {
 /// | `lambdas` | `Auto` | its strengths | finite and at least 0 |
 /// | `refit` | `Support` | least squares on the lags that are left, or not | |
 /// | `tolerance` | 1e-6 | a solution is found once no step moves the fitted values by more, in standard deviations of the target | above 0, below 1 |
+/// | `most_lags` | 256 | `Auto` ends before a solution has more lags | at least 1 |
 /// | `max_sweeps` | 1,000 | passes over the weights for each strength | 1 to 1,000,000 |
 #[derive(Debug, Clone, PartialEq)]
 pub struct PathOptions {
@@ -58,6 +58,8 @@ pub struct PathOptions {
     pub lambdas: Lambdas,
     /// Least squares on the lags that are left, or not.
     pub refit: Refit,
+    /// Where `Auto` ends.
+    pub most_lags: usize,
     /// When a solution is found.
     pub tolerance: f64,
     /// Passes over the weights for each strength.
@@ -70,6 +72,7 @@ impl Default for PathOptions {
             penalty: Penalty::ArNet(Regulariser::default()),
             lambdas: Lambdas::Auto,
             refit: Refit::Support,
+            most_lags: 256,
             tolerance: 1e-6,
             max_sweeps: 1_000,
         }
@@ -99,7 +102,7 @@ const MOST_AUTO: usize = 100;
 const MOST_GIVEN: usize = 1_000;
 const MOST_SWEEPS: usize = 1_000_000;
 /// Standard errors of a weight that may enter last.
-const LAST_STANDARD_ERRORS: f64 = std::f64::consts::SQRT_2;
+const LAST_STANDARD_ERRORS: f64 = 2.0;
 
 /// Solutions from the strongest penalty to the weakest.
 ///
@@ -125,18 +128,18 @@ pub fn path(problem: &Problem<'_>, options: &PathOptions) -> Result<Vec<Solution
 
 /// The way down the path, with what one solution leaves to the next.
 #[derive(Debug)]
-struct Walk<'p, 'd> {
-    problem: &'p Problem<'d>,
+struct Walk<'p> {
+    problem: &'p Problem<'p>,
     options: &'p PathOptions,
     stop: Stop,
-    descent: Descent<'p, 'd>,
+    descent: Descent<'p>,
     factor: SupportFactor,
 }
 
-impl Walk<'_, '_> {
+impl Walk<'_> {
     /// The solutions of `Auto` as far as their strength is above `floor`, of which the first has no lag.
     fn down(&mut self, floor: f64) -> Vec<Solution> {
-        let least_variance = self.problem.least_variance();
+        let (least_variance, _) = self.problem.variance_range();
         let mut threshold = self.problem.covariances.iter().fold(0.0, |most: f64, c| most.max(c.abs()));
         let mut solutions = Vec::new();
         loop {
@@ -144,10 +147,17 @@ impl Walk<'_, '_> {
             if floor > 0.0 && lambda <= floor {
                 break;
             }
-            solutions.push(self.at(lambda));
+            let solution = self.at(lambda);
+            if solution.support.len() > self.options.most_lags {
+                break;
+            }
+            solutions.push(solution);
             threshold *= RATIO;
-            // Of a covariance with the residual, hence of a weight times the variance of its column.
-            let standard_error = (self.descent.mse() * least_variance / self.problem.n_rows() as f64).sqrt();
+            // Of a covariance with the residual. Other lags explain of a lag, which has neighbours on both sides, at
+            // least the share that they explain of the target; what is left is the variance that its weight acts on.
+            let mse = self.descent.mse();
+            let left = least_variance * mse / self.problem.energy_per_row;
+            let standard_error = (mse * left / self.problem.n_rows() as f64).sqrt();
             // Not above it: the standard error may be zero, infinite or no number where nothing varies.
             let goes_on = threshold > LAST_STANDARD_ERRORS * standard_error;
             if solutions.len() == MOST_AUTO || !goes_on {
@@ -228,6 +238,9 @@ impl PathOptions {
         if !(self.tolerance > 0.0 && self.tolerance < 1.0) {
             return Err(Error::option("tolerance", self.tolerance, "it must be above 0 and below 1"));
         }
+        if self.most_lags == 0 {
+            return Err(Error::option("most_lags", 0, "it must be at least 1"));
+        }
         if !(1..=MOST_SWEEPS).contains(&self.max_sweeps) {
             let rule = format!("it must be from 1 to {MOST_SWEEPS}");
             return Err(Error::option("max_sweeps", self.max_sweeps, rule));
@@ -255,7 +268,8 @@ mod tests {
 
     fn given(penalty: Penalty, lambdas: &[f64]) -> PathOptions {
         let (lambdas, refit) = (Lambdas::Given(lambdas.to_vec()), Refit::None);
-        PathOptions { penalty, lambdas, refit, tolerance: 1e-12, max_sweeps: 100_000 }
+        let base = PathOptions::default();
+        PathOptions { penalty, lambdas, refit, tolerance: 1e-12, max_sweeps: 100_000, ..base }
     }
 
     #[test]
@@ -313,16 +327,28 @@ mod tests {
     }
 
     #[test]
-    fn the_path_begins_without_a_lag_and_the_next_has_one() {
+    fn the_path_begins_without_a_lag_and_soon_has_one() {
         let (x, y) = design(300, 20);
         let problem = Problem::from_rows(x.view(), y.view()).unwrap();
         for penalty in [Penalty::ArNet(Regulariser::default()), Penalty::ElasticNet { l1_ratio: 1.0 }] {
             let path = path(&problem, &PathOptions { penalty, ..PathOptions::default() }).unwrap();
-            assert!(path[0].support.is_empty() && !path[1].support.is_empty(), "{penalty:?}");
+            // At once where all variances are equal.
+            let first = path.iter().position(|solution| !solution.support.is_empty());
+            assert!((1..=4).contains(&first.unwrap()), "{penalty:?}: {first:?}");
             assert!(path.windows(2).all(|pair| pair[0].lambda > pair[1].lambda));
             assert!((path[0].intercept - y.mean().unwrap()).abs() < 1e-12);
             assert!((2..=MOST_AUTO).contains(&path.len()));
         }
+    }
+
+    #[test]
+    fn the_path_ends_before_it_has_too_many_lags() {
+        let (x, y) = design(300, 20);
+        let problem = Problem::from_rows(x.view(), y.view()).unwrap();
+        let all = path(&problem, &PathOptions::default()).unwrap();
+        let few = path(&problem, &PathOptions { most_lags: 4, ..PathOptions::default() }).unwrap();
+        assert!(few.iter().all(|solution| solution.support.len() <= 4));
+        assert!(all.len() > few.len() && all[..few.len()] == few && all[few.len()].support.len() > 4);
     }
 
     #[test]
@@ -367,6 +393,7 @@ mod tests {
         assert!(message(net(1.5)).contains("l1_ratio") && message(net(f64::NAN)).contains("l1_ratio"));
         assert!(message(net(0.0)).contains("ridge"));
         assert!(message(PathOptions { tolerance: 0.0, ..base() }).contains("tolerance"));
+        assert!(message(PathOptions { most_lags: 0, ..base() }).contains("most_lags"));
         assert!(message(PathOptions { max_sweeps: 0, ..base() }).contains("max_sweeps"));
         let penalty = Penalty::ArNet(Regulariser { c1: 3.0, c2: 1.0 });
         assert!(message(PathOptions { penalty, ..base() }).contains("c2"));

@@ -1,6 +1,8 @@
 //! A least-squares problem with an intercept, told by its second-order statistics.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, CowArray, Ix1, Ix2};
+use std::borrow::Cow;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::ar::moments::Moments;
 use crate::{Error, Result};
@@ -14,9 +16,9 @@ const CONSTANT: f64 = 1e-13;
 /// matrix is copied. Means that are much larger than the spread cost as many digits; scale such series first.
 #[derive(Debug)]
 pub struct Problem<'a> {
-    gram: CowArray<'a, f64, Ix2>,  // (column, column)
-    cross: CowArray<'a, f64, Ix1>, // (column)
-    sums: CowArray<'a, f64, Ix1>,  // (column)
+    gram: Cow<'a, Array2<f64>>, // (column, column)
+    cross: Array1<f64>,         // (column)
+    sums: Array1<f64>,          // (column)
     energy: f64,
     target_sum: f64,
     rows: usize,
@@ -43,13 +45,13 @@ impl<'a> Problem<'a> {
         }
         let moments = Moments {
             gram: x.t().dot(&x),
-            cross: x.t().dot(&y).insert_axis(ndarray::Axis(1)),
+            cross: x.t().dot(&y).insert_axis(Axis(1)),
             energy: Array1::from_elem(1, y.dot(&y)),
-            column_sums: x.sum_axis(ndarray::Axis(0)),
+            column_sums: x.sum_axis(Axis(0)),
             target_sums: Array1::from_elem(1, y.sum()),
             rows: x.nrows(),
         };
-        Problem::of(&moments, 0)?.into_owned()
+        Problem::sum(&[&Problem::of(&moments, 0)?])
     }
 
     /// The problem of one target.
@@ -63,9 +65,9 @@ impl<'a> Problem<'a> {
             return Err(Error::Internal(format!("target {target} of {n_targets}")));
         }
         Problem {
-            gram: (&moments.gram).into(),
-            cross: moments.cross.column(target).into(),
-            sums: (&moments.column_sums).into(),
+            gram: Cow::Borrowed(&moments.gram),
+            cross: moments.cross.column(target).to_owned(),
+            sums: moments.column_sums.clone(),
             energy: moments.energy[target],
             target_sum: moments.target_sums[target],
             rows: moments.rows,
@@ -89,15 +91,14 @@ impl<'a> Problem<'a> {
         let (mut cross, mut sums) = (Array1::zeros(p), Array1::zeros(p));
         let (mut energy, mut target_sum, mut rows) = (0.0, 0.0, 0);
         for part in parts {
-            gram += &part.gram;
+            gram += &*part.gram;
             cross += &part.cross;
             sums += &part.sums;
             energy += part.energy;
             target_sum += part.target_sum;
             rows += part.rows;
         }
-        let (gram, cross, sums) = (gram.into(), cross.into(), sums.into());
-        let (variances, covariances, energy_per_row) = (Vec::new(), Vec::new(), 0.0);
+        let (gram, variances, covariances, energy_per_row) = (Cow::Owned(gram), Vec::new(), Vec::new(), 0.0);
         Problem { gram, cross, sums, energy, target_sum, rows, variances, covariances, energy_per_row }
             .checked()
     }
@@ -125,12 +126,10 @@ impl<'a> Problem<'a> {
         self.gram[[i, j]] / self.rows as f64 - self.mean(i) * self.mean(j)
     }
 
-    /// The smallest variance of a column that is not constant; infinite if there is none.
-    pub(super) fn least_variance(&self) -> f64 {
-        self.variances
-            .iter()
-            .filter(|variance| **variance > 0.0)
-            .fold(f64::INFINITY, |least, v| least.min(*v))
+    /// The smallest and the largest variance of columns that are not constant; infinity and 0 if there is none.
+    pub(super) fn variance_range(&self) -> (f64, f64) {
+        let varying = self.variances.iter().filter(|variance| **variance > 0.0);
+        varying.fold((f64::INFINITY, 0.0), |(least, largest), v| (v.min(least), v.max(largest)))
     }
 
     pub(super) fn mean(&self, column: usize) -> f64 {
@@ -138,12 +137,14 @@ impl<'a> Problem<'a> {
     }
 
     /// Sums of products of one column with all, not centred.
-    pub(super) fn products(&self, column: usize) -> ArrayView1<'_, f64> {
-        self.gram.row(column)
+    pub(super) fn products(&self, column: usize) -> &[f64] {
+        let p = self.n_columns();
+        // `checked` sees to the layout.
+        self.gram.as_slice().map_or(&[], |all| &all[column * p..(column + 1) * p])
     }
 
     /// The sum of squared errors on these rows of any weights and intercept: no pass over the data.
-    pub(super) fn sse(&self, weights: &[f64], intercept: f64) -> f64 {
+    pub(in crate::ar) fn sse(&self, weights: &[f64], intercept: f64) -> f64 {
         let support: Vec<usize> = (0..weights.len()).filter(|j| weights[*j] != 0.0).collect();
         let (mut linear, mut square, mut sum) = (0.0, 0.0, 0.0);
         for i in &support {
@@ -155,13 +156,6 @@ impl<'a> Problem<'a> {
         let n = self.rows as f64;
         let of_intercept = intercept * (n * intercept - 2.0 * (self.target_sum - sum));
         (self.energy - 2.0 * linear + square + of_intercept).max(0.0)
-    }
-
-    fn into_owned(self) -> Result<Problem<'static>> {
-        let Problem { energy, target_sum, rows, variances, covariances, energy_per_row, .. } = self;
-        let (gram, cross, sums) = (self.gram.into_owned(), self.cross.into_owned(), self.sums.into_owned());
-        let (gram, cross, sums) = (gram.into(), cross.into(), sums.into());
-        Ok(Problem { gram, cross, sums, energy, target_sum, rows, variances, covariances, energy_per_row })
     }
 
     fn checked(mut self) -> Result<Self> {
@@ -178,6 +172,9 @@ impl<'a> Problem<'a> {
         }
         if self.gram.dim() != (p, p) || self.cross.len() != p {
             return Err(Error::Internal(format!("{:?} sums of products for {p} columns", self.gram.dim())));
+        }
+        if !self.gram.is_standard_layout() {
+            self.gram = Cow::Owned(self.gram.as_standard_layout().into_owned());
         }
         // Entries off the diagonal are at most as large as those on it.
         let sums =
@@ -230,7 +227,7 @@ mod tests {
         let (x, y) = design();
         let part = |rows: std::ops::Range<usize>| {
             let rows = ndarray::Slice::from(rows);
-            let axis = ndarray::Axis(0);
+            let axis = Axis(0);
             Problem::from_rows(x.slice_axis(axis, rows), y.slice_axis(axis, rows)).unwrap()
         };
         let whole = part(0..50);

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 /// | `n_pairs` | 25 | pairs of halves | 1 to 10,000 |
 /// | `seed` | 0 | which halves | |
 /// | `path` | as [`PathOptions`] | how each half is solved | |
-/// | `gamma` | 0.5 | of the criterion that chooses, see [`Criterion::Bic`] | 0 to 1 |
+/// | `gamma` | 1 | of the criterion that chooses, see [`Criterion::Bic`] | 0 to 1 |
 #[derive(Debug, Clone, PartialEq)]
 pub struct StabilityOptions {
     /// Pairs of halves.
@@ -33,7 +33,7 @@ pub struct StabilityOptions {
 
 impl Default for StabilityOptions {
     fn default() -> Self {
-        StabilityOptions { n_pairs: 25, seed: 0, path: PathOptions::default(), gamma: 0.5 }
+        StabilityOptions { n_pairs: 25, seed: 0, path: PathOptions::default(), gamma: 1.0 }
     }
 }
 
