@@ -12,10 +12,13 @@
 //! units of the noise, is at most `4 / prior`), and coefficients that the data no longer tell return to where they
 //! started.
 
+mod triangle;
+
 use serde::{Deserialize, Serialize};
 
 use super::sparse::Problem;
 use crate::{Error, Result};
+use triangle::Triangle;
 
 /// Settings of [`RecursiveLeastSquares`].
 ///
@@ -70,8 +73,8 @@ struct Stored {
     /// Where coefficients return to that the data do not tell.
     origin: Vec<f64>,
     coefficients: Vec<f64>,
-    /// Rows of `R` from the diagonal on, each followed by its entry of the rotated target.
-    triangle: Vec<f64>,
+    /// `R` and the rotated target.
+    triangle: Triangle,
     /// Whose share of the prior is given back next.
     next: usize,
 }
@@ -88,12 +91,7 @@ impl RecursiveLeastSquares {
     pub fn new(n_inputs: usize, options: RlsOptions) -> Result<Self> {
         let size = check_inputs(n_inputs)? + 1;
         options.check(size)?;
-        let root = options.prior.sqrt();
-        let mut triangle = Vec::with_capacity(size * (size + 3) / 2);
-        for i in 0..size {
-            triangle.push(root);
-            triangle.extend(std::iter::repeat_n(0.0, size - i));
-        }
+        let triangle = Triangle::diagonal(size, options.prior.sqrt());
         Stored { options, origin: vec![0.0; size], coefficients: vec![0.0; size], triangle, next: 0 }
             .try_into()
     }
@@ -107,7 +105,7 @@ impl RecursiveLeastSquares {
     pub fn from_problem(problem: &Problem<'_>, columns: &[usize], options: RlsOptions) -> Result<Self> {
         let size = check_inputs(columns.len())? + 1;
         options.check(size)?;
-        let triangle = problem.root(columns)?;
+        let triangle = Triangle(problem.root(columns)?);
         let mut model = RecursiveLeastSquares::try_from(Stored {
             options,
             origin: vec![0.0; size],
@@ -115,7 +113,7 @@ impl RecursiveLeastSquares {
             triangle,
             next: 0,
         })?;
-        model.substitute();
+        model.state.triangle.solve(&mut model.state.coefficients);
         model.state.origin.clone_from(&model.state.coefficients);
         Ok(model)
     }
@@ -144,8 +142,8 @@ impl RecursiveLeastSquares {
         self.row[0] = 1.0;
         self.row[1..=inputs.len()].copy_from_slice(inputs);
         self.row[inputs.len() + 1] = target;
-        self.rotate(0);
-        self.substitute();
+        self.state.triangle.rotate(&mut self.row, 0);
+        self.state.triangle.solve(&mut self.state.coefficients);
         Some(error)
     }
 
@@ -166,52 +164,15 @@ impl RecursiveLeastSquares {
         if forgetting >= 1.0 {
             return;
         }
-        let root = forgetting.sqrt();
-        self.state.triangle.iter_mut().for_each(|r| *r *= root);
+        self.state.triangle.scale(forgetting.sqrt());
         let (size, next) = (self.size(), self.state.next);
         let weight = (prior * (1.0 - forgetting.powi(size as i32))).sqrt();
         self.row.fill(0.0);
         self.row[next] = weight;
         self.row[size] = weight * self.state.origin[next];
         self.state.next = (next + 1) % size;
-        self.rotate(next);
+        self.state.triangle.rotate(&mut self.row, next);
     }
-
-    /// Takes `row`, whose entries before `first` are zero, into the triangle (Golub and Van Loan, algorithm 5.1.3).
-    fn rotate(&mut self, first: usize) {
-        let size = self.size();
-        let mut start = row_start(first, size);
-        for j in first..size {
-            let of_triangle = &mut self.state.triangle[start..start + size - j + 1];
-            start += of_triangle.len();
-            let of_row = &mut self.row[j..];
-            if of_row[0] == 0.0 {
-                continue;
-            }
-            let length = of_triangle[0].hypot(of_row[0]);
-            let (cos, sin) = (of_triangle[0] / length, of_row[0] / length);
-            for (r, x) in of_triangle.iter_mut().zip(of_row) {
-                (*r, *x) = (cos * *r + sin * *x, cos * *x - sin * *r);
-            }
-        }
-    }
-
-    /// Solves `R w = z` for the coefficients.
-    fn substitute(&mut self) {
-        let size = self.size();
-        for i in (0..size).rev() {
-            let start = row_start(i, size);
-            let row = &self.state.triangle[start..start + size - i + 1];
-            let known: f64 =
-                row[1..size - i].iter().zip(&self.state.coefficients[i + 1..]).map(|(r, w)| r * w).sum();
-            self.state.coefficients[i] = (row[size - i] - known) / row[0];
-        }
-    }
-}
-
-/// Where row `i` of a triangle begins, whose rows have `size + 1`, `size`, ... entries.
-fn row_start(i: usize, size: usize) -> usize {
-    i * (size + 1) - i * i.saturating_sub(1) / 2
 }
 
 /// A triangle of more would not fit the rate of a stream, nor its memory.
@@ -247,14 +208,12 @@ impl TryFrom<Stored> for RecursiveLeastSquares {
     fn try_from(state: Stored) -> Result<Self> {
         let size = state.coefficients.len();
         state.options.check(size)?;
-        let diagonal = |i: usize| state.triangle[row_start(i, size)] > 0.0;
         let is_whole = size > 0
             && size <= MOST_INPUTS + 1
             && state.origin.len() == size
-            && state.triangle.len() == row_start(size, size)
+            && state.triangle.is_of(size)
             && state.next < size
-            && state.triangle.iter().chain(&state.origin).chain(&state.coefficients).all(|v| v.is_finite())
-            && (0..size).all(diagonal);
+            && state.origin.iter().chain(&state.coefficients).all(|v| v.is_finite());
         if !is_whole {
             let rule = "its parts must fit each other: start anew from the model";
             return Err(Error::option("stored recursive least squares", size, rule));
@@ -395,7 +354,7 @@ mod tests {
             model.update(&[level; 4], level).unwrap();
         }
         let size = model.size();
-        let diagonal = (0..size).map(|i| model.state.triangle[row_start(i, size)]);
+        let diagonal = (0..size).map(|i| model.state.triangle.row(i, size)[0]);
         assert!(diagonal.fold(f64::INFINITY, f64::min) >= (options.prior / 4.0).sqrt());
         assert!((model.predict(&[level; 4]) - level).abs() < 1e-4);
         assert!(model.coefficients().iter().all(|w| w.abs() < 2.0), "{:?}", model.coefficients());

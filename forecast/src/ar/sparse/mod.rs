@@ -26,6 +26,7 @@
 
 mod descent;
 mod newton;
+mod options;
 mod path;
 mod problem;
 mod refit;
@@ -38,7 +39,8 @@ mod strength;
 #[cfg(test)]
 mod experiments;
 
-pub use path::{Lambdas, PathOptions, Penalty, Refit, Solution, path};
+pub use options::{Lambdas, PathOptions, Penalty, Refit};
+pub use path::{Solution, path};
 pub use problem::Problem;
 pub use regulariser::Regulariser;
 pub use select::{Criterion, select};

@@ -1,6 +1,7 @@
 //! One Newton step for all weights that are not zero: where columns are nearly combinations of each other, sweeps over
 //! single weights creep, and this does not.
 
+use super::refit::dot;
 use super::scalar::Thresholds;
 
 /// The step to the minimum of the second-order model of `1/2 w'Aw - b'w + sum P(w_j)` over the weights that are not
@@ -21,16 +22,15 @@ pub(super) fn newton_step(
         let (slope, curvature) = scalar.slopes(weights[*column].abs());
         let mut row: Vec<f64> = Vec::with_capacity(i + 1);
         for (other, of_other) in support.iter().zip(&rows) {
-            let known: f64 = row.iter().zip(of_other).map(|(a, b)| a * b).sum();
+            let known = dot(&row, &of_other[..row.len()]);
             row.push((block[*column][*other] - known) / of_other[row.len()]);
         }
-        let pivot = block[*column][*column] + curvature - row.iter().map(|l| l * l).sum::<f64>();
+        let pivot = block[*column][*column] + curvature - dot(&row, &row);
         if pivot.is_nan() || pivot <= 1e-12 * block[*column][*column] {
             return None;
         }
         let falls = residual[*column] - slope.copysign(weights[*column]);
-        let known: f64 = row.iter().zip(&step).map(|(l, s)| l * s).sum();
-        step.push((falls - known) / pivot.sqrt());
+        step.push((falls - dot(&row, &step)) / pivot.sqrt());
         row.push(pivot.sqrt());
         rows.push(row);
     }
@@ -70,7 +70,7 @@ mod tests {
 
     /// Two columns that are nearly the same, and a third.
     fn block() -> Vec<Vec<f64>> {
-        vec![vec![1.0, 0.999, 0.2], vec![0.999, 1.0, 0.1], vec![0.2, 0.1, 2.0]]
+        vec![vec![1.0, 0.999, 0.15], vec![0.999, 1.0, 0.14], vec![0.15, 0.14, 2.0]]
     }
 
     fn residual(b: [f64; 3], w: &[f64]) -> Vec<f64> {
@@ -94,14 +94,14 @@ mod tests {
     #[test]
     fn steps_lead_to_a_stationary_point_of_the_regularised_problem() {
         let scalar = Scalar::Saturating { regulariser: Regulariser::default(), k: 1e-3 }.between(1.0, 2.0);
-        let (b, mut w) = ([1.5192, 1.5093, 0.42], vec![0.9, 0.5, 0.3]); // A (0.7, 0.8, 0.1)
+        let (b, mut w) = ([1.5142, 1.5133, 0.417], vec![0.9, 0.5, 0.3]); // A (0.7, 0.8, 0.1)
         let mut n_steps = 0;
         while let Some(step) = newton_step(&block(), &residual(b, &w), &w, &scalar) {
             w.iter_mut().zip(&step).for_each(|(w, s)| *w += s);
             n_steps += 1;
             assert!(n_steps < 20);
         }
-        assert!(n_steps > 0);
+        assert!(n_steps > 1);
         for (residual, w) in residual(b, &w).iter().zip(&w) {
             // As near as the objective tells, whose changes are squares of these.
             assert!((residual - scalar.slopes(w.abs()).0.copysign(*w)).abs() < 1e-7);

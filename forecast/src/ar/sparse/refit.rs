@@ -104,8 +104,8 @@ impl Problem<'_> {
     }
 }
 
-/// In four sums, which processors add side by side.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+/// `a'b`, in four sums, which processors add side by side.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     let mut sums = [0.0; 4];
     for (a, b) in a.iter().zip(b) {

@@ -6,7 +6,8 @@
 
 use rayon::prelude::*;
 
-use super::path::{PathOptions, path};
+use super::options::PathOptions;
+use super::path::path;
 use super::problem::Problem;
 use super::select::{Criterion, select};
 use crate::{Error, Result};
