@@ -1,5 +1,5 @@
 //! Counts allocations and the bytes that are held: walking over windows, which are views, filling a batch again and
-//! observing a step ask the allocator for nothing, calendar features for nothing more the longer the range is, and
+//! observing a step or learning from it ask the allocator for nothing, calendar features for nothing more the longer the range is, and
 //! windows of a long series take little more than the series.
 #![allow(
     unsafe_code,
@@ -10,6 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
+use forecast::ar::rls::{RecursiveLeastSquares, RlsOptions};
 use forecast::data::{
     Batch, BatchOptions, CalendarFeatures, Cells, Exogenous, Holidays, Scaler, Scaling, Series, TimeFeatures,
     TimeIndex, WindowOrder, WindowScaling, WindowSet, WindowSpec, Zone,
@@ -237,4 +238,20 @@ fn calendar_features_of_many_steps_allocate_as_little_as_those_of_one() {
     assert_eq!(one, many);
     let n_quarters = out.column(out.ncols() - 1).iter().filter(|on| **on > 0.5).count();
     assert_eq!(n_quarters, 96);
+}
+
+#[test]
+fn coefficients_follow_a_stream_without_an_allocation() {
+    let options = RlsOptions { forgetting: 0.999, ..RlsOptions::default() };
+    let mut model = RecursiveLeastSquares::new(24, options).unwrap();
+    let (n_allocations, learnt) = allocations_of(|| {
+        let mut inputs = [0.0; 24];
+        for t in 0..10_000u32 {
+            inputs[t as usize % 24] = f64::from(t * t % 101);
+            let target = if t % 10 == 0 { f64::NAN } else { inputs[3] };
+            black_box(model.update(&inputs, target));
+        }
+        model.predict(&inputs) - inputs[3]
+    });
+    assert!(n_allocations == 0 && learnt.abs() < 1.0, "{n_allocations} allocations, error {learnt}");
 }

@@ -1,4 +1,4 @@
-//! Holds metrics and autoregression to numbers made with reference code; `golden/README.md` says which.
+//! Holds metrics, autoregression and AR-Net's regulariser to numbers made with reference code; `golden/README.md` says which.
 //!
 //! The files come from the folder that the environment variable `LONGCAST_GOLDEN` names, else from
 //! `tests/golden`. Every size is read from the file, so files of other sizes and seeds can be dropped in.
@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use forecast::ar::sparse::{self, Lambdas, PathOptions, Problem, Ramp, Refit, Regulariser, Strength};
 use forecast::data::{Scaling, Series, TimeIndex};
 use forecast::eval::metrics;
 use forecast::{FitOptions, Model, ModelConfig, Panel, Step};
@@ -193,9 +194,7 @@ fn ar_golden() {
     for path in golden_files("arnet_series", ".safetensors") {
         println!("read {}", path.display());
         let bytes = std::fs::read(&path).unwrap();
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-        let about = &metadata.metadata().as_ref().unwrap()["golden"];
-        let config = serde_json::from_str::<Value>(about).unwrap()["config"].clone();
+        let config = config_of(&bytes);
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let series = panel(&read(&tensors, "series"));
         assert_eq!(series.series()[0].n_steps() as u64, config["n"].as_u64().unwrap());
@@ -213,6 +212,92 @@ fn ar_golden() {
             }
         }
     }
+}
+
+#[test]
+fn arnet_regulariser_golden() {
+    for path in golden_files("arnet_regulariser", ".safetensors") {
+        println!("read {}", path.display());
+        let bytes = std::fs::read(&path).unwrap();
+        let config = config_of(&bytes);
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let close = |ours: &[f64], name: &str| {
+            let golden = read(&tensors, name);
+            assert_eq!(ours.len(), golden.len(), "{name}");
+            for (ours, golden) in ours.iter().zip(&golden) {
+                // What the golden file recommends for float64.
+                assert!((ours - golden).abs() <= 1e-12 * golden.abs(), "{name}: {ours} is not {golden}");
+            }
+        };
+        let weights = read_f32(&tensors, "w");
+        let pairs = config["c1_c2"].as_array().unwrap();
+        assert!(!pairs.is_empty(), "{}", path.display());
+        for pair in pairs {
+            let constants = numbers(pair);
+            let regulariser = Regulariser { c1: constants[0], c2: constants[1] };
+            let name = |what: &str| format!("c1_{}_c2_{}.{what}", constants[0], constants[1]);
+            close(&[regulariser.value(&weights)], &name("reg_f64"));
+            let each: Vec<f64> = weights.iter().map(|w| regulariser.value(&[*w])).collect();
+            close(&each, &name("elementwise_f64"));
+            close(&regulariser.gradient(&weights), &name("grad_f64"));
+        }
+        let densities = read(&tensors, "density");
+        let each = |rule: Strength| densities.iter().map(move |d| rule.lambda(*d).unwrap());
+        close(&each(Strength::Original).collect::<Vec<f64>>(), "lambda_v0_1");
+        let noises = read(&tensors, "noise");
+        let by_noise =
+            |d: f64| noises.iter().map(move |noise| Strength::Revised { noise: *noise }.lambda(d).unwrap());
+        close(&densities.iter().copied().flat_map(by_noise).collect::<Vec<f64>>(), "lambda_max");
+        // The schedule is that of density 0.3, whose strength it ends with.
+        let n_epochs = usize::try_from(config["n_epoch"].as_u64().unwrap()).unwrap();
+        let progress = read(&tensors, "schedule.progress");
+        let largest = Strength::Revised { noise: 1.0 }.lambda(0.3).unwrap();
+        let ramp: Vec<f64> =
+            progress.iter().map(|progress| largest * Ramp::Quadratic.share(*progress, n_epochs)).collect();
+        close(&ramp, "schedule.lambda");
+    }
+}
+
+/// With a penalty of zero, the solved AR-Net is least squares, and its support everything.
+#[test]
+fn arnet_without_a_penalty_golden() {
+    for path in golden_files("arnet_series", ".safetensors") {
+        let bytes = std::fs::read(&path).unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let y = read(&tensors, "series");
+        let config = config_of(&bytes);
+        for p in config["p"].as_array().unwrap() {
+            let p = usize::try_from(p.as_u64().unwrap()).unwrap();
+            let x = Array2::from_shape_fn((y.len() - p, p), |(t, j)| y[t + p - 1 - j]);
+            let problem = Problem::from_rows(x.view(), ndarray::ArrayView1::from(&y[p..])).unwrap();
+            let golden = read(&tensors, &format!("p{p}.coef_with_intercept"));
+            let sse = read(&tensors, &format!("p{p}.sse"))[1];
+            for refit in [Refit::Support, Refit::None] {
+                let lambdas = Lambdas::Given(vec![0.0]);
+                let options = PathOptions { lambdas, refit, tolerance: 1e-13, ..PathOptions::default() };
+                let solution = sparse::path(&problem, &options).unwrap().remove(0);
+                let mut ours = solution.weights;
+                ours.push(solution.intercept);
+                let difference = largest_difference(&ours, &golden);
+                assert!(difference <= 1e-9, "order {p}, {refit:?}: {difference:e}");
+                assert!((solution.sse / sse - 1.0).abs() < 1e-9, "order {p}, {refit:?}: {}", solution.sse);
+            }
+        }
+    }
+}
+
+fn read_f32(tensors: &SafeTensors<'_>, name: &str) -> Vec<f64> {
+    let view = tensors.tensor(name).unwrap();
+    let (numbers, rest) = view.data().as_chunks::<4>();
+    assert!(view.dtype() == safetensors::Dtype::F32 && rest.is_empty(), "{name}");
+    numbers.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect()
+}
+
+/// The sizes that a file was made with.
+fn config_of(bytes: &[u8]) -> Value {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
+    let about = &metadata.metadata().as_ref().unwrap()["golden"];
+    serde_json::from_str::<Value>(about).unwrap()["config"].clone()
 }
 
 fn read(tensors: &SafeTensors<'_>, name: &str) -> Vec<f64> {

@@ -27,9 +27,11 @@ mod order;
 #[cfg(test)]
 mod reference;
 mod ridge;
+pub mod rls;
 mod rule;
 mod segments;
 mod solve;
+pub mod sparse;
 mod stability;
 
 pub use anchor::Anchor;

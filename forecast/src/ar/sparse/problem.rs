@@ -1,0 +1,255 @@
+//! A least-squares problem with an intercept, told by its second-order statistics.
+
+use std::borrow::Cow;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+
+use crate::ar::moments::Moments;
+use crate::{Error, Result};
+
+/// A column whose variance is this much smaller than its mean square is constant but for rounding.
+const CONSTANT: f64 = 1e-13;
+
+/// One target on some columns, of which only sums of squares and products are kept.
+///
+/// Columns and target are centred on the fly, which concentrates the intercept out: nothing of the size of the Gram
+/// matrix is copied. Means that are much larger than the spread cost as many digits; scale such series first.
+#[derive(Debug)]
+pub struct Problem<'a> {
+    gram: Cow<'a, Array2<f64>>, // (column, column)
+    cross: Array1<f64>,         // (column)
+    sums: Array1<f64>,          // (column)
+    energy: f64,
+    target_sum: f64,
+    rows: usize,
+    /// The variance of each column, 0 where it is constant.
+    pub(super) variances: Vec<f64>,
+    /// The covariance of each column with the target, 0 where one of them is constant.
+    pub(super) covariances: Vec<f64>,
+    /// The variance of the target, 0 where it is constant.
+    pub(super) energy_per_row: f64,
+}
+
+impl<'a> Problem<'a> {
+    /// The problem of an explicit design.
+    ///
+    /// # Shapes
+    /// `x` is `(row, column)`, `y` is `(row)`, no value missing.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if there is no row or no column, the rows of `x` and `y` differ, or a sum is not finite.
+    pub fn from_rows(x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Result<Problem<'static>> {
+        if x.nrows() != y.len() {
+            let rule = format!("it must be the {} rows of the columns", x.nrows());
+            return Err(Error::option("rows of the target", y.len(), rule));
+        }
+        let moments = Moments {
+            gram: x.t().dot(&x),
+            cross: x.t().dot(&y).insert_axis(Axis(1)),
+            energy: Array1::from_elem(1, y.dot(&y)),
+            column_sums: x.sum_axis(Axis(0)),
+            target_sums: Array1::from_elem(1, y.sum()),
+            rows: x.nrows(),
+        };
+        Problem::sum(&[&Problem::of(&moments, 0)?])
+    }
+
+    /// The problem of one target.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if there is no row or no column, or a sum is not finite; [`Error::Internal`] for shapes
+    /// that do not fit each other.
+    pub(crate) fn of(moments: &'a Moments, target: usize) -> Result<Self> {
+        let n_targets = moments.cross.ncols();
+        if target >= n_targets.min(moments.energy.len()).min(moments.target_sums.len()) {
+            return Err(Error::Internal(format!("target {target} of {n_targets}")));
+        }
+        Problem {
+            gram: Cow::Borrowed(&moments.gram),
+            cross: moments.cross.column(target).to_owned(),
+            sums: moments.column_sums.clone(),
+            energy: moments.energy[target],
+            target_sum: moments.target_sums[target],
+            rows: moments.rows,
+            variances: Vec::new(),
+            covariances: Vec::new(),
+            energy_per_row: 0.0,
+        }
+        .checked()
+    }
+
+    /// The problem of all rows of some problems with the same columns.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if there is none; [`Error::Internal`] if their columns differ.
+    pub(super) fn sum(parts: &[&Problem<'_>]) -> Result<Problem<'static>> {
+        let p = parts.first().map_or(0, |first| first.n_columns());
+        if parts.iter().any(|part| part.n_columns() != p) {
+            return Err(Error::Internal("blocks with different columns".to_string()));
+        }
+        let mut gram = Array2::zeros((p, p));
+        let (mut cross, mut sums) = (Array1::zeros(p), Array1::zeros(p));
+        let (mut energy, mut target_sum, mut rows) = (0.0, 0.0, 0);
+        for part in parts {
+            gram += &*part.gram;
+            cross += &part.cross;
+            sums += &part.sums;
+            energy += part.energy;
+            target_sum += part.target_sum;
+            rows += part.rows;
+        }
+        let (gram, variances, covariances, energy_per_row) = (Cow::Owned(gram), Vec::new(), Vec::new(), 0.0);
+        Problem { gram, cross, sums, energy, target_sum, rows, variances, covariances, energy_per_row }
+            .checked()
+    }
+
+    /// How many columns there are.
+    #[must_use]
+    pub fn n_columns(&self) -> usize {
+        self.sums.len()
+    }
+
+    /// How many rows the statistics are of.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The intercept that belongs to some weights.
+    pub(super) fn intercept(&self, weights: &[f64]) -> f64 {
+        let explained: f64 = weights.iter().zip(&self.sums).map(|(w, sum)| w * sum).sum();
+        (self.target_sum - explained) / self.rows as f64
+    }
+
+    /// The covariance of two columns.
+    pub(super) fn covariance(&self, i: usize, j: usize) -> f64 {
+        self.gram[[i, j]] / self.rows as f64 - self.mean(i) * self.mean(j)
+    }
+
+    /// The smallest and the largest variance of columns that are not constant; infinity and 0 if there is none.
+    pub(super) fn variance_range(&self) -> (f64, f64) {
+        let varying = self.variances.iter().filter(|variance| **variance > 0.0);
+        varying.fold((f64::INFINITY, 0.0), |(least, largest), v| (v.min(least), v.max(largest)))
+    }
+
+    pub(super) fn mean(&self, column: usize) -> f64 {
+        self.sums[column] / self.rows as f64
+    }
+
+    /// Sums of products of one column with all, not centred.
+    pub(super) fn products(&self, column: usize) -> &[f64] {
+        let p = self.n_columns();
+        // `checked` sees to the layout.
+        self.gram.as_slice().map_or(&[], |all| &all[column * p..(column + 1) * p])
+    }
+
+    /// The sum of squared errors on these rows of any weights and intercept: no pass over the data.
+    pub(in crate::ar) fn sse(&self, weights: &[f64], intercept: f64) -> f64 {
+        let support: Vec<usize> = (0..weights.len()).filter(|j| weights[*j] != 0.0).collect();
+        let (mut linear, mut square, mut sum) = (0.0, 0.0, 0.0);
+        for i in &support {
+            let products = self.products(*i);
+            linear += weights[*i] * self.cross[*i];
+            sum += weights[*i] * self.sums[*i];
+            square += weights[*i] * support.iter().map(|j| weights[*j] * products[*j]).sum::<f64>();
+        }
+        let n = self.rows as f64;
+        let of_intercept = intercept * (n * intercept - 2.0 * (self.target_sum - sum));
+        (self.energy - 2.0 * linear + square + of_intercept).max(0.0)
+    }
+
+    fn checked(mut self) -> Result<Self> {
+        let p = self.sums.len();
+        if self.rows == 0 {
+            return Err(Error::option(
+                "rows",
+                0,
+                "it must be at least 1: use a longer series or a lower order",
+            ));
+        }
+        if p == 0 {
+            return Err(Error::option("order", 0, "it must be at least 1"));
+        }
+        if self.gram.dim() != (p, p) || self.cross.len() != p {
+            return Err(Error::Internal(format!("{:?} sums of products for {p} columns", self.gram.dim())));
+        }
+        if !self.gram.is_standard_layout() {
+            self.gram = Cow::Owned(self.gram.as_standard_layout().into_owned());
+        }
+        // Entries off the diagonal are at most as large as those on it.
+        let sums =
+            self.gram.diag().iter().chain(&self.cross).chain(&self.sums).copied().collect::<Vec<f64>>();
+        let mut sums = sums.into_iter().chain([self.energy, self.target_sum]);
+        if let Some(value) = sums.find(|value| !value.is_finite()) {
+            let rule = "it must be finite: scale the series, whose squares are too large to be summed";
+            return Err(Error::option("sum of squares", value, rule));
+        }
+        let n = self.rows as f64;
+        let spread = |square: f64, mean: f64| {
+            let variance = square / n - mean * mean;
+            if variance > CONSTANT * square / n { variance } else { 0.0 }
+        };
+        let target_mean = self.target_sum / n;
+        self.energy_per_row = spread(self.energy, target_mean);
+        self.variances = (0..p).map(|j| spread(self.gram[[j, j]], self.mean(j))).collect();
+        let varies = |j: &usize| self.variances[*j] > 0.0 && self.energy_per_row > 0.0;
+        let covariance = |j: usize| self.cross[j] / n - self.mean(j) * target_mean;
+        self.covariances = (0..p).map(|j| if varies(&j) { covariance(j) } else { 0.0 }).collect();
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn design() -> (Array2<f64>, Array1<f64>) {
+        let x = Array2::from_shape_fn((50, 4), |(t, j)| (((t + 3) * (5 + 2 * j)) % 23) as f64 / 7.0);
+        let y = Array1::from_shape_fn(50, |t| 1.0 + x[[t, 0]] - 0.5 * x[[t, 2]] + ((t * t) % 11) as f64);
+        (x, y)
+    }
+
+    #[test]
+    fn errors_of_any_weights_are_those_of_a_pass_over_the_data() {
+        let (x, y) = design();
+        let problem = Problem::from_rows(x.view(), y.view()).unwrap();
+        for (weights, intercept) in
+            [([0.0; 4], 0.0), ([0.3, 0.0, -2.0, 0.1], 1.7), ([9.0, 1.0, 1.0, 1.0], -4.0)]
+        {
+            let errors = &y - x.dot(&Array1::from(weights.to_vec())) - intercept;
+            let naive = errors.dot(&errors);
+            assert!((problem.sse(&weights, intercept) / naive - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_sum_of_parts_is_the_whole() {
+        let (x, y) = design();
+        let part = |rows: std::ops::Range<usize>| {
+            let rows = ndarray::Slice::from(rows);
+            let axis = Axis(0);
+            Problem::from_rows(x.slice_axis(axis, rows), y.slice_axis(axis, rows)).unwrap()
+        };
+        let whole = part(0..50);
+        let sum = Problem::sum(&[&part(0..20), &part(20..50)]).unwrap();
+        assert_eq!(sum.n_rows(), 50);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12 * (1.0 + b.abs());
+        assert!((0..16).all(|i| close(sum.covariance(i / 4, i % 4), whole.covariance(i / 4, i % 4))));
+        assert!(sum.covariances.iter().zip(&whole.covariances).all(|(a, b)| close(*a, *b)));
+        assert!(close(sum.energy_per_row, whole.energy_per_row));
+    }
+
+    #[test]
+    fn bad_statistics_are_named() {
+        let message = |rows: usize, columns: usize, value: f64| {
+            let x = Array2::from_elem((rows, columns), value);
+            Problem::from_rows(x.view(), Array1::ones(rows).view()).unwrap_err().to_string()
+        };
+        assert!(message(0, 3, 1.0).contains("rows"), "{}", message(0, 3, 1.0));
+        assert!(message(3, 0, 1.0).contains("order"));
+        assert!(message(3, 2, 1e200).contains("finite"));
+        assert!(message(3, 2, f64::NAN).contains("finite"));
+        let (x, y) = (Array2::ones((3, 1)), Array1::ones(2));
+        assert!(Problem::from_rows(x.view(), y.view()).is_err());
+    }
+}
