@@ -151,10 +151,16 @@ impl<R: LagRule> Family for R {
 
     fn forecast(&self, slot: usize, memory: &Memory, age: usize, mut out: ArrayViewMut2<'_, f64>) {
         let Memory::Lags(lags) = memory;
-        let mut path = vec![0.0; out.nrows()];
         for channel in 0..lags.n_channels() {
-            self.forecast_channel(slot, channel, lags.window(channel, age), &mut path);
-            out.column_mut(channel).iter_mut().zip(&path).for_each(|(out, value)| *out = *value);
+            let mut out = out.column_mut(channel);
+            let window = lags.window(channel, age);
+            if let Some(path) = out.as_slice_mut() {
+                self.forecast_channel(slot, channel, window, path);
+                continue;
+            }
+            let mut path = vec![0.0; out.len()];
+            self.forecast_channel(slot, channel, window, &mut path);
+            out.iter_mut().zip(&path).for_each(|(out, value)| *out = *value);
         }
     }
 

@@ -1,12 +1,12 @@
 //! Windows of a lag family on complete stretches of a series: the steps themselves are the window, so no memory
 //! has to be fed. The numbers are those of a fed memory, bit for bit.
 
-use ndarray::Array2;
+use ndarray::s;
 
 use super::LagRule;
 use super::family::Family;
 use crate::data::{Scaler, Series};
-use crate::eval::conformal::{LastErrors, Window};
+use crate::eval::conformal::LastErrors;
 
 /// A series on the scale of a model, ready to be forecast from any complete window.
 #[derive(Debug)]
@@ -66,30 +66,37 @@ impl<'a> LagWindows<'a> {
         Some(LagWindows { rule, slot, scalers, scaled, complete, errors, horizon, n_errors })
     }
 
-    /// The window at a cutoff; `None` if a step that a memory would be fed with is missing.
-    pub(super) fn window(&self, series: &Series, cutoff: usize) -> Option<Window> {
+    /// Writes the errors of the window at a cutoff, shape `(channel, horizon)`, and its last one-step errors, one a
+    /// channel; writes nothing and returns `None` if a step that a memory would be fed with is missing.
+    pub(super) fn window(
+        &self,
+        series: &Series,
+        cutoff: usize,
+        errors: &mut [f64],
+        last: &mut [LastErrors],
+    ) -> Option<()> {
         let lookback = self.rule.lookback();
         let fed = (lookback + self.n_errors).min(cutoff);
         if cutoff < lookback || cutoff == 0 || self.complete[cutoff - 1] < fed {
             return None;
         }
-        let labels = series.values();
-        let mut residuals = Array2::zeros((self.horizon, self.scalers.len()));
-        let mut path = vec![0.0; self.horizon];
-        let mut last = Vec::with_capacity(self.scalers.len());
-        for (channel, scaler) in self.scalers.iter().enumerate() {
+        let values = series.values();
+        let labels = values.slice(s![cutoff..cutoff + self.horizon, ..]);
+        let channels =
+            errors.chunks_exact_mut(self.horizon).zip(last).zip(labels.columns()).zip(self.scalers);
+        for (channel, (((path, last), labels), scaler)) in channels.enumerate() {
             let input = &self.scaled[channel][cutoff - lookback..cutoff];
-            self.rule.forecast_channel(self.slot, channel, input, &mut path);
-            for (step, forecast) in path.iter().enumerate() {
-                residuals[[step, channel]] = labels[[cutoff + step, channel]] - scaler.unscale(*forecast);
+            self.rule.forecast_channel(self.slot, channel, input, path);
+            for (error, label) in path.iter_mut().zip(labels) {
+                *error = label - scaler.unscale(*error);
             }
             // The latest first, as a memory has them.
             let errors = self.errors[channel][cutoff - (fed - lookback)..cutoff].iter().rev();
-            last.push(errors.fold(LastErrors::default(), |last, error| LastErrors {
+            *last = errors.fold(LastErrors::default(), |last, error| LastErrors {
                 sum: last.sum + error.abs(),
                 n: last.n + 1,
-            }));
+            });
         }
-        Some(Window { residuals, last })
+        Some(())
     }
 }

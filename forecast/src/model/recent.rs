@@ -1,11 +1,14 @@
 //! The errors just before a cutoff: a memory makes its last forecasts again and sees how they did.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use super::{Family, Memory, Model, Slot};
 use crate::data::Scaler;
-use crate::eval::conformal::{LastErrors, Recency, Recent};
+use crate::eval::conformal::{ByWindow, LastErrors, Recency, Recent};
+
+/// Forecasts that are worth a thread to make again.
+const FEWEST_A_THREAD: usize = 16;
 
 /// Steps that a memory keeps: the lookback, and those whose errors enter the intervals of a horizon.
 pub(super) fn kept_steps(lookback: usize, horizon: usize, recency: Option<&Recency>) -> usize {
@@ -57,9 +60,7 @@ impl Model {
     /// What scores are multiplied by after a memory, one a channel.
     pub(super) fn scale(&self, slot: Slot, memory: &Memory) -> Vec<f64> {
         let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
-        let scalers = &self.parts.scalers[slot.scale];
-        let errors = one_step_errors(self.parts.family.as_ref(), slot.family, memory, scalers, n_steps);
-        self.scale_at(slot, &errors, 0)
+        self.scale_at(slot, &self.scale_errors(slot, memory, n_steps), 0)
     }
 
     /// What is known after a memory of the errors of the first `horizon` steps.
@@ -67,27 +68,43 @@ impl Model {
         let family = self.parts.family.as_ref();
         let scalers = &self.parts.scalers[slot.scale];
         let Some(recency) = self.header().recency else {
-            return Recent { scale: self.scale(slot, memory), windows: Vec::new() };
+            return Recent::of_scale(self.scale(slot, memory));
         };
-        let errors = one_step_errors(family, slot.family, memory, scalers, usize::MAX);
+        let one_step = self.scale_errors(slot, memory, usize::MAX);
         let oldest = family.recall(memory).min(recency.recall + horizon);
         let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
-        let window = |age: usize| {
-            let scale = self.scale_at(slot, &errors, age);
-            let mut scores = Array2::zeros((horizon, scalers.len()));
-            family.forecast(slot.family, memory, age, scores.view_mut());
-            for ((step, channel), score) in scores.indexed_iter_mut() {
-                // Each step looks at the outcomes of equally many steps.
-                let is_recalled = step < age && age <= step + recency.recall;
-                let observed =
-                    if is_recalled { family.observed(memory, channel, age - 1 - step) } else { f64::NAN };
-                *score = (observed - *score) * scalers[channel].spread / scale[channel];
+        let mut scores = ByWindow::zeros(ages.len(), scalers.len(), horizon);
+        let shape = (scalers.len(), horizon);
+        let window = |(age, scores): (&usize, &mut [f64])| {
+            let age = *age;
+            let scale = self.scale_at(slot, &one_step, age);
+            if let Ok(paths) = ArrayViewMut2::from_shape(shape, scores) {
+                family.forecast(slot.family, memory, age, paths.reversed_axes());
             }
-            scores
+            for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
+                for (step, score) in path.iter_mut().enumerate() {
+                    // Each step looks at the outcomes of equally many steps.
+                    let is_recalled = step < age && age <= step + recency.recall;
+                    let observed =
+                        if is_recalled { family.observed(memory, channel, age - 1 - step) } else { f64::NAN };
+                    *score = (observed - *score) * scalers[channel].spread / scale[channel];
+                }
+            }
         };
-        // Collected in order, whatever the number of threads.
-        let windows = ages.into_par_iter().map(window).collect();
-        Recent { scale: self.scale_at(slot, &errors, 0), windows }
+        // Each has its place, whatever the number of threads.
+        let window_len = scores.window_len();
+        let places = scores.values_mut().par_chunks_exact_mut(window_len);
+        ages.par_iter().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
+        Recent { scale: self.scale_at(slot, &one_step, 0), scores, stride: recency.stride }
+    }
+
+    /// The one-step errors that running scales are told from; none if no channel's scale depends on them.
+    fn scale_errors(&self, slot: Slot, memory: &Memory, most: usize) -> Array2<f64> {
+        let scalers = &self.parts.scalers[slot.scale];
+        if self.parts.calibration.long_run_weight.iter().all(|weight| weight.is_infinite()) {
+            return Array2::zeros((0, scalers.len()));
+        }
+        one_step_errors(self.parts.family.as_ref(), slot.family, memory, scalers, most)
     }
 
     /// The running scale as it was `age` steps ago, one a channel.
