@@ -89,8 +89,8 @@ impl LagRule for Baseline {
         let (first, last) = (window[0], window[self.lookback - 1]);
         match self.rule {
             Rule::Repeat => {
-                for (out, value) in out.iter_mut().zip(window.iter().cycle()) {
-                    *out = *value;
+                for season in out.chunks_mut(window.len()) {
+                    season.copy_from_slice(&window[..season.len()]);
                 }
             }
             Rule::Drift => {

@@ -75,19 +75,26 @@ impl Model {
         let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
         let mut scores = ByWindow::zeros(ages.len(), scalers.len(), horizon);
         let shape = (scalers.len(), horizon);
+        // The last steps, the latest first. Shape `(channel, age)`.
+        let observed: Vec<f64> = (0..scalers.len())
+            .flat_map(|channel| (0..oldest).map(move |age| family.observed(memory, channel, age)))
+            .collect();
+        let now = self.scale_at(slot, &one_step, 0);
         let window = |(age, scores): (&usize, &mut [f64])| {
             let age = *age;
-            let scale = self.scale_at(slot, &one_step, age);
+            let then = if one_step.is_empty() { None } else { Some(self.scale_at(slot, &one_step, age)) };
+            let scale = then.as_ref().unwrap_or(&now);
             if let Ok(paths) = ArrayViewMut2::from_shape(shape, scores) {
                 family.forecast(slot.family, memory, age, paths.reversed_axes());
             }
             for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
+                let observed = &observed[channel * oldest..(channel + 1) * oldest];
+                let (spread, scale) = (scalers[channel].spread, scale[channel]);
                 for (step, score) in path.iter_mut().enumerate() {
                     // Each step looks at the outcomes of equally many steps.
                     let is_recalled = step < age && age <= step + recency.recall;
-                    let observed =
-                        if is_recalled { family.observed(memory, channel, age - 1 - step) } else { f64::NAN };
-                    *score = (observed - *score) * scalers[channel].spread / scale[channel];
+                    let outcome = if is_recalled { observed[age - 1 - step] } else { f64::NAN };
+                    *score = (outcome - *score) * spread / scale;
                 }
             }
         };
@@ -95,7 +102,7 @@ impl Model {
         let window_len = scores.window_len();
         let places = scores.values_mut().par_chunks_exact_mut(window_len);
         ages.par_iter().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
-        Recent { scale: self.scale_at(slot, &one_step, 0), scores, stride: recency.stride }
+        Recent { scale: now, scores, stride: recency.stride }
     }
 
     /// The one-step errors that running scales are told from; none if no channel's scale depends on them.

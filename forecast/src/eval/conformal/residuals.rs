@@ -46,8 +46,8 @@ impl Residuals {
 
     /// What a channel's scores are divided by, window by window.
     pub(super) fn scales(&self, channel: usize, long_run: f64, weight: f64) -> impl Iterator<Item = f64> {
-        let last = self.last.iter().skip(channel).step_by(self.errors.n_channels().max(1));
-        last.map(move |last| last.scale(long_run, weight))
+        let windows = self.last.chunks_exact(self.errors.n_channels().max(1));
+        windows.map(move |last| last[channel].scale(long_run, weight))
     }
 
     /// Mean absolute one-step error of a channel; 1 if it has none or all are zero.
@@ -119,7 +119,8 @@ pub(super) fn sorted_scores(scores: &ByWindow, most: usize) -> Array3<f64> {
     for channel in 0..scores.n_channels() {
         for step in 0..scores.horizon() {
             of_step.clear();
-            of_step.extend(scores.at(channel, step).filter(|score| !score.is_nan()));
+            of_step.extend(scores.at(channel, step));
+            of_step.retain(|score| !score.is_nan());
             sorter.sort(&mut of_step);
             n_kept = n_kept.max(of_step.len().min(most));
             let kept = thin(&of_step, most);

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::ranks::outermost;
+use super::ranks::Outermost;
 use super::residuals::Residuals;
 
 /// As how many errors the long-run mean may count beside the last ones; the first of equally good ones is taken.
@@ -26,7 +26,7 @@ pub(super) fn long_run_weight(
     let mut errors = Vec::new();
     for step in (0..horizon).step_by(stride) {
         errors.clear();
-        errors.extend(residuals.iter().flat_map(|series| series.errors.at(channel, step)));
+        residuals.iter().for_each(|series| errors.extend(series.errors.at(channel, step)));
         let of_step = interval_scores(&errors, &mut weighed);
         scores.iter_mut().zip(of_step).for_each(|(score, of_step)| *score += of_step);
     }
@@ -39,15 +39,17 @@ pub(super) fn long_run_weight(
     WEIGHTS[best]
 }
 
-/// The windows of all series as one weight sees them, and room for the scores of a step.
+/// The windows of all series as one weight sees them.
 struct Weighed {
     /// What errors are divided by.
     scales: Vec<f64>,
     /// The same in long-run scales of each series.
     relative: Vec<f64>,
+    /// The scores of a step, then what each adds to the interval score.
     scores: Vec<f64>,
-    /// Scores that are finite, in no order.
+    /// Scores that are finite, where not all are.
     finite: Vec<f64>,
+    outermost: Outermost,
 }
 
 impl Weighed {
@@ -59,41 +61,48 @@ impl Weighed {
             scales.extend(series.scales(channel, long_run, weight));
             relative.extend(scales[from..].iter().map(|scale| scale / long_run));
         }
-        Weighed { scales, relative, scores: Vec::new(), finite: Vec::new() }
+        let (scores, finite) = (Vec::with_capacity(scales.len()), Vec::new());
+        Weighed { scales, relative, scores, finite, outermost: Outermost::default() }
     }
 
-    /// Takes the errors of a step. Returns the interval that is scored, and how many windows have a score.
-    fn interval(&mut self, errors: &[f64]) -> (f64, f64, usize) {
+    /// Takes the errors of a step. Returns how many windows have a score; what each adds is then in `scores`.
+    fn take(&mut self, errors: &[f64]) -> usize {
         self.scores.clear();
         self.scores.extend(errors.iter().zip(&self.scales).map(|(error, scale)| error / scale));
-        self.finite.clear();
-        self.finite.extend(self.scores.iter().filter(|score| score.is_finite()));
-        let n = self.finite.len();
+        let finite = if self.scores.iter().all(|score| score.is_finite()) {
+            &self.scores
+        } else {
+            self.finite.clear();
+            self.finite.extend(self.scores.iter().filter(|score| score.is_finite()));
+            &self.finite
+        };
+        let n = finite.len();
         if n == 0 {
-            return (0.0, 0.0, 0);
+            self.scores.fill(0.0);
+            return 0;
         }
         let tail = ((ALPHA / 2.0 * (n + 1) as f64) as usize).clamp(1, n);
-        let (lower, upper) = outermost(&mut self.finite, tail);
-        (lower, upper, n)
+        let (lower, upper) = self.outermost.find(finite, tail);
+        for (score, relative) in self.scores.iter_mut().zip(&self.relative) {
+            let miss = (lower - *score).max(0.0) + (*score - upper).max(0.0);
+            let adds = relative * (upper - lower + 2.0 / ALPHA * miss);
+            *score = if score.is_finite() { adds } else { 0.0 };
+        }
+        n
     }
 }
 
 /// The mean interval scores of one step with each weight, in long-run scales of each series.
 fn interval_scores<const N: usize>(errors: &[f64], weighed: &mut [Weighed; N]) -> [f64; N] {
-    let intervals = weighed.each_mut().map(|weighed| weighed.interval(errors));
+    let n = weighed.each_mut().map(|weighed| weighed.take(errors));
+    let scores = weighed.each_ref().map(|weighed| &weighed.scores[..errors.len()]);
     let mut sums = [0.0; N];
     // All weights at a time: a sum waits for its last term, and meanwhile the others go on.
     for window in 0..errors.len() {
-        for ((sum, weighed), (lower, upper, _)) in sums.iter_mut().zip(weighed.iter()).zip(&intervals) {
-            let score = weighed.scores[window];
-            if score.is_finite() {
-                let miss = (lower - score).max(0.0) + (score - upper).max(0.0);
-                *sum += weighed.relative[window] * (upper - lower + 2.0 / ALPHA * miss);
-            }
-        }
+        sums.iter_mut().zip(&scores).for_each(|(sum, scores)| *sum += scores[window]);
     }
     let mut means = [0.0; N];
-    for ((mean, sum), (_, _, n)) in means.iter_mut().zip(sums).zip(intervals) {
+    for ((mean, sum), n) in means.iter_mut().zip(sums).zip(n) {
         *mean = if n == 0 { 0.0 } else { sum / n as f64 };
     }
     means
