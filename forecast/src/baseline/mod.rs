@@ -88,6 +88,7 @@ impl LagRule for Baseline {
     fn forecast_channel(&self, _slot: usize, _channel: usize, window: &[f64], out: &mut [f64]) {
         let (first, last) = (window[0], window[self.lookback - 1]);
         match self.rule {
+            Rule::Repeat if out.len() == 1 => out[0] = first,
             Rule::Repeat => {
                 for season in out.chunks_mut(window.len()) {
                     season.copy_from_slice(&window[..season.len()]);

@@ -44,7 +44,7 @@ impl Series {
             )));
         }
         let is_infinite = values.as_slice().is_none_or(|values| values.iter().any(|v| v.is_infinite()));
-        let found = values.indexed_iter().filter(|_| is_infinite).find(|(_, v)| v.is_infinite());
+        let found = is_infinite.then(|| values.indexed_iter().find(|(_, v)| v.is_infinite())).flatten();
         if let Some(((step, channel), _)) = found {
             let stamp = index.format(index.stamp(step));
             return Err(Error::Infinite { series: id, channel: channels[channel].clone(), stamp });

@@ -151,8 +151,9 @@ impl<R: LagRule> Family for R {
 
     fn observe_all(&self, slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]) {
         let Memory::Lags(lags) = memory;
-        for step in steps.rows() {
-            take(self, slot, lags, step.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)));
+        for step in 0..steps.nrows() {
+            let values = scalers.iter().enumerate();
+            take(self, slot, lags, values.map(|(channel, scaler)| scaler.scale(steps[[step, channel]])));
         }
     }
 

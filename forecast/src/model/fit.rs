@@ -261,9 +261,12 @@ fn fit_family(config: &ModelConfig, panel: &Panel, ends: &[usize], scaling: Scal
 }
 
 fn stays_finite(series: &Series, scalers: &[Scaler]) -> bool {
-    let channels = series.values();
-    let mut channels = channels.columns().into_iter().zip(scalers);
-    channels.all(|(channel, scaler)| !channel.iter().any(|value| scaler.scale(*value).is_infinite()))
+    let values = series.values();
+    let mut channels = values.columns().into_iter().zip(scalers);
+    // All values, without a way out: several are looked at at a time.
+    channels.all(|(channel, scaler)| {
+        !channel.fold(false, |is_infinite, value| is_infinite | scaler.scale(*value).is_infinite())
+    })
 }
 
 /// The panel with the steps of each range missing.

@@ -1,6 +1,6 @@
 //! The errors just before a cutoff: a memory makes its last forecasts again and sees how they did.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use super::{Family, Memory, Model, Slot};
@@ -38,17 +38,17 @@ pub(super) fn one_step_errors(
     errors
 }
 
-/// Sum and number of the absolute errors of the `n` steps before the last `age`, one a channel.
-pub(super) fn last_errors(errors: &Array2<f64>, age: usize, n: usize) -> Vec<LastErrors> {
-    let rows = age.min(errors.nrows())..(age + n).min(errors.nrows());
-    let part: ArrayView2<'_, f64> = errors.slice(ndarray::s![rows, ..]);
-    let of_channel = |column: ndarray::ArrayView1<'_, f64>| {
-        column.iter().filter(|error| !error.is_nan()).fold(LastErrors::default(), |last, error| LastErrors {
-            sum: last.sum + error.abs(),
-            n: last.n + 1,
-        })
-    };
-    part.columns().into_iter().map(of_channel).collect()
+/// Sum and number of the absolute errors of a channel in the `n` steps before the last `age`.
+pub(super) fn last_errors(errors: &Array2<f64>, channel: usize, age: usize, n: usize) -> LastErrors {
+    let mut last = LastErrors::default();
+    for row in age.min(errors.nrows())..(age + n).min(errors.nrows()) {
+        let error = errors[[row, channel]];
+        if !error.is_nan() {
+            last.sum += error.abs();
+            last.n += 1;
+        }
+    }
+    last
 }
 
 impl Model {
@@ -60,7 +60,8 @@ impl Model {
     /// What scores are multiplied by after a memory, one a channel.
     pub(super) fn scale(&self, slot: Slot, memory: &Memory) -> Vec<f64> {
         let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
-        self.scale_at(slot, &self.scale_errors(slot, memory, n_steps), 0)
+        let errors = self.scale_errors(slot, memory, n_steps);
+        (0..errors.ncols()).map(|channel| self.scale_at(slot, &errors, channel, 0)).collect()
     }
 
     /// What is known after a memory of the errors of the first `horizon` steps.
@@ -79,21 +80,22 @@ impl Model {
         let observed: Vec<f64> = (0..scalers.len())
             .flat_map(|channel| (0..oldest).map(move |age| family.observed(memory, channel, age)))
             .collect();
-        let now = self.scale_at(slot, &one_step, 0);
+        let scale_at = |channel: usize, age: usize| self.scale_at(slot, &one_step, channel, age);
         let window = |(age, scores): (&usize, &mut [f64])| {
             let age = *age;
-            let then = if one_step.is_empty() { None } else { Some(self.scale_at(slot, &one_step, age)) };
-            let scale = then.as_ref().unwrap_or(&now);
             if let Ok(paths) = ArrayViewMut2::from_shape(shape, scores) {
                 family.forecast(slot.family, memory, age, paths.reversed_axes());
             }
             for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
                 let observed = &observed[channel * oldest..(channel + 1) * oldest];
-                let (spread, scale) = (scalers[channel].spread, scale[channel]);
-                for (step, score) in path.iter_mut().enumerate() {
-                    // Each step looks at the outcomes of equally many steps.
-                    let is_recalled = step < age && age <= step + recency.recall;
-                    let outcome = if is_recalled { observed[age - 1 - step] } else { f64::NAN };
+                let (spread, scale) = (scalers[channel].spread, scale_at(channel, age));
+                // Each step looks at the outcomes of equally many steps.
+                let first = age.saturating_sub(recency.recall).min(horizon);
+                let last = age.min(horizon).max(first);
+                path[..first].fill(f64::NAN);
+                path[last..].fill(f64::NAN);
+                let outcomes = observed[age - last..age - first].iter().rev();
+                for (score, outcome) in path[first..last].iter_mut().zip(outcomes) {
                     *score = (outcome - *score) * spread / scale;
                 }
             }
@@ -102,7 +104,8 @@ impl Model {
         let window_len = scores.window_len();
         let places = scores.values_mut().par_chunks_exact_mut(window_len);
         ages.par_iter().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
-        Recent { scale: now, scores, stride: recency.stride }
+        let scale = (0..scalers.len()).map(|channel| scale_at(channel, 0)).collect();
+        Recent { scale, scores, stride: recency.stride }
     }
 
     /// The one-step errors that running scales are told from; none if no channel's scale depends on them.
@@ -114,12 +117,11 @@ impl Model {
         one_step_errors(self.parts.family.as_ref(), slot.family, memory, scalers, most)
     }
 
-    /// The running scale as it was `age` steps ago, one a channel.
-    fn scale_at(&self, slot: Slot, errors: &Array2<f64>, age: usize) -> Vec<f64> {
-        let long_run = self.parts.calibration.spread.row(slot.scale);
+    /// The running scale of a channel as it was `age` steps ago.
+    fn scale_at(&self, slot: Slot, errors: &Array2<f64>, channel: usize, age: usize) -> f64 {
+        let calibration = &self.parts.calibration;
         let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
-        let weights = &self.parts.calibration.long_run_weight;
-        let last = last_errors(errors, age, n_steps).into_iter().zip(weights).zip(long_run);
-        last.map(|((last, weight), long_run)| last.scale(*long_run, *weight)).collect()
+        let last = last_errors(errors, channel, age, n_steps);
+        last.scale(calibration.spread[[slot.scale, channel]], calibration.long_run_weight[channel])
     }
 }

@@ -37,7 +37,7 @@ impl Plan {
             let lags = LagWindows::new(family, family_slot, series, scalers, &cutoffs, shape);
             let window = |cutoff: usize, errors: &mut [f64], last: &mut [LastErrors]| {
                 let lags = lags.as_ref();
-                if lags.and_then(|lags| lags.window(series, cutoff, errors, last)).is_some() {
+                if lags.and_then(|lags| lags.window(cutoff, errors, last)).is_some() {
                     return;
                 }
                 let history = series.slice(0..cutoff);
@@ -54,7 +54,9 @@ impl Plan {
                     }
                 }
                 let errors = one_step_errors(family, family_slot, &memory, scalers, kept);
-                last.copy_from_slice(&last_errors(&errors, 0, self.recency.scale_steps));
+                for (channel, last) in last.iter_mut().enumerate() {
+                    *last = last_errors(&errors, channel, 0, self.recency.scale_steps);
+                }
             };
             let mut residuals = Residuals::zeros(cutoffs.len(), scalers.len(), self.horizon);
             let window_len = residuals.errors.window_len();

@@ -79,19 +79,16 @@ impl Outermost {
     }
 }
 
-/// The `k`-th smallest of numbers, `k` at most [`FEW`].
+/// The `k`-th smallest of numbers, `k` at most [`FEW`]. Every number passes all that are kept, the smaller of two
+/// staying: again no branch that cannot be foreseen.
 fn smallest(values: &[f64], k: usize) -> f64 {
     let mut kept = [f64::INFINITY; FEW];
     for value in values {
-        let mut at = k - 1;
-        if *value >= kept[at] {
-            continue;
+        let mut passing = *value;
+        for slot in &mut kept[..k] {
+            let (stays, goes) = if *slot < passing { (*slot, passing) } else { (passing, *slot) };
+            (*slot, passing) = (stays, goes);
         }
-        while at > 0 && kept[at - 1] > *value {
-            kept[at] = kept[at - 1];
-            at -= 1;
-        }
-        kept[at] = *value;
     }
     kept[k - 1]
 }

@@ -73,24 +73,30 @@ impl Recent {
         let mut ranges: Vec<Range<usize>> = Vec::with_capacity(n_channels * horizon);
         // As ranges of `sorted`, but of the scores as they come.
         let mut came: Vec<Range<usize>> = Vec::with_capacity(n_channels * horizon);
-        let (mut sorter, mut of_step) = (Sorter::default(), Vec::with_capacity(self.scores.n_windows()));
+        let mut sorter = Sorter::default();
         for channel in 0..n_channels {
             for step in 0..horizon {
                 let start = unsorted.len();
-                of_step.clear();
-                of_step.extend(self.scores.at(channel, step));
-                of_step.retain(|score| score.is_finite());
-                unsorted.extend_from_slice(&of_step);
+                unsorted.extend(self.scores.at(channel, step));
+                let mut end = start;
+                // Written always and kept where it is a number.
+                for at in start..unsorted.len() {
+                    let score = unsorted[at];
+                    unsorted[end] = score;
+                    end += usize::from(score.is_finite());
+                }
+                unsorted.truncate(end);
+                let scores = &unsorted[start..];
                 came.push(start..unsorted.len());
                 // Where an error depends on the step that it is of and not on the cutoff, as within a season of
                 // seasonal naive, the scores of some steps before come again.
                 let same = step.checked_sub(self.stride).map(|step| channel * horizon + step);
-                let same = same.filter(|at| same_bits(&unsorted[came[*at].clone()], &of_step));
+                let same = same.filter(|at| same_bits(&unsorted[came[*at].clone()], scores));
                 let range = match same {
                     Some(at) => ranges[at].clone(),
                     None => {
                         let start = sorted.len();
-                        sorted.extend_from_slice(&of_step);
+                        sorted.extend_from_slice(scores);
                         sorter.sort(&mut sorted[start..]);
                         start..sorted.len()
                     }

@@ -1,6 +1,6 @@
 //! From the errors of calibration windows to sorted scores.
 
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, Array3, ArrayView1, s};
 
 use super::ranks::Sorter;
 use super::running::long_run_weight;
@@ -120,21 +120,26 @@ pub(super) fn sorted_scores(scores: &ByWindow, most: usize) -> Array3<f64> {
         for step in 0..scores.horizon() {
             of_step.clear();
             of_step.extend(scores.at(channel, step));
-            of_step.retain(|score| !score.is_nan());
+            if of_step.iter().fold(false, |is_missing, score| is_missing | score.is_nan()) {
+                of_step.retain(|score| !score.is_nan());
+            }
             sorter.sort(&mut of_step);
-            n_kept = n_kept.max(of_step.len().min(most));
-            let kept = thin(&of_step, most);
-            all.slice_mut(s![channel, step, ..]).iter_mut().zip(kept).for_each(|(to, from)| *to = from);
+            thin(&mut of_step, most);
+            n_kept = n_kept.max(of_step.len());
+            all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step));
         }
     }
     if n_kept < n_most { all.slice(s![.., .., ..n_kept]).to_owned() } else { all }
 }
 
-/// At most `most` of sorted scores: those at evenly spaced ranks.
-fn thin(scores: &[f64], most: usize) -> impl Iterator<Item = f64> + '_ {
+/// Keeps at most `most` of sorted scores: those at evenly spaced ranks.
+fn thin(scores: &mut Vec<f64>, most: usize) {
     let n = scores.len();
-    let place = move |i: usize| if n <= most { i - 1 } else { i * (n + 1) / (most + 1) - 1 };
-    (1..=n.min(most)).map(move |i| scores[place(i)])
+    if n > most {
+        // None is written over before it is read: the ranks lie at or above their places.
+        (1..=most).for_each(|i| scores[i - 1] = scores[i * (n + 1) / (most + 1) - 1]);
+        scores.truncate(most);
+    }
 }
 
 #[cfg(test)]
@@ -143,8 +148,8 @@ mod tests {
 
     #[test]
     fn thinning_keeps_quantiles() {
-        let scores: Vec<f64> = (0..50_000).map(f64::from).collect();
-        let thinned: Vec<f64> = thin(&scores, MOST_SCORES).collect();
+        let mut thinned: Vec<f64> = (0..50_000).map(f64::from).collect();
+        thin(&mut thinned, MOST_SCORES);
         assert_eq!(thinned.len(), MOST_SCORES);
         assert!((thinned[499] - 25_000.0).abs() < 30.0);
     }

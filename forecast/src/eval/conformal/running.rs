@@ -69,7 +69,8 @@ impl Weighed {
     fn take(&mut self, errors: &[f64]) -> usize {
         self.scores.clear();
         self.scores.extend(errors.iter().zip(&self.scales).map(|(error, scale)| error / scale));
-        let finite = if self.scores.iter().all(|score| score.is_finite()) {
+        let all_are = self.scores.iter().fold(true, |all_are, score| all_are & score.is_finite());
+        let finite = if all_are {
             &self.scores
         } else {
             self.finite.clear();
@@ -83,8 +84,9 @@ impl Weighed {
         }
         let tail = ((ALPHA / 2.0 * (n + 1) as f64) as usize).clamp(1, n);
         let (lower, upper) = self.outermost.find(finite, tail);
+        let positive = |distance: f64| if distance > 0.0 { distance } else { 0.0 };
         for (score, relative) in self.scores.iter_mut().zip(&self.relative) {
-            let miss = (lower - *score).max(0.0) + (*score - upper).max(0.0);
+            let miss = positive(lower - *score) + positive(*score - upper);
             let adds = relative * (upper - lower + 2.0 / ALPHA * miss);
             *score = if score.is_finite() { adds } else { 0.0 };
         }
