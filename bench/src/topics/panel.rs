@@ -2,6 +2,10 @@
 //!
 //! Ours is the whole process, from `exec` to exit. The peer, `peers/panel.py`, has its libraries imported and
 //! compiled before it is measured, and does the same: read, seasonal naive with intervals, write.
+//!
+//! Ours are conformal intervals from up to 200 windows of each series. The peer's are those that it makes by itself,
+//! from a normal distribution, which is less work; and beside them its own conformal ones, and point forecasts alone
+//! on both sides.
 
 use std::cell::RefCell;
 use std::fs;
@@ -22,6 +26,7 @@ use crate::record::Record;
 use crate::scratch::Scratch;
 
 const N_STEPS: usize = 1_000;
+const LEVELS: [&str; 2] = ["--level", "80,95"];
 const HORIZON: usize = 24;
 const HOUR: i64 = 3_600_000_000_000;
 /// 2024-01-01 in nanoseconds.
@@ -34,6 +39,21 @@ const MAX_MB: f64 = 2147.0;
 const RATIO: f64 = 5.0;
 /// How the peer spreads its work, and how the records end.
 const N_JOBS: [(i32, &str); 2] = [(-1, ""), (1, "_vs_one_job")];
+/// What the peer makes, how it is told, and how the records begin.
+const KINDS: [(Intervals, &str, &str); 3] = [
+    (Intervals::Normal, "its normal intervals", "panel_seasonal_naive"),
+    (Intervals::Conformal, "conformal intervals", "panel_conformal"),
+    (Intervals::None, "no intervals", "panel_points"),
+];
+
+/// What stands around the point forecasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Intervals {
+    Normal,
+    Conformal,
+    None,
+}
 
 #[derive(Debug, Serialize)]
 struct Question<'a> {
@@ -41,6 +61,7 @@ struct Question<'a> {
     output: &'a Path,
     horizon: usize,
     n_jobs: i32,
+    intervals: Intervals,
 }
 
 /// What a side took once.
@@ -61,11 +82,10 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     };
     let scratch = Scratch::new("panel")?;
     let (ours, theirs) = (scratch.folder().join("ours.parquet"), scratch.folder().join("theirs.parquet"));
-    let batch = |input: &Path| -> Result<Cost> {
+    let batch = |input: &Path, levels: &[&str]| -> Result<Cost> {
         let [input, output] = [input, &ours].map(|path| path.display().to_string());
-        let options = ["--model", "seasonal-naive", "--season-length", "24", "--level", "80,95"];
-        let command =
-            [&["batch", input.as_str(), "-o", &output, "--memory-limit", "2GiB"], &options[..]].concat();
+        let options = ["--model", "seasonal-naive", "--season-length", "24", "--memory-limit", "2GiB"];
+        let command = [&["batch", input.as_str(), "-o", &output], &options[..], levels].concat();
         let log = scratch.folder().join("log");
         let process = measure(&mut processes.borrow_mut(), &words(&longcast, &command), &log)?;
         Ok(Cost { seconds: process.seconds, peak_bytes: process.peak_bytes, checksum: checksum(&ours)? })
@@ -73,10 +93,12 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
 
     let input = synthetic(n_series)?;
     console::note(format!("panel: {n_runs} runs of each side over {n_series} series, in turn"));
-    let mut sides: Vec<Candidate<'_, Cost>> = vec![Box::new(|| batch(&input))];
+    let mut sides: Vec<Candidate<'_, Cost>> =
+        vec![Box::new(|| batch(&input, &LEVELS)), Box::new(|| batch(&input, &[]))];
     if let Some(peer) = &peer {
-        for (n_jobs, _) in N_JOBS {
-            let question = Question { input: &input, output: &theirs, horizon: HORIZON, n_jobs };
+        let (input, output, horizon) = (&input, &theirs, HORIZON);
+        for (intervals, n_jobs) in KINDS.iter().flat_map(|kind| N_JOBS.map(|(n_jobs, _)| (kind.0, n_jobs))) {
+            let question = Question { input, output, horizon, n_jobs, intervals };
             sides.push(Box::new(move || peer.borrow_mut().ask(&question)));
         }
     }
@@ -87,12 +109,13 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
         let n_series = 100_000;
         let input = synthetic(n_series)?;
         console::note(format!("panel: one run over {n_series} series"));
-        records.extend(large(n_series, &batch(&input)?));
+        records.extend(large(n_series, &batch(&input, &LEVELS)?));
     }
     Ok(records)
 }
 
-/// Time beside each of the peer's, and memory.
+/// Time beside each of the peer's, and memory where intervals are made. What was measured is ours with intervals and
+/// without, then the peer's by kind and number of jobs.
 ///
 /// # Errors
 /// [`Error::Differs`] if a side forecast something else.
@@ -100,25 +123,34 @@ fn records(n_series: usize, measured: &[Vec<Cost>]) -> Result<Vec<Record>> {
     let micros = |runs: &[Cost]| Spread::of(runs.iter().map(|run| 1e6 * run.seconds / n_series as f64));
     let mb = |runs: &[Cost]| Spread::of(runs.iter().map(|run| 1e-6 * run.peak_bytes));
     let sum = |runs: &[Cost]| runs.first().map_or(f64::NAN, |run| run.checksum);
-    let ours = &measured[0];
-    say("longcast batch", micros(ours));
+    let (ours, theirs) = measured.split_at(2);
+    say("longcast batch, conformal intervals", micros(&ours[0]));
+    say("longcast batch, no intervals", micros(&ours[1]));
     let mut records = Vec::new();
-    for (at, (n_jobs, suffix)) in N_JOBS.into_iter().enumerate().take(measured.len().max(2) - 1) {
-        let mut time = Record::new(&format!("panel_seasonal_naive{suffix}"), "us/series", micros(ours));
-        let mut memory = Record::new(&format!("panel_seasonal_naive_peak_memory{suffix}"), "MB", mb(ours));
-        if let Some(theirs) = measured.get(at + 1) {
-            let peer = "statsforecast SeasonalNaive";
-            // The same values, scaled and summed in other ways.
-            if (sum(ours) - sum(theirs)).abs() > 1e-9 * sum(ours).abs() {
-                let (ours, theirs) = (sum(ours), sum(theirs));
-                return Err(Error::Differs { record: "panel_seasonal_naive", ours, peer, theirs });
+    let mut theirs = theirs.iter();
+    for (intervals, told, name) in KINDS {
+        let ours = &ours[usize::from(intervals == Intervals::None)];
+        for (n_jobs, suffix) in N_JOBS {
+            let mut time = Record::new(&format!("{name}{suffix}"), "us/series", micros(ours));
+            let mut memory = Record::new(&format!("{name}_peak_memory{suffix}"), "MB", mb(ours));
+            if let Some(theirs) = theirs.next() {
+                let peer = "statsforecast SeasonalNaive";
+                // The same values, scaled and summed in other ways.
+                if (sum(ours) - sum(theirs)).abs() > 1e-9 * sum(ours).abs() {
+                    let (ours, theirs) = (sum(ours), sum(theirs));
+                    return Err(Error::Differs { record: name, ours, peer, theirs });
+                }
+                let peer = format!("{peer}, {told}, n_jobs={n_jobs}");
+                say(&peer, micros(theirs));
+                time = time.beside(&peer, micros(theirs));
+                memory = memory.beside(&peer, mb(theirs));
             }
-            let peer = format!("{peer}, n_jobs={n_jobs}");
-            say(&peer, micros(theirs));
-            time = time.beside(&peer, micros(theirs)).ratio_at_least(RATIO);
-            memory = memory.beside(&peer, mb(theirs));
+            if intervals == Intervals::Normal {
+                records.extend([time.ratio_at_least(RATIO), memory]);
+            } else {
+                records.push(time);
+            }
         }
-        records.extend([time, memory]);
     }
     Ok(records)
 }
@@ -192,21 +224,25 @@ mod tests {
 
     #[test]
     fn each_way_to_run_the_peer_has_its_bar_and_without_any_ours_stands_alone() {
-        let beside = records(100, &[took(1.0, 7.0), took(6.0, 7.0), took(4.0, 7.0)]).unwrap();
+        let ours = || vec![took(1.0, 7.0), took(0.5, 7.0)];
+        let theirs = [6.0, 4.0, 9.0, 8.0, 3.0, 2.0].map(|seconds| took(seconds, 7.0));
+        let beside = records(100, &ours().into_iter().chain(theirs).collect::<Vec<_>>()).unwrap();
+        assert_eq!(beside.len(), 8);
         let json = crate::record::json(&beside).unwrap();
         assert!(
-            json.contains("\"ratio\": 6.0") && json.contains("panel_seasonal_naive_vs_one_job"),
+            json.contains("\"ratio\": 9.0") && json.contains("panel_seasonal_naive_vs_one_job"),
             "{json}"
         );
         assert_eq!((json.matches("\"ok\": true").count(), json.matches("\"ok\": false").count()), (1, 1));
-        assert_eq!(records(100, &[took(1.0, 7.0)]).unwrap().len(), 2);
+        assert_eq!(records(100, &ours()).unwrap().len(), 8);
         let json = crate::record::json(&large(100, &took(1.0, 7.0)[0])).unwrap();
         assert!(json.contains("\"bar\": 2147.0") && json.contains("\"ok\": true"), "{json}");
     }
 
     #[test]
     fn sides_that_forecast_other_values_are_no_comparison() {
-        let message = records(100, &[took(1.0, 7.0), took(6.0, 7.1)]).unwrap_err().to_string();
+        let message =
+            records(100, &[took(1.0, 7.0), took(1.0, 7.0), took(6.0, 7.1)]).unwrap_err().to_string();
         assert!(message.contains("7.1") && message.contains("statsforecast"), "{message}");
     }
 

@@ -88,9 +88,10 @@ impl LagRule for Baseline {
     fn forecast_channel(&self, _slot: usize, _channel: usize, window: &[f64], out: &mut [f64]) {
         let (first, last) = (window[0], window[self.lookback - 1]);
         match self.rule {
+            Rule::Repeat if out.len() == 1 => out[0] = first,
             Rule::Repeat => {
-                for (out, value) in out.iter_mut().zip(window.iter().cycle()) {
-                    *out = *value;
+                for season in out.chunks_mut(window.len()) {
+                    season.copy_from_slice(&window[..season.len()]);
                 }
             }
             Rule::Drift => {

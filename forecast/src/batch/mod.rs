@@ -150,14 +150,8 @@ impl BatchOptions {
         }
         let ForecastOptions { horizon, levels, quantiles, .. } = &self.forecast;
         check_count("horizon", *horizon)?;
-        for (field, value) in
-            [("season_length", self.fit.season_length), ("series_per_part", self.series_per_part)]
-        {
-            value.map_or(Ok(1), |value| check_count(field, value))?;
-        }
-        if let Some(share) = self.fit.validation.filter(|share| !(*share > 0.0 && *share < 1.0)) {
-            return Err(Error::option("validation", share, "it must lie between 0 and 1, both excluded"));
-        }
+        self.series_per_part.map_or(Ok(1), |n| check_count("series_per_part", n))?;
+        self.fit.check()?;
         check_fractions("level", levels, 100.0)?;
         check_fractions("quantile", quantiles, 1.0)?;
         if self.format == Format::Json {

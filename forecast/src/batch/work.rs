@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::choices::Choices;
 use super::{BatchOptions, MemoryLimit};
 use crate::data::{Panel, Series, SeriesOutcome};
+use crate::model::Purpose;
 use crate::{Error, FitOptions, Forecast, Model, ModelConfig, Result};
 
 /// Windows that one series is calibrated on, about.
@@ -98,9 +99,9 @@ impl<'a> Work<'a> {
 
     fn forecast(&self, model: &ModelConfig, series: &Series) -> Result<Forecast> {
         let panel = Panel::new(self.channels.to_vec(), vec![series.clone()])?;
-        let fitted = Model::fit(model, &panel, &self.fit)?;
-        let mut forecasts = fitted.model.forecast(&panel, &self.options.forecast)?;
-        forecasts.pop().ok_or_else(|| Error::Internal("a forecast without series".to_string()))
+        let purpose = Purpose::of(&self.options.forecast);
+        let fitted = Model::fit_for(model, &panel, &self.fit, purpose)?;
+        fitted.model.forecast_series(series, &self.options.forecast)
     }
 
     /// How many series of a shard may be fitted at a time.
@@ -132,7 +133,7 @@ impl<'a> Work<'a> {
         let (n_steps, n_channels) = series.values().dim();
         let horizon = self.options.forecast.horizon;
         let residuals = n_steps.min(WINDOWS).saturating_mul(horizon).saturating_mul(3 * n_channels);
-        let lags = self.models.iter().filter(|model| model.needs_variation()).map(ModelConfig::lookback);
+        let lags = self.models.iter().filter(|model| model.learns()).map(ModelConfig::lookback);
         let rows = lags.max().map_or(0, |order| n_steps.saturating_mul(3 * (order + 1)));
         let numbers = (6 * n_steps).saturating_mul(n_channels).saturating_add(residuals).saturating_add(rows);
         (numbers as u64).saturating_mul(8)

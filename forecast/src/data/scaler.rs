@@ -135,7 +135,9 @@ pub(crate) fn scale_series(series: &Series, scalers: &[Scaler], channels: &[Stri
 }
 
 fn observed<'a>(values: impl Iterator<Item = &'a f64>) -> Vec<f64> {
-    values.copied().filter(|v| !v.is_nan()).collect()
+    let mut values: Vec<f64> = values.copied().collect();
+    values.retain(|v| !v.is_nan());
+    values
 }
 
 /// The mean of finite numbers, also where their sum is too large for one.

@@ -317,7 +317,7 @@ impl Model {
     fn check_levels(&self, options: &ForecastOptions) -> Result<()> {
         let mean = Array2::zeros((options.horizon, self.header().channels.len()));
         let scale = vec![1.0; self.header().channels.len()];
-        let recent = crate::eval::conformal::Recent { scale, windows: Vec::new() };
+        let recent = crate::eval::conformal::Recent::of_scale(scale);
         self.spread(&mean, &recent, options).map(|_| ())
     }
 

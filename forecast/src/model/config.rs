@@ -170,8 +170,8 @@ impl ModelConfig {
         }
     }
 
-    /// True if the family learns from how values differ, so that a constant series teaches it nothing.
-    pub(crate) fn needs_variation(&self) -> bool {
+    /// True if the family learns from values, and how they differ: a constant series teaches it nothing.
+    pub(crate) fn learns(&self) -> bool {
         matches!(self, ModelConfig::Ar(_))
     }
 

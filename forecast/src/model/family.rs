@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
 use super::lags::Lags;
@@ -41,6 +41,9 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     ///
     /// A missing value is replaced by the family's own forecast of it and counted.
     fn observe(&self, slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>);
+
+    /// Takes steps of a series one after another, each value on the scale of `scalers`. Shape `(step, channel)`.
+    fn observe_all(&self, slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]);
 
     /// Steps within the lookback whose value was missing.
     fn n_missing(&self, memory: &Memory) -> usize;
@@ -105,10 +108,7 @@ pub(crate) fn prime(
     let values = history.values();
     let mut memory = family.start(scalers.len(), kept);
     let start = feed_start(history, family.lookback(), kept);
-    for row in values.slice(s![start.., ..]).rows() {
-        let mut scaled = row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-        family.observe(slot, &mut memory, &mut scaled);
-    }
+    family.observe_all(slot, &mut memory, values.slice(s![start.., ..]), scalers);
     (memory, values.nrows() - start)
 }
 
@@ -141,6 +141,18 @@ pub(crate) trait LagRule: fmt::Debug + Send + Sync {
     }
 }
 
+/// Takes one step of scaled values; what is missing is forecast.
+fn take(rule: &impl LagRule, slot: usize, lags: &mut Lags, step: impl Iterator<Item = f64>) {
+    for (channel, observed) in step.enumerate() {
+        let mut value = [observed];
+        if observed.is_nan() {
+            rule.forecast_channel(slot, channel, lags.window(channel, 0), &mut value);
+        }
+        lags.write(channel, value[0], observed.is_nan());
+    }
+    lags.advance();
+}
+
 impl<R: LagRule> Family for R {
     fn lookback(&self) -> usize {
         LagRule::lookback(self)
@@ -152,14 +164,15 @@ impl<R: LagRule> Family for R {
 
     fn observe(&self, slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>) {
         let Memory::Lags(lags) = memory;
-        for (channel, observed) in step.enumerate() {
-            let mut value = [observed];
-            if observed.is_nan() {
-                self.forecast_channel(slot, channel, lags.window(channel, 0), &mut value);
-            }
-            lags.write(channel, value[0], observed.is_nan());
+        take(self, slot, lags, step);
+    }
+
+    fn observe_all(&self, slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]) {
+        let Memory::Lags(lags) = memory;
+        for step in 0..steps.nrows() {
+            let values = scalers.iter().enumerate();
+            take(self, slot, lags, values.map(|(channel, scaler)| scaler.scale(steps[[step, channel]])));
         }
-        lags.advance();
     }
 
     fn n_missing(&self, memory: &Memory) -> usize {
@@ -169,10 +182,16 @@ impl<R: LagRule> Family for R {
 
     fn forecast(&self, slot: usize, memory: &Memory, age: usize, mut out: ArrayViewMut2<'_, f64>) {
         let Memory::Lags(lags) = memory;
-        let mut path = vec![0.0; out.nrows()];
         for channel in 0..lags.n_channels() {
-            self.forecast_channel(slot, channel, lags.window(channel, age), &mut path);
-            out.column_mut(channel).iter_mut().zip(&path).for_each(|(out, value)| *out = *value);
+            let mut out = out.column_mut(channel);
+            let window = lags.window(channel, age);
+            if let Some(path) = out.as_slice_mut() {
+                self.forecast_channel(slot, channel, window, path);
+                continue;
+            }
+            let mut path = vec![0.0; out.len()];
+            self.forecast_channel(slot, channel, window, &mut path);
+            out.iter_mut().zip(&path).for_each(|(out, value)| *out = *value);
         }
     }
 

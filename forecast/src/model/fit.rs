@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::family::feed_start;
+use super::header::fingerprint;
 use super::plan::Plan;
 use super::recent::kept_steps;
-use super::{Family, Model, ModelConfig, Parts, Training, Warning, check_count};
+use super::{Band, Family, ForecastOptions, Model, ModelConfig, Parts, Training, Warning, check_count};
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
-use crate::eval::conformal::Calibration;
+use crate::eval::conformal::{Calibration, Scored};
 use crate::{Error, Result};
 
 /// Steps of each series that are stored with the model, at least, so that a chart has something to show.
@@ -93,9 +94,48 @@ pub struct FitReport {
     pub warnings: Vec<Warning>,
 }
 
+/// What a fit is for, hence what it can leave out; the forecasts are the same, bit for bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A model to keep, with everything that its file holds.
+    Model,
+    /// Forecasts of the series that it is fitted on with intervals of single steps: nothing is scored, no whole
+    /// paths are calibrated, and no data are kept.
+    Intervals,
+    /// The same without intervals: nothing is calibrated either.
+    Points,
+}
+
+impl Purpose {
+    /// What is needed to forecast with these options.
+    pub(crate) fn of(options: &ForecastOptions) -> Self {
+        match options {
+            ForecastOptions { levels, quantiles, .. } if levels.is_empty() && quantiles.is_empty() => {
+                Purpose::Points
+            }
+            ForecastOptions { band: Band::EachStep, .. } => Purpose::Intervals,
+            _ => Purpose::Model,
+        }
+    }
+}
+
+impl FitReport {
+    /// Of a model that was not scored.
+    fn none() -> Self {
+        FitReport {
+            n_windows: 0,
+            mase: f64::NAN,
+            seasonal_naive_mase: f64::NAN,
+            mae: f64::NAN,
+            seasonal_naive_mae: f64::NAN,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 impl FitOptions {
     /// Checks what can be checked without data.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if let Some(share) = self.validation.filter(|share| !(*share > 0.0 && *share < 1.0)) {
             return Err(Error::option("validation", share, "it must lie between 0 and 1, both excluded"));
         }
@@ -123,42 +163,84 @@ impl Model {
     /// [`Error::AllMissing`], [`Error::Constant`], [`Error::TooFewRows`] and [`Error::Singular`] for data that
     /// cannot be fitted; each names the series.
     pub fn fit(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Fitted> {
+        Self::fit_for(config, panel, options, Purpose::Model)
+    }
+
+    /// [`Model::fit`], without what `purpose` does not need.
+    ///
+    /// # Errors
+    /// As [`Model::fit`].
+    pub(crate) fn fit_for(
+        config: &ModelConfig,
+        panel: &Panel,
+        options: &FitOptions,
+        purpose: Purpose,
+    ) -> Result<Fitted> {
         options.check()?;
         check_observed(panel)?;
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
-        let (family, scalers) = fit_family(&plan, panel, &cuts, options.scaling)?;
-        let validation: Vec<Range<usize>> =
-            panel.series().iter().zip(&cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
-        let mut residuals = plan.residuals(panel, &validation, family.as_ref(), &scalers);
-        let mut report = plan.report(panel, &cuts, &residuals);
+        let first = fit_family(&plan, panel, &cuts, options.scaling)?;
+        let (calibration, mut report) = plan.calibrate(panel, &cuts, &first, options.scaling, purpose)?;
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
-        for block in plan.earlier_blocks(panel, &cuts) {
-            let others = without(panel, &block)?;
-            // What cannot be fitted without the block leaves no errors on it.
-            let Ok((family, scalers)) = fit_family(&plan, &others, &ends, options.scaling) else {
-                continue;
-            };
-            let more = plan.residuals(panel, &block, family.as_ref(), &scalers);
-            residuals.iter_mut().zip(more).for_each(|(all, more)| all.windows.extend(more.windows));
-        }
-        let calibration = Calibration::new(&residuals, plan.horizon, panel.channels().len(), plan.recency);
-        drop(residuals);
-
         let (family, scalers) =
-            if options.refit { fit_family(&plan, panel, &ends, options.scaling)? } else { (family, scalers) };
+            if options.refit { fit_family(&plan, panel, &ends, options.scaling)? } else { first };
         report.warnings = unstable(family.as_ref(), panel, plan.config.is_shared());
-        let lookback = plan.config.lookback();
-        let kept = lookback.max(2 * plan.horizon).max(SHORTEST_HISTORY);
-        let tail = |series: &Series| {
-            let fed = series.n_steps()
-                - feed_start(series, lookback, kept_steps(lookback, plan.horizon, Some(&plan.recency)));
-            compact(&series.tail(kept.max(fed)), panel.channels())
+        let (history, fingerprint) = match purpose {
+            Purpose::Model => (plan.history(panel)?, fingerprint(panel)),
+            _ => Default::default(),
         };
-        let history = panel.series().iter().map(tail).collect::<Result<Vec<_>>>()?;
-        let header = plan.header(panel, options, &report, &history);
+        let header = plan.header(panel, options, &report, &history, fingerprint);
         let parts = Parts::new(header, family, with_mean(scalers), calibration, history);
         Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
+    }
+}
+
+impl Plan {
+    /// The intervals' scores, from the validation range and from each block before it, and how `first`, which was
+    /// fitted on the steps before `cuts`, does on the validation range.
+    fn calibrate(
+        &self,
+        panel: &Panel,
+        cuts: &[usize],
+        first: &Scaled,
+        scaling: Scaling,
+        purpose: Purpose,
+    ) -> Result<(Calibration, FitReport)> {
+        let shape = (self.horizon, panel.channels().len());
+        if purpose == Purpose::Points {
+            return Ok((Calibration::none(panel.series().len(), shape, self.recency), FitReport::none()));
+        }
+        let validation: Vec<Range<usize>> =
+            panel.series().iter().zip(cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
+        let mut residuals = self.residuals(panel, &validation, first.0.as_ref(), &first.1);
+        let (report, scored) = match purpose {
+            Purpose::Model => (self.report(panel, cuts, &residuals), Scored::StepsAndPaths),
+            _ => (FitReport::none(), Scored::Steps),
+        };
+        let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
+        for block in self.earlier_blocks(panel, cuts) {
+            let others = without(panel, &block)?;
+            // What cannot be fitted without the block leaves no errors on it.
+            let Ok((family, scalers)) = fit_family(self, &others, &ends, scaling) else {
+                continue;
+            };
+            let more = self.residuals(panel, &block, family.as_ref(), &scalers);
+            residuals.iter_mut().zip(more).for_each(|(all, more)| all.append(more));
+        }
+        Ok((Calibration::new(&residuals, shape, self.recency, scored), report))
+    }
+
+    /// The end of each series: what a forecast depends on, and enough for a chart.
+    fn history(&self, panel: &Panel) -> Result<Vec<Series>> {
+        let lookback = self.config.lookback();
+        let kept = lookback.max(2 * self.horizon).max(SHORTEST_HISTORY);
+        let tail = |series: &Series| {
+            let fed = series.n_steps()
+                - feed_start(series, lookback, kept_steps(lookback, self.horizon, Some(&self.recency)));
+            compact(&series.tail(kept.max(fed)), panel.channels())
+        };
+        panel.series().iter().map(tail).collect()
     }
 }
 
@@ -172,10 +254,14 @@ fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> R
     let mut scaled = Vec::with_capacity(ends.len());
     for (series, end) in panel.series().iter().zip(ends) {
         let of_series = Scaler::fit(scaling, series, 0..*end);
-        scaled.push(scale_series(&series.slice(0..*end), &of_series, panel.channels())?);
+        let training = series.slice(0..*end);
+        // What learns nothing only has to know that its numbers stay numbers.
+        if config.learns() || !stays_finite(&training, &of_series) {
+            scaled.push(scale_series(&training, &of_series, panel.channels())?);
+        }
         scalers.push(of_series);
     }
-    if config.needs_variation() {
+    if config.learns() {
         check_varies(panel, ends, config.is_shared())?;
     }
     let family =
@@ -199,6 +285,15 @@ fn unstable(family: &dyn Family, panel: &Panel, is_shared: bool) -> Vec<Warning>
         Some(Warning { reason: "UNSTABLE_FIT", message })
     };
     places.filter_map(warning).take(MOST_WARNINGS).collect()
+}
+
+fn stays_finite(series: &Series, scalers: &[Scaler]) -> bool {
+    let values = series.values();
+    let mut channels = values.columns().into_iter().zip(scalers);
+    // All values, without a way out: several are looked at at a time.
+    channels.all(|(channel, scaler)| {
+        !channel.fold(false, |is_infinite, value| is_infinite | scaler.scale(*value).is_infinite())
+    })
 }
 
 /// The panel with the steps of each range missing.

@@ -12,6 +12,9 @@ use crate::eval::conformal::Recency;
 /// The version of the file format that this program writes; it reads this and every earlier one.
 pub const FORMAT_VERSION: u64 = 3;
 
+/// Bytes of values that go into the digest together.
+const HASHED_AT_A_TIME: usize = 1 << 14;
+
 /// What a model is and what it was fitted on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -83,14 +86,21 @@ pub(super) fn fingerprint(panel: &Panel) -> String {
     if let Some(opening) = &panel.report().opening {
         text(&mut hash, &opening.to_string());
     }
+    let mut bytes = Vec::new();
     for series in panel.series() {
         text(&mut hash, series.id());
         text(&mut hash, &String::from(series.index().zone.clone()));
         hash.update(series.index().start.to_le_bytes());
         hash.update((series.n_steps() as u64).to_le_bytes());
+        bytes.clear();
         for value in series.values() {
-            hash.update(value.to_bits().to_le_bytes());
+            bytes.extend(value.to_bits().to_le_bytes());
+            if bytes.len() >= HASHED_AT_A_TIME {
+                hash.update(&bytes);
+                bytes.clear();
+            }
         }
+        hash.update(&bytes);
     }
     hex(&hash.finalize())
 }

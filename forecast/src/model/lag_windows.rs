@@ -1,12 +1,10 @@
 //! Windows of a lag family on complete stretches of a series: the steps themselves are the window, so no memory
 //! has to be fed. The numbers are those of a fed memory, bit for bit.
 
-use ndarray::Array2;
-
 use super::LagRule;
 use super::family::Family;
 use crate::data::{Scaler, Series};
-use crate::eval::conformal::{LastErrors, Window};
+use crate::eval::conformal::LastErrors;
 
 /// A series on the scale of a model, ready to be forecast from any complete window.
 #[derive(Debug)]
@@ -14,7 +12,9 @@ pub(super) struct LagWindows<'a> {
     rule: &'a dyn LagRule,
     slot: usize,
     scalers: &'a [Scaler],
-    /// One vector a channel.
+    /// In the units of the series, one vector a channel.
+    values: Vec<Vec<f64>>,
+    /// The same on the scale of the model.
     scaled: Vec<Vec<f64>>,
     /// Complete steps in a row up to each step.
     complete: Vec<usize>,
@@ -37,59 +37,57 @@ impl<'a> LagWindows<'a> {
     ) -> Option<Self> {
         let rule = family.lag_rule()?;
         let (first, last) = (*cutoffs.first()?, *cutoffs.last()?);
-        let values = series.values();
+        let values: Vec<Vec<f64>> =
+            series.values().columns().into_iter().map(|column| column.to_vec()).collect();
         let scaled: Vec<Vec<f64>> = values
-            .columns()
-            .into_iter()
+            .iter()
             .zip(scalers)
             .map(|(column, scaler)| column.iter().map(|value| scaler.scale(*value)).collect())
             .collect();
         let mut run = 0;
-        let mut complete = Vec::with_capacity(values.nrows());
-        for row in values.rows() {
-            run = if row.iter().any(|value| value.is_nan()) { 0 } else { run + 1 };
-            complete.push(run);
-        }
+        let complete: Vec<usize> = (0..series.n_steps())
+            .map(|step| {
+                run = if values.iter().any(|column| column[step].is_nan()) { 0 } else { run + 1 };
+                run
+            })
+            .collect();
         let lookback = rule.lookback();
         let from = first.saturating_sub(n_errors).max(lookback);
-        let error = |channel: usize, step: usize| {
-            if step < from || complete[step] <= lookback {
-                return f64::NAN;
+        let of_channel = |(channel, (steps, scaler)): (usize, (&Vec<f64>, &Scaler))| {
+            let mut errors = vec![f64::NAN; last];
+            for step in (from..last).filter(|step| complete[*step] > lookback) {
+                let mut next = [0.0];
+                rule.forecast_channel(slot, channel, &steps[step - lookback..step], &mut next);
+                errors[step] = (steps[step] - next[0]) * scaler.spread;
             }
-            let mut next = [0.0];
-            let steps = &scaled[channel];
-            rule.forecast_channel(slot, channel, &steps[step - lookback..step], &mut next);
-            (steps[step] - next[0]) * scalers[channel].spread
+            errors
         };
-        let of_channel = |channel: usize| (0..last).map(|step| error(channel, step)).collect();
-        let errors = (0..scalers.len()).map(of_channel).collect();
-        Some(LagWindows { rule, slot, scalers, scaled, complete, errors, horizon, n_errors })
+        let errors = scaled.iter().zip(scalers).enumerate().map(of_channel).collect();
+        Some(LagWindows { rule, slot, scalers, values, scaled, complete, errors, horizon, n_errors })
     }
 
-    /// The window at a cutoff; `None` if a step that a memory would be fed with is missing.
-    pub(super) fn window(&self, series: &Series, cutoff: usize) -> Option<Window> {
+    /// Writes the errors of the window at a cutoff, shape `(channel, horizon)`, and its last one-step errors, one a
+    /// channel; writes nothing and returns `None` if a step that a memory would be fed with is missing.
+    pub(super) fn window(&self, cutoff: usize, errors: &mut [f64], last: &mut [LastErrors]) -> Option<()> {
         let lookback = self.rule.lookback();
         let fed = (lookback + self.n_errors).min(cutoff);
         if cutoff < lookback || cutoff == 0 || self.complete[cutoff - 1] < fed {
             return None;
         }
-        let labels = series.values();
-        let mut residuals = Array2::zeros((self.horizon, self.scalers.len()));
-        let mut path = vec![0.0; self.horizon];
-        let mut last = Vec::with_capacity(self.scalers.len());
-        for (channel, scaler) in self.scalers.iter().enumerate() {
+        let channels = errors.chunks_exact_mut(self.horizon).zip(last).zip(&self.values).zip(self.scalers);
+        for (channel, (((path, last), values), scaler)) in channels.enumerate() {
             let input = &self.scaled[channel][cutoff - lookback..cutoff];
-            self.rule.forecast_channel(self.slot, channel, input, &mut path);
-            for (step, forecast) in path.iter().enumerate() {
-                residuals[[step, channel]] = labels[[cutoff + step, channel]] - scaler.unscale(*forecast);
+            self.rule.forecast_channel(self.slot, channel, input, path);
+            for (error, label) in path.iter_mut().zip(&values[cutoff..cutoff + self.horizon]) {
+                *error = label - scaler.unscale(*error);
             }
             // The latest first, as a memory has them.
             let errors = self.errors[channel][cutoff - (fed - lookback)..cutoff].iter().rev();
-            last.push(errors.fold(LastErrors::default(), |last, error| LastErrors {
+            *last = errors.fold(LastErrors::default(), |last, error| LastErrors {
                 sum: last.sum + error.abs(),
                 n: last.n + 1,
-            }));
+            });
         }
-        Some(Window { residuals, last })
+        Some(())
     }
 }

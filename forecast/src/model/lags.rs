@@ -52,7 +52,8 @@ impl Lags {
     /// The value of the step `age` steps before the last, NaN where it was missing.
     pub(crate) fn observed(&self, channel: usize, age: usize) -> f64 {
         let at = self.head + self.kept - 1 - age;
-        if self.missing[channel * self.kept + at % self.kept] {
+        let in_ring = if at < self.kept { at } else { at - self.kept };
+        if self.missing[channel * self.kept + in_ring] {
             return f64::NAN;
         }
         self.values[2 * self.kept * channel + at]
@@ -68,7 +69,7 @@ impl Lags {
 
     /// Ends a step.
     pub(crate) fn advance(&mut self) {
-        self.head = (self.head + 1) % self.kept;
+        self.head = if self.head + 1 < self.kept { self.head + 1 } else { 0 };
         self.seen = (self.seen + 1).min(self.kept);
     }
 

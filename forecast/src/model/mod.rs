@@ -28,6 +28,7 @@ pub use adaptive::{Adaptive, AdaptiveOptions};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
 pub(crate) use family::{Family, LagRule, Memory, Training, prime};
+pub(crate) use fit::Purpose;
 pub use fit::{FitOptions, FitReport, Fitted};
 pub use forecast::{Band, Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::fit::{FitOptions, FitReport};
-use super::header::{Header, Stretch, fingerprint};
+use super::header::{Header, Stretch};
 use super::{ModelConfig, Shape};
 use crate::data::{self, Frequency, Panel, Series};
 use crate::eval::conformal::Recency;
@@ -104,6 +104,7 @@ impl Plan {
         options: &FitOptions,
         report: &FitReport,
         history: &[Series],
+        fingerprint: String,
     ) -> Header {
         let scores = [
             ("validation_mae", report.mae),
@@ -130,7 +131,7 @@ impl Plan {
             season_length: self.season_length,
             horizon: self.horizon,
             unit: options.unit.clone(),
-            fingerprint: fingerprint(panel),
+            fingerprint,
             metrics,
             seed: options.seed,
             recency: Some(self.recency),

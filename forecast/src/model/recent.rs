@@ -1,11 +1,14 @@
 //! The errors just before a cutoff: a memory makes its last forecasts again and sees how they did.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use super::{Family, Memory, Model, Slot};
 use crate::data::Scaler;
-use crate::eval::conformal::{LastErrors, Recency, Recent};
+use crate::eval::conformal::{ByWindow, LastErrors, Recency, Recent};
+
+/// Forecasts that are worth a thread to make again.
+const FEWEST_A_THREAD: usize = 16;
 
 /// Steps that a memory keeps: the lookback, and those whose errors enter the intervals of a horizon.
 pub(super) fn kept_steps(lookback: usize, horizon: usize, recency: Option<&Recency>) -> usize {
@@ -35,17 +38,17 @@ pub(super) fn one_step_errors(
     errors
 }
 
-/// Sum and number of the absolute errors of the `n` steps before the last `age`, one a channel.
-pub(super) fn last_errors(errors: &Array2<f64>, age: usize, n: usize) -> Vec<LastErrors> {
-    let rows = age.min(errors.nrows())..(age + n).min(errors.nrows());
-    let part: ArrayView2<'_, f64> = errors.slice(ndarray::s![rows, ..]);
-    let of_channel = |column: ndarray::ArrayView1<'_, f64>| {
-        column.iter().filter(|error| !error.is_nan()).fold(LastErrors::default(), |last, error| LastErrors {
-            sum: last.sum + error.abs(),
-            n: last.n + 1,
-        })
-    };
-    part.columns().into_iter().map(of_channel).collect()
+/// Sum and number of the absolute errors of a channel in the `n` steps before the last `age`.
+pub(super) fn last_errors(errors: &Array2<f64>, channel: usize, age: usize, n: usize) -> LastErrors {
+    let mut last = LastErrors::default();
+    for row in age.min(errors.nrows())..(age + n).min(errors.nrows()) {
+        let error = errors[[row, channel]];
+        if !error.is_nan() {
+            last.sum += error.abs();
+            last.n += 1;
+        }
+    }
+    last
 }
 
 impl Model {
@@ -57,9 +60,8 @@ impl Model {
     /// What scores are multiplied by after a memory, one a channel.
     pub(super) fn scale(&self, slot: Slot, memory: &Memory) -> Vec<f64> {
         let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
-        let scalers = &self.parts.scalers[slot.scale];
-        let errors = one_step_errors(self.parts.family.as_ref(), slot.family, memory, scalers, n_steps);
-        self.scale_at(slot, &errors, 0)
+        let errors = self.scale_errors(slot, memory, n_steps);
+        (0..errors.ncols()).map(|channel| self.scale_at(slot, &errors, channel, 0)).collect()
     }
 
     /// What is known after a memory of the errors of the first `horizon` steps.
@@ -67,35 +69,59 @@ impl Model {
         let family = self.parts.family.as_ref();
         let scalers = &self.parts.scalers[slot.scale];
         let Some(recency) = self.header().recency else {
-            return Recent { scale: self.scale(slot, memory), windows: Vec::new() };
+            return Recent::of_scale(self.scale(slot, memory));
         };
-        let errors = one_step_errors(family, slot.family, memory, scalers, usize::MAX);
+        let one_step = self.scale_errors(slot, memory, usize::MAX);
         let oldest = family.recall(memory).min(recency.recall + horizon);
         let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
-        let window = |age: usize| {
-            let scale = self.scale_at(slot, &errors, age);
-            let mut scores = Array2::zeros((horizon, scalers.len()));
-            family.forecast(slot.family, memory, age, scores.view_mut());
-            for ((step, channel), score) in scores.indexed_iter_mut() {
-                // Each step looks at the outcomes of equally many steps.
-                let is_recalled = step < age && age <= step + recency.recall;
-                let observed =
-                    if is_recalled { family.observed(memory, channel, age - 1 - step) } else { f64::NAN };
-                *score = (observed - *score) * scalers[channel].spread / scale[channel];
+        let mut scores = ByWindow::zeros(ages.len(), scalers.len(), horizon);
+        let shape = (scalers.len(), horizon);
+        // The last steps, the latest first. Shape `(channel, age)`.
+        let observed: Vec<f64> = (0..scalers.len())
+            .flat_map(|channel| (0..oldest).map(move |age| family.observed(memory, channel, age)))
+            .collect();
+        let scale_at = |channel: usize, age: usize| self.scale_at(slot, &one_step, channel, age);
+        let window = |(age, scores): (&usize, &mut [f64])| {
+            let age = *age;
+            if let Ok(paths) = ArrayViewMut2::from_shape(shape, scores) {
+                family.forecast(slot.family, memory, age, paths.reversed_axes());
             }
-            scores
+            for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
+                let observed = &observed[channel * oldest..(channel + 1) * oldest];
+                let (spread, scale) = (scalers[channel].spread, scale_at(channel, age));
+                // Each step looks at the outcomes of equally many steps.
+                let first = age.saturating_sub(recency.recall).min(horizon);
+                let last = age.min(horizon).max(first);
+                path[..first].fill(f64::NAN);
+                path[last..].fill(f64::NAN);
+                let outcomes = observed[age - last..age - first].iter().rev();
+                for (score, outcome) in path[first..last].iter_mut().zip(outcomes) {
+                    *score = (outcome - *score) * spread / scale;
+                }
+            }
         };
-        // Collected in order, whatever the number of threads.
-        let windows = ages.into_par_iter().map(window).collect();
-        Recent { scale: self.scale_at(slot, &errors, 0), windows }
+        // Each has its place, whatever the number of threads.
+        let window_len = scores.window_len();
+        let places = scores.values_mut().par_chunks_exact_mut(window_len);
+        ages.par_iter().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
+        let scale = (0..scalers.len()).map(|channel| scale_at(channel, 0)).collect();
+        Recent { scale, scores, stride: recency.stride }
     }
 
-    /// The running scale as it was `age` steps ago, one a channel.
-    fn scale_at(&self, slot: Slot, errors: &Array2<f64>, age: usize) -> Vec<f64> {
-        let long_run = self.parts.calibration.spread.row(slot.scale);
+    /// The one-step errors that running scales are told from; none if no channel's scale depends on them.
+    fn scale_errors(&self, slot: Slot, memory: &Memory, most: usize) -> Array2<f64> {
+        let scalers = &self.parts.scalers[slot.scale];
+        if self.parts.calibration.long_run_weight.iter().all(|weight| weight.is_infinite()) {
+            return Array2::zeros((0, scalers.len()));
+        }
+        one_step_errors(self.parts.family.as_ref(), slot.family, memory, scalers, most)
+    }
+
+    /// The running scale of a channel as it was `age` steps ago.
+    fn scale_at(&self, slot: Slot, errors: &Array2<f64>, channel: usize, age: usize) -> f64 {
+        let calibration = &self.parts.calibration;
         let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
-        let weights = &self.parts.calibration.long_run_weight;
-        let last = last_errors(errors, age, n_steps).into_iter().zip(weights).zip(long_run);
-        last.map(|((last, weight), long_run)| last.scale(*long_run, *weight)).collect()
+        let last = last_errors(errors, channel, age, n_steps);
+        last.scale(calibration.spread[[slot.scale, channel]], calibration.long_run_weight[channel])
     }
 }

@@ -12,7 +12,7 @@ use super::lag_windows::LagWindows;
 use super::plan::Plan;
 use super::recent::{last_errors, one_step_errors};
 use crate::data::{Panel, Scaler, Series};
-use crate::eval::conformal::{Residuals, Window};
+use crate::eval::conformal::{LastErrors, Residuals};
 use crate::eval::metrics;
 
 /// Windows that are worth a thread.
@@ -32,24 +32,42 @@ impl Plan {
         let residuals = |((slot, series), range): ((usize, &Series), &Range<usize>)| {
             let family_slot = if self.config.is_shared() { 0 } else { slot };
             let cutoffs: Vec<usize> = self.cutoffs(range).collect();
+            let scalers = &scalers[slot];
             let shape = (self.horizon, self.recency.scale_steps);
-            let lags = LagWindows::new(family, family_slot, series, &scalers[slot], &cutoffs, shape);
-            let windows = cutoffs.into_par_iter().with_min_len(FEWEST_A_THREAD).map(|cutoff| {
-                if let Some(window) = lags.as_ref().and_then(|lags| lags.window(series, cutoff)) {
-                    return window;
+            let lags = LagWindows::new(family, family_slot, series, scalers, &cutoffs, shape);
+            let window = |cutoff: usize, errors: &mut [f64], last: &mut [LastErrors]| {
+                let lags = lags.as_ref();
+                if lags.and_then(|lags| lags.window(cutoff, errors, last)).is_some() {
+                    return;
                 }
                 let history = series.slice(0..cutoff);
-                let (memory, _) = prime(family, family_slot, &history, &scalers[slot], kept);
-                let mut forecast = Array2::zeros((self.horizon, scalers[slot].len()));
+                let (memory, _) = prime(family, family_slot, &history, scalers, kept);
+                let mut forecast = Array2::zeros((self.horizon, scalers.len()));
                 family.forecast(family_slot, &memory, 0, forecast.view_mut());
-                for (mut column, scaler) in forecast.columns_mut().into_iter().zip(&scalers[slot]) {
-                    column.mapv_inplace(|v| scaler.unscale(v));
+                let labels = series.values();
+                for (channel, (path, scaler)) in
+                    errors.chunks_exact_mut(self.horizon).zip(scalers).enumerate()
+                {
+                    for (step, error) in path.iter_mut().enumerate() {
+                        let forecast = scaler.unscale(forecast[[step, channel]]);
+                        *error = labels[[cutoff + step, channel]] - forecast;
+                    }
                 }
-                let errors = one_step_errors(family, family_slot, &memory, &scalers[slot], kept);
-                let last = last_errors(&errors, 0, self.recency.scale_steps);
-                Window { residuals: &series.slice(cutoff..cutoff + self.horizon).values() - &forecast, last }
-            });
-            Residuals { windows: windows.collect() }
+                let errors = one_step_errors(family, family_slot, &memory, scalers, kept);
+                for (channel, last) in last.iter_mut().enumerate() {
+                    *last = last_errors(&errors, channel, 0, self.recency.scale_steps);
+                }
+            };
+            let mut residuals = Residuals::zeros(cutoffs.len(), scalers.len(), self.horizon);
+            let window_len = residuals.errors.window_len();
+            let errors = residuals.errors.values_mut().par_chunks_exact_mut(window_len);
+            let last = residuals.last.par_chunks_exact_mut(scalers.len().max(1));
+            cutoffs
+                .par_iter()
+                .with_min_len(FEWEST_A_THREAD)
+                .zip(errors.zip(last))
+                .for_each(|(cutoff, (errors, last))| window(*cutoff, errors, last));
+            residuals
         };
         panel.series().par_iter().enumerate().zip(ranges).map(residuals).collect()
     }
@@ -60,7 +78,7 @@ impl Plan {
         let (mut model, mut naive) = (Vec::new(), Vec::new());
         let mut n_windows = 0;
         for ((series, cut), residuals) in panel.series().iter().zip(cuts).zip(residuals) {
-            n_windows += residuals.windows.len();
+            n_windows += residuals.errors.n_windows();
             for channel in 0..panel.channels().len() {
                 let values = series.values().column(channel).to_vec();
                 let scale = metrics::naive_scale(&values[..*cut], season);
@@ -68,18 +86,18 @@ impl Plan {
                 let seasonal = |cutoff: usize, h: usize| {
                     cutoff.checked_sub(season - h % season).map_or(f64::NAN, |at| values[at])
                 };
-                let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+                let (mut ours, mut theirs) = (Mean::default(), Mean::default());
                 let cutoffs = self.cutoffs(&(*cut..series.n_steps()));
-                for (window, cutoff) in residuals.windows.iter().zip(cutoffs) {
-                    for (h, residual) in window.residuals.column(channel).iter().enumerate() {
+                for (window, cutoff) in cutoffs.enumerate() {
+                    for (h, residual) in residuals.errors.path(window, channel).iter().enumerate() {
                         let error = (values[cutoff + h] - seasonal(cutoff, h)).abs();
-                        theirs.push(error);
+                        theirs.add(error);
                         // Both are scored on the same steps.
-                        ours.push(if error.is_nan() { error } else { residual.abs() });
+                        ours.add(if error.is_nan() { error } else { residual.abs() });
                     }
                 }
-                model.push((metrics::mean(&ours), scale));
-                naive.push((metrics::mean(&theirs), scale));
+                model.push((ours.value(), scale));
+                naive.push((theirs.value(), scale));
             }
         }
         FitReport {
@@ -90,6 +108,26 @@ impl Plan {
             seasonal_naive_mae: mean_unscaled(&naive),
             warnings: Vec::new(),
         }
+    }
+}
+
+/// The mean of numbers, those that are missing left out; NaN if there are none.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    n: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        if !value.is_nan() {
+            self.sum += value;
+            self.n += 1.0;
+        }
+    }
+
+    fn value(&self) -> f64 {
+        self.sum / self.n
     }
 }
 

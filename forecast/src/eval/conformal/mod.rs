@@ -12,8 +12,10 @@
 //!
 //! A band for whole paths is the same for one score a window (`paths.rs`).
 
+mod by_window;
 mod mixture;
 mod paths;
+mod ranks;
 mod rearrange;
 mod recency;
 mod residuals;
@@ -25,11 +27,12 @@ use std::borrow::Cow;
 use ndarray::{Array2, Array3};
 
 use crate::{Error, Result};
+pub(crate) use by_window::ByWindow;
 use mixture::Mixture;
 pub(crate) use paths::Paths;
 pub use rearrange::rearrange;
 pub(crate) use recency::{LastErrors, Recency, Recent, SortedRecent};
-pub(crate) use residuals::{Residuals, Window};
+pub(crate) use residuals::{Residuals, Scored};
 pub(crate) use tracker::Tracker;
 
 /// The scores of a fitted model.
@@ -105,8 +108,8 @@ impl Calibration {
         let Some(last) = mean.nrows().checked_sub(1) else { return Ok((lower, upper)) };
         for channel in 0..mean.ncols() {
             let recent = recent.recent;
-            let scores = recent.windows.iter().map(|window| {
-                let path = window.column(channel);
+            let scores = (0..recent.scores.n_windows()).map(|window| {
+                let path = recent.scores.path(window, channel);
                 paths.score(channel, path.iter().take(last + 1).copied())
             });
             let scores = crate::data::sorted(scores.filter(|score| score.is_finite()).collect());
@@ -191,14 +194,13 @@ mod tests {
     use super::*;
 
     fn calibration(residuals: &[f64]) -> Calibration {
-        let window =
-            |r: &f64| Window { residuals: Array2::from_elem((1, 1), *r), last: vec![LastErrors::default()] };
-        let windows = residuals.iter().map(window).collect();
-        Calibration::new(&[Residuals { windows }], 1, 1, Recency::new(1))
+        let mut all = Residuals::zeros(residuals.len(), 1, 1);
+        all.errors.values_mut().copy_from_slice(residuals);
+        Calibration::new(&[all], (1, 1), Recency::new(1), Scored::StepsAndPaths)
     }
 
     fn nothing_recent(calibration: &Calibration) -> Recent {
-        Recent { scale: vec![calibration.spread[[0, 0]]], windows: Vec::new() }
+        Recent::of_scale(vec![calibration.spread[[0, 0]]])
     }
 
     #[test]
@@ -232,13 +234,14 @@ mod tests {
     #[test]
     fn recent_scores_outweigh_those_of_the_fit() {
         let calibration = calibration(&(1..=400).map(|i| f64::from(i) / 100.0).collect::<Vec<_>>());
-        let window = |i: i32| Array2::from_elem((1, 1), 10.0 + f64::from(i) / 100.0);
-        let recent = Recent { scale: vec![1.0], windows: (0..100).map(window).collect() };
+        let mut scores = ByWindow::zeros(100, 1, 1);
+        scores.values_mut().iter_mut().enumerate().for_each(|(i, score)| *score = 10.0 + i as f64 / 100.0);
+        let recent = Recent { scale: vec![1.0], scores, stride: 1 };
         let mean = Array2::zeros((1, 1));
         let upper = |q| calibration.path(&mean, &recent.sorted(), q, Side::Upper, "x").unwrap()[[0, 0]];
         // 10 of 111 weigh the scores of the fit, all below the recent ones.
         assert!(upper(0.5) > 10.0 && upper(0.05) < 10.0);
-        let none = Recent { windows: Vec::new(), ..recent.clone() };
+        let none = Recent::of_scale(vec![1.0]);
         let alone = calibration.path(&mean, &none.sorted(), 0.9, Side::Upper, "x").unwrap()[[0, 0]];
         assert!(alone < 4.0 && upper(0.9) > 10.8, "{alone} {}", upper(0.9));
     }

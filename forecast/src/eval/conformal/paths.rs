@@ -8,6 +8,7 @@
 
 use ndarray::Array3;
 
+use super::ByWindow;
 use super::residuals::{MOST_PATHS, sorted_scores};
 
 /// Scores of whole paths.
@@ -20,10 +21,11 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// From one path of scores a window, by channel.
-    pub(super) fn new(horizon: usize, by_channel: &[Vec<Vec<f64>>]) -> Self {
-        let reach = Array3::from_shape_fn((by_channel.len(), horizon, 2), |(channel, step, side)| {
-            let scores = by_channel[channel].iter().map(|path| path[step]).filter(|score| !score.is_nan());
+    /// From one path of scores a window and channel.
+    pub(super) fn new(scores: &ByWindow) -> Self {
+        let shape = (scores.n_channels(), scores.horizon(), 2);
+        let reach = Array3::from_shape_fn(shape, |(channel, step, side)| {
+            let scores = scores.at(channel, step).filter(|score| !score.is_nan());
             let sizes = scores.map(|score| if side == 0 { -score } else { score }.max(0.0));
             let (sum, n) = sizes.fold((0.0, 0.0), |(sum, n), size| (sum + size, n + 1.0));
             let mean: f64 = sum / n;
@@ -36,12 +38,13 @@ impl Paths {
         });
         let mut paths = Paths { scores: Array3::zeros((0, 0, 0)), reach };
         // Running maxima first, so that each path is walked once.
-        let maxima: Vec<Vec<Vec<f64>>> = by_channel
-            .iter()
-            .enumerate()
-            .map(|(channel, windows)| windows.iter().map(|path| paths.maxima(channel, path)).collect())
-            .collect();
-        paths.scores = sorted_scores(horizon, &maxima, MOST_PATHS);
+        let mut maxima = scores.clone();
+        if scores.horizon() > 0 {
+            for (at, path) in maxima.values_mut().chunks_exact_mut(scores.horizon()).enumerate() {
+                paths.maximise(at % scores.n_channels(), path);
+            }
+        }
+        paths.scores = sorted_scores(&maxima, MOST_PATHS);
         paths
     }
 
@@ -50,14 +53,13 @@ impl Paths {
         path.enumerate().fold(0.0, |max: f64, (step, score)| self.larger(max, channel, step, score))
     }
 
-    /// The scores of all beginnings of a path.
-    fn maxima(&self, channel: usize, path: &[f64]) -> Vec<f64> {
+    /// From the scores of the steps of a path to those of all its beginnings.
+    fn maximise(&self, channel: usize, path: &mut [f64]) {
         let mut max: f64 = 0.0;
-        let larger = |(step, score): (usize, &f64)| {
+        for (step, score) in path.iter_mut().enumerate() {
             max = self.larger(max, channel, step, *score);
-            max
-        };
-        path.iter().enumerate().map(larger).collect()
+            *score = max;
+        }
     }
 
     fn larger(&self, max: f64, channel: usize, step: usize, score: f64) -> f64 {
@@ -77,8 +79,9 @@ mod tests {
 
     #[test]
     fn the_score_of_a_path_is_its_largest_step_on_that_steps_side() {
-        let windows = vec![vec![1.0, -4.0], vec![3.0, 8.0], vec![-2.0, f64::NAN]];
-        let paths = Paths::new(2, &[windows]);
+        let mut scores = ByWindow::zeros(3, 1, 2);
+        scores.values_mut().copy_from_slice(&[1.0, -4.0, 3.0, 8.0, -2.0, f64::NAN]);
+        let paths = Paths::new(&scores);
         let reach: Vec<f64> = paths.reach.iter().copied().collect();
         let expected = [2.0 / 3.0, 4.0 / 3.0, 2.0, 4.0];
         assert!(reach.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{reach:?}");
@@ -92,7 +95,9 @@ mod tests {
 
     #[test]
     fn a_side_without_errors_is_as_wide_as_the_other() {
-        let paths = Paths::new(1, &[vec![vec![2.0], vec![4.0]], vec![vec![0.0]]]);
+        let mut scores = ByWindow::zeros(2, 2, 1); // (window, channel, step)
+        scores.values_mut().copy_from_slice(&[2.0, 0.0, 4.0, 0.0]);
+        let paths = Paths::new(&scores);
         assert!(paths.reach.iter().zip([3.0, 3.0, 1.0, 1.0]).all(|(a, b)| (a - b).abs() < 1e-12));
     }
 }

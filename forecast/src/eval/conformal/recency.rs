@@ -1,7 +1,11 @@
 //! What is known at a cutoff about the errors just before it.
 
-use ndarray::Array2;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
+
+use super::ByWindow;
+use super::ranks::Sorter;
 
 /// No model looks back further than this for errors, in steps.
 const LONGEST_RECALL: usize = 100_000;
@@ -39,37 +43,76 @@ pub(crate) struct LastErrors {
 pub(crate) struct Recent {
     /// What a score is multiplied by at the cutoff, one a channel.
     pub(crate) scale: Vec<f64>,
-    /// Scores of earlier forecasts, NaN where the outcome is not known. Shapes `(horizon, channel)`.
-    pub(crate) windows: Vec<Array2<f64>>,
+    /// Scores of earlier forecasts, the latest first, NaN where the outcome is not known.
+    pub(crate) scores: ByWindow,
+    /// Steps from one of these forecasts to the one before it.
+    pub(crate) stride: usize,
 }
 
 /// The same with the scores of each step and channel sorted, for any number of bounds.
 #[derive(Debug)]
 pub(crate) struct SortedRecent<'a> {
     pub(crate) recent: &'a Recent,
-    /// By step, then by channel; those that are numbers.
-    sorted: Vec<Vec<f64>>,
-    n_channels: usize,
+    /// Those that are numbers.
+    sorted: Vec<f64>,
+    /// Where those of a step and channel stand. Shape `(channel, horizon)`.
+    ranges: Vec<Range<usize>>,
 }
 
 impl Recent {
+    /// Nothing but a scale.
+    pub(crate) fn of_scale(scale: Vec<f64>) -> Self {
+        Recent { scale, scores: ByWindow::default(), stride: 1 }
+    }
+
     /// Sorts the scores of each step and channel.
     pub(crate) fn sorted(&self) -> SortedRecent<'_> {
-        let (horizon, n_channels) = self.windows.first().map_or((0, 0), Array2::dim);
-        let sorted = (0..horizon * n_channels).map(|i| {
-            let at = [i / n_channels, i % n_channels];
-            crate::data::sorted(
-                self.windows.iter().map(|w| w[at]).filter(|score| score.is_finite()).collect(),
-            )
-        });
-        SortedRecent { recent: self, sorted: sorted.collect(), n_channels }
+        let (n_channels, horizon) = (self.scores.n_channels(), self.scores.horizon());
+        let n_most = n_channels * horizon * self.scores.n_windows();
+        let (mut sorted, mut unsorted) = (Vec::with_capacity(n_most), Vec::with_capacity(n_most));
+        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(n_channels * horizon);
+        // As ranges of `sorted`, but of the scores as they come.
+        let mut came: Vec<Range<usize>> = Vec::with_capacity(n_channels * horizon);
+        let mut sorter = Sorter::default();
+        for channel in 0..n_channels {
+            for step in 0..horizon {
+                let start = unsorted.len();
+                unsorted.extend(self.scores.at(channel, step));
+                let mut end = start;
+                // Written always and kept where it is a number.
+                for at in start..unsorted.len() {
+                    let score = unsorted[at];
+                    unsorted[end] = score;
+                    end += usize::from(score.is_finite());
+                }
+                unsorted.truncate(end);
+                let scores = &unsorted[start..];
+                came.push(start..unsorted.len());
+                // Where an error depends on the step that it is of and not on the cutoff, as within a season of
+                // seasonal naive, the scores of some steps before come again.
+                let same = step.checked_sub(self.stride).map(|step| channel * horizon + step);
+                let same = same.filter(|at| same_bits(&unsorted[came[*at].clone()], scores));
+                let range = match same {
+                    Some(at) => ranges[at].clone(),
+                    None => {
+                        let start = sorted.len();
+                        sorted.extend_from_slice(scores);
+                        sorter.sort(&mut sorted[start..]);
+                        start..sorted.len()
+                    }
+                };
+                ranges.push(range);
+            }
+        }
+        SortedRecent { recent: self, sorted, ranges }
     }
 }
 
 impl SortedRecent<'_> {
     /// The sorted scores of one step and channel.
     pub(crate) fn scores(&self, step: usize, channel: usize) -> &[f64] {
-        self.sorted.get(step * self.n_channels + channel).map_or(&[], Vec::as_slice)
+        let at = channel * self.recent.scores.horizon() + step;
+        self.ranges.get(at).map_or(&[], |range| &self.sorted[range.clone()])
     }
 }
 
@@ -114,6 +157,10 @@ impl Recency {
     }
 }
 
+fn same_bits(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -132,6 +179,26 @@ mod tests {
         // An overflow falls back to the long run.
         assert!((scale(f64::INFINITY, 24) - 10.0).abs() < 1e-12);
         assert!((LastErrors { sum: 96.0, n: 24 }.scale(10.0, f64::INFINITY) - 10.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn scores_of_each_step_are_sorted_also_where_they_come_again() {
+        let mut scores = ByWindow::zeros(40, 2, 12);
+        for (at, score) in scores.values_mut().iter_mut().enumerate() {
+            let (window, channel, step) = (at / 24, at / 12 % 2, at % 12);
+            // In the first channel by the step that is forecast, as windows are 5 steps apart; in the second, not.
+            let target = if channel == 0 { 1000 + step - 5 * window } else { at };
+            *score = if target % 11 == 3 { f64::NAN } else { (target * 7919 % 101) as f64 - 50.0 };
+        }
+        let recent = Recent { scale: vec![1.0; 2], scores, stride: 5 };
+        let sorted = recent.sorted();
+        for channel in 0..2 {
+            for step in 0..12 {
+                let known = recent.scores.at(channel, step).filter(|score| !score.is_nan());
+                assert_eq!(sorted.scores(step, channel), crate::data::sorted(known.collect()));
+            }
+        }
+        assert!(Recent::of_scale(vec![1.0]).sorted().scores(0, 0).is_empty());
     }
 
     #[test]

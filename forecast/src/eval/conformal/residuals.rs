@@ -1,36 +1,59 @@
 //! From the errors of calibration windows to sorted scores.
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, ArrayView1, s};
 
+use super::ranks::Sorter;
 use super::running::long_run_weight;
-use super::{Calibration, LastErrors, Paths, Recency};
+use super::{ByWindow, Calibration, LastErrors, Paths, Recency};
 
 /// More scores than this for one step and channel are thinned to as many of their quantiles.
 const MOST_SCORES: usize = 999;
 /// The same for whole paths: enough for level 99.
 pub(super) const MOST_PATHS: usize = 199;
 
-/// The errors of one series, in its units.
+/// The errors of the forecasts of one series, in its units, by a model that had not seen what followed.
 #[derive(Debug, Default)]
 pub(crate) struct Residuals {
-    pub(crate) windows: Vec<Window>,
-}
-
-/// One forecast of a model that had not seen what followed.
-#[derive(Debug)]
-pub(crate) struct Window {
-    /// Label minus forecast, NaN where the label is missing. Shape `(horizon, channel)`.
-    pub(crate) residuals: Array2<f64>,
-    /// The one-step errors just before the cutoff, one a channel.
+    /// Label minus forecast, NaN where the label is missing.
+    pub(crate) errors: ByWindow,
+    /// The one-step errors just before each cutoff. Shape `(window, channel)`.
     pub(crate) last: Vec<LastErrors>,
 }
 
+/// What scores are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scored {
+    /// Single steps.
+    Steps,
+    /// Single steps, and whole paths.
+    StepsAndPaths,
+}
+
 impl Residuals {
+    /// Windows without errors yet.
+    pub(crate) fn zeros(n_windows: usize, n_channels: usize, horizon: usize) -> Self {
+        Residuals {
+            errors: ByWindow::zeros(n_windows, n_channels, horizon),
+            last: vec![LastErrors::default(); n_windows * n_channels],
+        }
+    }
+
+    /// Adds windows of the same shape behind those that are there.
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.errors.append(&mut more.errors);
+        self.last.append(&mut more.last);
+    }
+
+    /// What a channel's scores are divided by, window by window.
+    pub(super) fn scales(&self, channel: usize, long_run: f64, weight: f64) -> impl Iterator<Item = f64> {
+        let windows = self.last.chunks_exact(self.errors.n_channels().max(1));
+        windows.map(move |last| last[channel].scale(long_run, weight))
+    }
+
     /// Mean absolute one-step error of a channel; 1 if it has none or all are zero.
     fn spread(&self, channel: usize) -> f64 {
-        let first =
-            self.windows.iter().filter_map(|window| window.residuals.column(channel).first().copied());
-        let (sum, n) = first.filter(|r| !r.is_nan()).fold((0.0, 0.0), |(sum, n), r| (sum + r.abs(), n + 1.0));
+        let first = self.errors.at(channel, 0).filter(|r| !r.is_nan());
+        let (sum, n) = first.fold((0.0, 0.0), |(sum, n), r| (sum + r.abs(), n + 1.0));
         let spread: f64 = sum / n;
         if spread.is_normal() { spread } else { 1.0 }
     }
@@ -38,7 +61,12 @@ impl Residuals {
 
 impl Calibration {
     /// Pools the errors of all series; the last slot, for unseen series, gets the mean spread.
-    pub(crate) fn new(residuals: &[Residuals], horizon: usize, n_channels: usize, recency: Recency) -> Self {
+    pub(crate) fn new(
+        residuals: &[Residuals],
+        (horizon, n_channels): (usize, usize),
+        recency: Recency,
+        scored: Scored,
+    ) -> Self {
         let n_series = residuals.len();
         let mut spread = Array2::zeros((n_series + 1, n_channels));
         for channel in 0..n_channels {
@@ -49,44 +77,69 @@ impl Calibration {
         }
         let long_run_weight: Vec<f64> =
             (0..n_channels).map(|channel| long_run_weight(residuals, channel, horizon, &spread)).collect();
-        // One path of scores a window.
-        let scored = |channel: usize| -> Vec<Vec<f64>> {
-            let windows =
-                residuals.iter().enumerate().flat_map(|(slot, s)| s.windows.iter().map(move |w| (slot, w)));
-            let scores = |(slot, window): (usize, &Window)| {
-                let scale = window.last[channel].scale(spread[[slot, channel]], long_run_weight[channel]);
-                window.residuals.column(channel).iter().map(|r| r / scale).collect()
-            };
-            windows.map(scores).collect()
-        };
-        let by_channel: Vec<Vec<Vec<f64>>> = (0..n_channels).map(scored).collect();
-        let scores = sorted_scores(horizon, &by_channel, MOST_SCORES);
-        let paths = Paths::new(horizon, &by_channel);
-        Calibration { scores, spread, long_run_weight, paths: Some(paths), recency: Some(recency) }
+        let n_windows = residuals.iter().map(|series| series.errors.n_windows()).sum();
+        let mut scores = ByWindow::zeros(n_windows, n_channels, horizon);
+        let windows = residuals.iter().enumerate().flat_map(|(slot, series)| {
+            (0..series.errors.n_windows()).map(move |window| (slot, series, window))
+        });
+        let window_len = scores.window_len();
+        for ((slot, series, window), scores) in windows.zip(scores.values_mut().chunks_exact_mut(window_len))
+        {
+            for (channel, path) in scores.chunks_exact_mut(horizon.max(1)).enumerate() {
+                let last = &series.last[window * n_channels + channel];
+                let scale = last.scale(spread[[slot, channel]], long_run_weight[channel]);
+                path.iter_mut()
+                    .zip(series.errors.path(window, channel))
+                    .for_each(|(score, error)| *score = error / scale);
+            }
+        }
+        let paths = (scored == Scored::StepsAndPaths).then(|| Paths::new(&scores));
+        let scores = sorted_scores(&scores, MOST_SCORES);
+        Calibration { scores, spread, long_run_weight, paths, recency: Some(recency) }
+    }
+
+    /// Without scores, for a model that is asked for point forecasts only.
+    pub(crate) fn none(n_series: usize, (horizon, n_channels): (usize, usize), recency: Recency) -> Self {
+        Calibration {
+            scores: Array3::zeros((n_channels, horizon, 0)),
+            spread: Array2::ones((n_series + 1, n_channels)),
+            long_run_weight: vec![f64::INFINITY; n_channels],
+            paths: None,
+            recency: Some(recency),
+        }
     }
 }
 
 /// Sorted and thinned scores of each channel and step, padded with NaN. Shape `(channel, horizon, window)`.
-pub(super) fn sorted_scores(horizon: usize, by_channel: &[Vec<Vec<f64>>], most: usize) -> Array3<f64> {
-    let scores_at = |paths: &[Vec<f64>], step: usize| {
-        let scores = paths.iter().map(|path| path[step]).filter(|score| !score.is_nan());
-        thin(crate::data::sorted(scores.collect()), most)
-    };
-    let all: Vec<Vec<f64>> =
-        by_channel.iter().flat_map(|paths| (0..horizon).map(|step| scores_at(paths, step))).collect();
-    let n_kept = all.iter().map(Vec::len).max().unwrap_or(0);
-    Array3::from_shape_fn((by_channel.len(), horizon, n_kept), |(channel, step, i)| {
-        all[channel * horizon + step].get(i).copied().unwrap_or(f64::NAN)
-    })
+pub(super) fn sorted_scores(scores: &ByWindow, most: usize) -> Array3<f64> {
+    let n_most = scores.n_windows().min(most);
+    let mut all = Array3::from_elem((scores.n_channels(), scores.horizon(), n_most), f64::NAN);
+    let (mut sorter, mut of_step) = (Sorter::default(), Vec::with_capacity(scores.n_windows()));
+    let mut n_kept = 0;
+    for channel in 0..scores.n_channels() {
+        for step in 0..scores.horizon() {
+            of_step.clear();
+            of_step.extend(scores.at(channel, step));
+            if of_step.iter().fold(false, |is_missing, score| is_missing | score.is_nan()) {
+                of_step.retain(|score| !score.is_nan());
+            }
+            sorter.sort(&mut of_step);
+            thin(&mut of_step, most);
+            n_kept = n_kept.max(of_step.len());
+            all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step));
+        }
+    }
+    if n_kept < n_most { all.slice(s![.., .., ..n_kept]).to_owned() } else { all }
 }
 
-/// At most `most` of sorted scores: those at evenly spaced ranks.
-fn thin(scores: Vec<f64>, most: usize) -> Vec<f64> {
+/// Keeps at most `most` of sorted scores: those at evenly spaced ranks.
+fn thin(scores: &mut Vec<f64>, most: usize) {
     let n = scores.len();
-    if n <= most {
-        return scores;
+    if n > most {
+        // None is written over before it is read: the ranks lie at or above their places.
+        (1..=most).for_each(|i| scores[i - 1] = scores[i * (n + 1) / (most + 1) - 1]);
+        scores.truncate(most);
     }
-    (1..=most).map(|i| scores[i * (n + 1) / (most + 1) - 1]).collect()
 }
 
 #[cfg(test)]
@@ -95,7 +148,8 @@ mod tests {
 
     #[test]
     fn thinning_keeps_quantiles() {
-        let thinned = thin((0..50_000).map(f64::from).collect(), MOST_SCORES);
+        let mut thinned: Vec<f64> = (0..50_000).map(f64::from).collect();
+        thin(&mut thinned, MOST_SCORES);
         assert_eq!(thinned.len(), MOST_SCORES);
         assert!((thinned[499] - 25_000.0).abs() < 30.0);
     }
@@ -103,13 +157,13 @@ mod tests {
     #[test]
     fn errors_are_divided_by_the_scale_of_their_own_cutoff() {
         // In turn errors of 2 and of 20, each after errors of its own size.
-        let window = |i: usize| {
+        let mut residuals = Residuals::zeros(100, 1, 2);
+        for (i, path) in residuals.errors.values_mut().chunks_mut(2).enumerate() {
             let size = if i.is_multiple_of(2) { 2.0 } else { 20.0 };
-            let residuals = Array2::from_elem((2, 1), if (i / 2).is_multiple_of(2) { size } else { -size });
-            Window { residuals, last: vec![LastErrors { sum: 24.0 * size, n: 24 }] }
-        };
-        let residuals = [Residuals { windows: (0..100).map(window).collect() }];
-        let found = Calibration::new(&residuals, 2, 1, Recency::new(1));
+            path.fill(if (i / 2).is_multiple_of(2) { size } else { -size });
+            residuals.last[i] = LastErrors { sum: 24.0 * size, n: 24 };
+        }
+        let found = Calibration::new(&[residuals], (2, 1), Recency::new(1), Scored::StepsAndPaths);
         assert!((found.spread[[0, 0]] - 11.0).abs() < 1e-12);
         assert!((found.long_run_weight[0] - 10.0).abs() < 1e-12);
         let scores = found.scores.slice(ndarray::s![0, 1, ..]).to_vec();

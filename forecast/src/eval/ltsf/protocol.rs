@@ -205,7 +205,7 @@ impl Ltsf {
             );
             return Err(Error::option("lookback", config.lookback(), rule));
         }
-        if config.needs_variation() {
+        if config.learns() {
             ranges::check_varies(&self.series, &self.channels, &self.split)?;
         }
         Ok(config)
