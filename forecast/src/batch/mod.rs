@@ -5,7 +5,8 @@
 //! and put beside the output, in a folder `<output>.parts`, whole or not at all; at the end the parts become the
 //! one output file, a row group each, and the folder goes. So the bytes of the output depend neither on the
 //! number of threads, nor on the memory, nor on how often the run was ended and begun again. Within a part
-//! nothing is kept: at most one part is computed twice.
+//! nothing is kept, and a part is put away while the next one is computed: what is computed twice is at most one
+//! part and what was computed beside its writing.
 //!
 //! Season and settings that were left open are decided once, from the first 64 series; `horizon` is what
 //! intervals are calibrated for. With those, the numbers of a series are those of [`Model::fit`](crate::Model::fit)

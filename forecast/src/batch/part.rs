@@ -1,4 +1,4 @@
-//! The part of a run that is being filled.
+//! The part of a run that is being filled, and the full one before it that is not put away yet.
 
 use super::BatchOptions;
 use super::choices::Choices;
@@ -14,6 +14,8 @@ pub(super) struct Part<'a> {
     journal: &'a mut Journal,
     n_series: usize,
     outcomes: Vec<Outcome>,
+    /// The part before it, if it still has to be put away.
+    full: Vec<Outcome>,
 }
 
 impl<'a> Part<'a> {
@@ -23,10 +25,10 @@ impl<'a> Part<'a> {
         journal: &'a mut Journal,
         n_series: usize,
     ) -> Self {
-        Part { options, choices, journal, n_series, outcomes: Vec::new() }
+        Part { options, choices, journal, n_series, outcomes: Vec::new(), full: Vec::new() }
     }
 
-    /// Series that it still takes.
+    /// Series that it still takes, at least one.
     pub(super) fn room(&self) -> usize {
         self.n_series - self.outcomes.len()
     }
@@ -39,15 +41,18 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Takes what became of the next series; a part that is full is put away.
-    pub(super) fn add(&mut self, outcomes: Vec<Outcome>) -> Result<()> {
+    /// Takes what became of the next series, no more than it has room for. A part that is full is to be put away
+    /// before the next one is.
+    pub(super) fn add(&mut self, outcomes: Vec<Outcome>) {
         self.outcomes.extend(outcomes);
-        if self.room() == 0 { self.put_away() } else { Ok(()) }
+        if self.room() == 0 {
+            self.full = std::mem::take(&mut self.outcomes);
+        }
     }
 
-    /// Writes the part as it is, if anything is in it, and begins the next one.
-    pub(super) fn put_away(&mut self) -> Result<()> {
-        let mut outcomes = std::mem::take(&mut self.outcomes);
+    /// Writes the part that is full, if there is one.
+    pub(super) fn put_away_full(&mut self) -> Result<()> {
+        let mut outcomes = std::mem::take(&mut self.full);
         if outcomes.is_empty() {
             return Ok(());
         }
@@ -63,5 +68,12 @@ impl<'a> Part<'a> {
         };
         let table = sink::part(sink::columns(outcomes, self.choices), self.options.format)?;
         self.journal.add(&record, &table)
+    }
+
+    /// Writes everything that there is.
+    pub(super) fn put_away(&mut self) -> Result<()> {
+        self.put_away_full()?;
+        self.full = std::mem::take(&mut self.outcomes);
+        self.put_away_full()
     }
 }

@@ -1,4 +1,4 @@
-//! The run itself: reading goes on while what was read before is fitted, and parts are put away as they fill.
+//! The run itself: while series are fitted those after them are read, and the part before them is put away.
 
 use std::fs;
 use std::io;
@@ -90,12 +90,17 @@ fn compute(
             let n_done = 1 + n_done.fetch_add(1, Ordering::Relaxed);
             progress(Progress { n_done, n_resumed, n_expected: n_expected.map(|n| n.max(n_done)) });
         };
-        let (added, next) = rayon::join(
-            || work.shard(&now, &done).and_then(|outcomes| part.add(outcomes)),
+        // What is waited for, the disk above all, is done while there is something to compute.
+        let ((outcomes, stored), next) = rayon::join(
+            || rayon::join(|| work.shard(&now, &done), || part.put_away_full()),
             || source.take(room),
         );
-        // What was computed is put away before an error of reading ends the run.
-        added?;
+        stored?;
+        part.add(outcomes?);
+        if next.is_err() {
+            // What was computed is put away before an error of reading ends the run.
+            part.put_away_full()?;
+        }
         shard = next?;
     }
     part.put_away()?;
