@@ -88,13 +88,14 @@ impl Cholesky {
         solved
     }
 
-    /// The diagonal of the inverse of `L L'`: the squared length of each column of `L^-1`.
-    pub(super) fn inverse_diagonal(&self) -> Vec<f64> {
+    /// The diagonal of the inverse of `L_k L_k'`, `k` columns leading: the squared lengths of the columns of `L_k^-1`,
+    /// which is the leading part of `L^-1`.
+    pub(super) fn inverse_diagonal(&self, k: usize) -> Vec<f64> {
         let mut inverse = vec![0.0; self.n * self.n];
         let out = MatMut::from_column_major_slice_mut(&mut inverse, self.n, self.n);
         invert_lower_triangular(out, self.factor(), Par::Seq);
-        let square = |column: &[f64]| column.iter().map(|value| value * value).sum();
-        inverse.chunks(self.n.max(1)).map(square).collect()
+        let square = |column: &[f64]| column[..k].iter().map(|value| value * value).sum();
+        inverse.chunks(self.n.max(1)).take(k).map(square).collect()
     }
 
     fn factor(&self) -> MatRef<'_, f64> {
@@ -168,7 +169,7 @@ mod tests {
             let rest = ridged.dot(&weights.t()) - &cross;
             assert!(rest.iter().all(|value| value.abs() < 1e-9), "{n}");
             let inverse = factor.solve(&Array2::eye(n)).unwrap();
-            let diagonal = factor.inverse_diagonal();
+            let diagonal = factor.inverse_diagonal(n);
             assert!(diagonal.iter().zip(inverse.diag()).all(|(a, b)| (a - b).abs() < 1e-9 * b), "{n}");
             let z = factor.forward(&cross.column(0).to_owned());
             let back = factor.backward(z.as_slice().unwrap());

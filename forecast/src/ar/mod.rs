@@ -5,7 +5,7 @@
 //! The textbook's model fits `h = 1` and follows it recursively; a direct one has coefficients for each step
 //! (Marcellino, Stock & Watson, *J. Econometrics* 135, 2006). Windows may be anchored at their last value or mean,
 //! coefficients shared by channels, shrunk by a ridge, and averaged over look-backs: all from the same Gram matrix,
-//! which is made from the series in O(n log p + p^2), never from a lag matrix ([`gram`]).
+//! which is made from the series in O(n log p + p^2), never from a lag matrix (`gram.rs`).
 //! Shapes: window `(p)`, weights `(step, p)`, forecast `(horizon)`.
 
 mod anchor;

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Array4, ArrayView1, Axis, s};
 
-use super::config::{ArConfig, Strategy};
+use super::config::ArConfig;
 use super::stability::unstable_root;
 use crate::model::{LagRule, Tensor, Tensors};
 use crate::{Error, Result};
@@ -33,9 +33,9 @@ pub(crate) fn load(config: &ArConfig, tensors: &Tensors, n_slots: usize, n_chann
         None => Err(Error::Internal(format!("tensor {name} is missing"))),
     };
     let n_groups = if config.pool_channels == Some(true) { 1 } else { n_channels };
-    let (weights, intercepts, n_steps) = if config.strategy == Some(Strategy::Direct) {
-        let n_steps = tensors.get("ar.direct.weights").and_then(|tensor| tensor.shape.get(2)).copied();
-        let n_steps = n_steps.filter(|n| *n > 0).unwrap_or(1);
+    // One step has the tensors that recursions always had.
+    let (weights, intercepts, n_steps) = if let Some(direct) = tensors.get("ar.direct.weights") {
+        let n_steps = direct.shape.get(2).copied().filter(|n| *n > 0).unwrap_or(1);
         let weights = get("ar.direct.weights", &[n_slots, n_groups, n_steps, order])?;
         (weights, get("ar.direct.intercepts", &[n_slots, n_groups, n_steps])?, n_steps)
     } else {
@@ -184,6 +184,19 @@ mod tests {
         assert_eq!(out[0], 4.0);
         assert_eq!(LagRule::coefficients(&ar, 0, 0), Some((1.0, vec![0.5, -0.25])));
         assert_eq!(LagRule::unstable_root(&ar, 0, 0), None);
+    }
+
+    #[test]
+    fn tensors_of_one_step_and_of_several_are_read_again() {
+        for (n_steps, weights, intercepts) in
+            [(1, vec![0.25, 0.5], vec![1.0]), (2, vec![0.0, 1.0, 1.0, -1.0], vec![1.0, 0.0])]
+        {
+            let one = ar(n_steps, weights, intercepts);
+            let config = ArConfig { order: Some(2), ..ArConfig::default() };
+            let again = load(&config, &LagRule::tensors(&one), 1, 1).unwrap();
+            assert_eq!((&again.weights, &again.intercepts), (&one.weights, &one.intercepts));
+            assert!(load(&config, &LagRule::tensors(&one), 2, 1).is_err());
+        }
     }
 
     #[test]

@@ -63,21 +63,12 @@ pub(super) fn solve(
     };
     let mut weights = Array2::zeros((n_targets, n_lags)); // (target, lag)
     let mut errors = None;
-    let mut order = n_lags - first;
     let is_least_squares = anchor.is_none() && share <= 0.0 && n_targets == 1;
     if is_least_squares {
         let forward = factor.forward(&centred.cross.column(0).to_owned());
         let squared_errors = squared_errors(centred.energy[0], &forward);
-        if let Some(criterion) = criterion {
-            order = criterion.best(&squared_errors, centred.rows);
-        }
-        let diagonal = match order == n_lags {
-            true => factor.inverse_diagonal(),
-            false => Cholesky::new(&centred.leading(order).gram, 0.0)?
-                .map(|factor| factor.inverse_diagonal())
-                .unwrap_or_default(),
-        };
-        errors = standard_errors(squared_errors[order], centred.rows, &diagonal);
+        let order = criterion.map_or(n_lags, |criterion| criterion.best(&squared_errors, centred.rows));
+        errors = standard_errors(squared_errors[order], centred.rows, &factor.inverse_diagonal(order));
         errors.iter_mut().for_each(|errors| errors.resize(n_lags, 0.0));
         let solved = factor.backward(&forward.as_slice().unwrap_or_default()[..order]);
         weights.row_mut(0).iter_mut().zip(&solved).for_each(|(to, weight)| *to = *weight);

@@ -185,7 +185,7 @@ impl Model {
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
         let (family, scalers) =
             if options.refit { fit_family(&plan, panel, &ends, options.scaling)? } else { first };
-        report.warnings = unstable(family.as_ref(), panel, plan.config.is_shared());
+        report.warnings = unstable(family.as_ref(), panel, &plan);
         let (history, fingerprint) = match purpose {
             Purpose::Model => (plan.history(panel)?, fingerprint(panel)),
             _ => Default::default(),
@@ -269,14 +269,18 @@ fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> R
     Ok((family, scalers))
 }
 
-/// The first recursions that grow without bound.
-fn unstable(family: &dyn Family, panel: &Panel, is_shared: bool) -> Vec<Warning> {
+/// The first recursions that more than double within the horizon.
+fn unstable(family: &dyn Family, panel: &Panel, plan: &Plan) -> Vec<Warning> {
+    let is_shared = plan.config.is_shared();
     let n_slots = if is_shared { 1 } else { panel.series().len() };
     let places = panel.series().iter().take(n_slots).enumerate().flat_map(|(slot, series)| {
         panel.channels().iter().enumerate().map(move |(channel, name)| (slot, series, channel, name))
     });
     let warning = |(slot, series, channel, name): (usize, &Series, usize, &String)| {
         let root = family.unstable_root(slot, channel)?;
+        if plan.horizon as f64 * root.ln() < 2f64.ln() {
+            return None;
+        }
         let whose = if is_shared { "all series".to_string() } else { format!("series \"{}\"", series.id()) };
         let message = format!(
             "the recursion fitted to {whose}, channel \"{name}\", grows by {root:.6} a step: forecasts far ahead \

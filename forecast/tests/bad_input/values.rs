@@ -1,6 +1,6 @@
 //! Values that no model can be fitted on or forecast from.
 
-use forecast::{ForecastOptions, Model, ReadOptions, State};
+use forecast::{FitOptions, ForecastOptions, Model, ReadOptions, State};
 
 use crate::{config, fit, hourly, message, noise, refused, refused_with};
 
@@ -85,6 +85,22 @@ fn a_series_with_no_information_at_the_order_asked_for_has_no_unique_solution() 
         "{message}"
     );
     assert!(message.ends_with("use a lower order, or a ridge such as ridge = 0.001"), "{message}");
+}
+
+#[test]
+fn a_recursion_that_runs_away_is_warned_of_with_the_fix() {
+    let growing: Vec<f64> = (0..).map(|i| 1.05f64.powi(i)).zip(noise(150)).map(|(a, b)| a + b).collect();
+    let options = FitOptions { horizon: Some(24), ..FitOptions::default() };
+    let warnings = |settings: &[(&str, &str)]| {
+        Model::fit(&config("ar", settings), &hourly(&growing), &options).unwrap().report.warnings
+    };
+    let [warning] = &warnings(&[("order", "3")])[..] else { panic!("one warning is due") };
+    assert_eq!(warning.reason, "UNSTABLE_FIT");
+    let said = "the recursion fitted to series \"load\", channel \"kW\", grows by 1.0";
+    assert!(warning.message.starts_with(said), "{}", warning.message);
+    assert!(warning.message.contains("unstable = project"), "{}", warning.message);
+    assert_eq!(warnings(&[("order", "3"), ("unstable", "project")]), []);
+    assert_eq!(warnings(&[("lookbacks", "3")]), []);
 }
 
 #[test]
