@@ -1,6 +1,6 @@
-//! Counts allocations and the bytes that are held: walking over windows, which are views, filling a batch again and
-//! observing a step or learning from it ask the allocator for nothing, calendar features for nothing more the longer the range is, and
-//! windows of a long series take little more than the series.
+//! Counts allocations and the bytes that are held: walking over windows, which are views, filling a batch again,
+//! observing a step and learning from it ask the allocator for nothing, calendar features for nothing more the longer
+//! the range is, and windows of a long series take little more than the series.
 #![allow(
     unsafe_code,
     reason = "a counting allocator cannot be written without; it forwards every call unchanged"

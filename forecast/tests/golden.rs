@@ -1,4 +1,5 @@
-//! Holds metrics, autoregression and AR-Net's regulariser to numbers made with reference code; `golden/README.md` says which.
+//! Holds metrics, autoregression and AR-Net's regulariser to numbers made with reference code; `golden/README.md`
+//! says which.
 //!
 //! The files come from the folder that the environment variable `LONGCAST_GOLDEN` names, else from
 //! `tests/golden`. Every size is read from the file, so files of other sizes and seeds can be dropped in.

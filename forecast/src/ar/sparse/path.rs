@@ -34,7 +34,7 @@ const LAST_STANDARD_ERRORS: f64 = 2.0;
 /// The regulariser has local minima: those found are minima in each weight, reached from the sparse side.
 ///
 /// # Errors
-/// [`Error::BadOption`] for a setting out of its range.
+/// [`Error::BadOption`](crate::Error::BadOption) for a setting out of its range.
 pub fn path(problem: &Problem<'_>, options: &PathOptions) -> Result<Vec<Solution>> {
     options.check()?;
     let stop = Stop { tolerance: options.tolerance, max_sweeps: options.max_sweeps };

@@ -21,7 +21,7 @@ use crate::{Error, Result};
 ///
 /// let paper = Regulariser::default();
 /// assert_eq!(paper.value(&[0.0, 0.0]), 0.0);
-/// assert!((paper.value(&[0.5]) - 0.830777).abs() < 1e-6); // tanh(1.5 * 0.5^(1/3))
+/// assert!((paper.value(&[0.5]) - 0.83075).abs() < 1e-6); // tanh(1.5 * 0.5^(1/3))
 /// assert_eq!(paper.gradient(&[0.0]), [0.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
