@@ -16,7 +16,7 @@
 //! let csv = format!("ds,y\n{rows}");
 //! let panel = Panel::read_csv(csv.as_bytes(), "load.csv", &ReadOptions::default())?;
 //!
-//! let config = ModelConfig::parse("ar")?.with("order", "8")?;
+//! let config = ModelConfig::parse("ar")?.with("order", "4")?;
 //! let fitted = Model::fit(&config, &panel, &FitOptions { horizon: Some(4), ..FitOptions::default() })?;
 //! let options = ForecastOptions { horizon: 4, levels: vec![80.0], ..ForecastOptions::default() };
 //! let forecasts = fitted.model.forecast(&panel, &options)?;
