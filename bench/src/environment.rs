@@ -7,7 +7,24 @@ use std::process::Command;
 use crate::console;
 use crate::error::{Error, Result};
 
-const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
+/// Packages, and the folder of the virtual environment that holds them.
+#[derive(Debug, Clone, Copy)]
+struct Packages {
+    requirements: &'static str,
+    file: &'static str,
+    folder: &'static str,
+}
+
+const USUAL: Packages = Packages {
+    requirements: include_str!("../peers/requirements.txt"),
+    file: "bench/peers/requirements.txt",
+    folder: "bench-venv",
+};
+const TORCH: Packages = Packages {
+    requirements: include_str!("../peers/requirements-torch.txt"),
+    file: "bench/peers/requirements-torch.txt",
+    folder: "bench-torch-venv",
+};
 const OLDEST: (u32, u32) = (3, 11);
 
 /// An interpreter.
@@ -48,13 +65,25 @@ impl Python {
     /// # Errors
     /// [`Error::NoPython`], [`Error::OldPython`]; [`Error::Environment`] if venv or pip fails.
     pub(crate) fn with_packages() -> Result<Self> {
+        Self::with(USUAL)
+    }
+
+    /// The one with PyTorch, in `bench-torch-venv` beside it.
+    ///
+    /// # Errors
+    /// As [`Python::with_packages`].
+    pub(crate) fn with_torch() -> Result<Self> {
+        Self::with(TORCH)
+    }
+
+    fn with(packages: Packages) -> Result<Self> {
         let system = Python::system()?;
         if !is_new_enough(&system.version) {
             return Err(Error::OldPython { found: system.version });
         }
-        let folder = folder_beside(&own_path()?);
+        let folder = folder_beside(&own_path()?, packages.folder);
         let stamp_path = folder.join("forecast-bench-stamp.txt");
-        let stamp = stamp(&system, REQUIREMENTS);
+        let stamp = stamp(&system, packages.requirements);
         let path = folder.join("bin").join("python");
         if fs::read_to_string(&stamp_path).is_ok_and(|found| found == stamp) && path.exists() {
             return Ok(Python { path, ..system });
@@ -66,10 +95,11 @@ impl Python {
             &folder,
             "make a virtual environment",
         )?;
-        fs::write(&listed, REQUIREMENTS).map_err(|error| Error::file("cannot write", &listed, error))?;
+        fs::write(&listed, packages.requirements)
+            .map_err(|error| Error::file("cannot write", &listed, error))?;
         let mut pip = Command::new(&path);
         pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--requirement"]).arg(&listed);
-        run(&mut pip, &folder, "install the packages of bench/peers/requirements.txt")?;
+        run(&mut pip, &folder, &format!("install the packages of {}", packages.file))?;
         // Last, so that an interrupted run starts afresh.
         fs::write(&stamp_path, &stamp).map_err(|error| Error::file("cannot write", &stamp_path, error))?;
         Ok(Python { path, ..system })
@@ -81,9 +111,9 @@ pub(crate) fn own_path() -> Result<PathBuf> {
     std::env::current_exe().map_err(|error| Error::file("cannot find the program", "forecast-bench", error))
 }
 
-/// `TARGET/bench-venv` for the program `TARGET/release/forecast-bench`.
-fn folder_beside(program: &Path) -> PathBuf {
-    program.ancestors().nth(2).unwrap_or(Path::new(".")).join("bench-venv")
+/// `TARGET/NAME` for the program `TARGET/release/forecast-bench`.
+fn folder_beside(program: &Path, name: &str) -> PathBuf {
+    program.ancestors().nth(2).unwrap_or(Path::new(".")).join(name)
 }
 
 /// What a finished environment was made of; any difference has it made again.
@@ -96,8 +126,12 @@ fn is_new_enough(version: &str) -> bool {
     matches!(parts[..], [major, minor, ..] if (major, minor) >= OLDEST)
 }
 
-fn run(command: &mut Command, folder: &Path, action: &'static str) -> Result<()> {
-    let fail = |reason| Error::Environment { action, folder: folder.display().to_string(), reason };
+fn run(command: &mut Command, folder: &Path, action: &str) -> Result<()> {
+    let fail = |reason| Error::Environment {
+        action: action.to_string(),
+        folder: folder.display().to_string(),
+        reason,
+    };
     let output = command.output().map_err(|error| fail(error.to_string()))?;
     if output.status.success() {
         return Ok(());
@@ -125,9 +159,11 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned() {
-        let lines: Vec<&str> =
-            REQUIREMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-        assert!(lines.len() > 2 && lines.iter().all(|line| line.contains("==")), "{lines:?}");
+        for Packages { requirements, .. } in [USUAL, TORCH] {
+            let lines: Vec<&str> =
+                requirements.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+            assert!(lines.len() > 2 && lines.iter().all(|line| line.contains("==")), "{lines:?}");
+        }
     }
 
     #[test]
@@ -138,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_environment_lies_in_the_target_folder() {
-        let folder = folder_beside(Path::new("target/release/forecast-bench"));
+        let folder = folder_beside(Path::new("target/release/forecast-bench"), "bench-venv");
         assert_eq!(folder, Path::new("target/bench-venv"));
     }
 }

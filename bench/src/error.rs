@@ -25,7 +25,7 @@ pub(crate) enum Error {
     #[error(
         "cannot {action} in \"{folder}\": {reason}; the peers need Python's module venv and a package index that pip can reach, or leave them out with --no-peers"
     )]
-    Environment { action: &'static str, folder: String, reason: String },
+    Environment { action: String, folder: String, reason: String },
     /// A measured command failed.
     #[error("`{command}` ended with exit code {code}: {output}")]
     Command { command: String, code: i32, output: String },
@@ -33,10 +33,8 @@ pub(crate) enum Error {
     #[error("the peer {peer} did not answer: {reason}; what it said stands above")]
     Peer { peer: &'static str, reason: String },
     /// The two sides did not do the same work.
-    #[error(
-        "{record}: ours read values that sum to {ours}, but {peer} to {theirs}: the two did not do the same work"
-    )]
-    Differs { record: &'static str, ours: f64, peer: &'static str, theirs: f64 },
+    #[error("{record}: ours gives {ours}, but {peer} {theirs}: the two did not do the same work")]
+    Differs { record: String, ours: f64, peer: &'static str, theirs: f64 },
     /// A file or stream could not be read or written.
     #[error("{action} \"{path}\": {source}")]
     File { action: &'static str, path: String, source: io::Error },

@@ -57,6 +57,9 @@ enum Topic {
     /// Thousands of series by `longcast batch`: time, and peak memory.
     #[command(after_help = "Example: forecast-bench panel --json panel.json")]
     Panel,
+    /// Autoregressions: the coefficients that the AR-Net paper's experiments find, and the time of each way to fit.
+    #[command(after_help = "Example: forecast-bench arnet --json arnet.json")]
+    Arnet,
     /// Every topic.
     #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
     All,
@@ -80,7 +83,14 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Windows => &[topics::windows::run],
         Topic::Read => &[topics::read::run],
         Topic::Panel => &[topics::panel::run],
-        Topic::All => &[topics::cold_start::run, topics::windows::run, topics::read::run, topics::panel::run],
+        Topic::Arnet => &[topics::arnet::run],
+        Topic::All => &[
+            topics::cold_start::run,
+            topics::windows::run,
+            topics::read::run,
+            topics::panel::run,
+            topics::arnet::run,
+        ],
     };
     let mut records = Vec::new();
     for topic in topics {

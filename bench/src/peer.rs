@@ -27,6 +27,12 @@ pub(crate) const PROCESSES: Script =
 /// Windows and lag matrices by numpy and statsmodels.
 pub(crate) const WINDOWS: Script = Script { name: "windows.py", text: include_str!("../peers/windows.py") };
 
+/// Autoregressions by numpy, scipy, scikit-learn and statsmodels.
+pub(crate) const ARNET: Script = Script { name: "arnet.py", text: include_str!("../peers/arnet.py") };
+/// AR-Net as its paper trains it.
+pub(crate) const ARNET_TORCH: Script =
+    Script { name: "arnet_torch.py", text: include_str!("../peers/arnet_torch.py") };
+
 /// Seasonal naive over a panel by pandas and statsforecast.
 pub(crate) const PANEL: Script = Script { name: "panel.py", text: include_str!("../peers/panel.py") };
 

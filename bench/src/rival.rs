@@ -103,7 +103,12 @@ impl Contest<'_> {
         for (rival, runs) in self.rivals.iter().zip(&measured[1..]) {
             let theirs = checksum(runs);
             if ours.to_bits() != theirs.to_bits() {
-                return Err(Error::Differs { record: rival.record, ours, peer: rival.peer, theirs });
+                return Err(Error::Differs {
+                    record: rival.record.to_string(),
+                    ours,
+                    peer: rival.peer,
+                    theirs,
+                });
             }
         }
         Ok(())
@@ -153,9 +158,6 @@ mod tests {
     fn sides_that_read_other_values_are_no_comparison() {
         let message =
             CONTEST.check(&[took(1.0, 3.0), took(1.0, 3.0), took(1.0, 4.0)]).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "a_vs_q: ours read values that sum to 3, but q to 4: the two did not do the same work"
-        );
+        assert_eq!(message, "a_vs_q: ours gives 3, but q 4: the two did not do the same work");
     }
 }

@@ -1,5 +1,6 @@
 //! The topics, one file each.
 
+pub(crate) mod arnet;
 pub(crate) mod cold_start;
 pub(crate) mod panel;
 pub(crate) mod read;

@@ -138,7 +138,7 @@ fn records(n_series: usize, measured: &[Vec<Cost>]) -> Result<Vec<Record>> {
                 // The same values, scaled and summed in other ways.
                 if (sum(ours) - sum(theirs)).abs() > 1e-9 * sum(ours).abs() {
                     let (ours, theirs) = (sum(ours), sum(theirs));
-                    return Err(Error::Differs { record: name, ours, peer, theirs });
+                    return Err(Error::Differs { record: name.to_string(), ours, peer, theirs });
                 }
                 let peer = format!("{peer}, {told}, n_jobs={n_jobs}");
                 say(&peer, micros(theirs));

@@ -132,9 +132,6 @@ impl ArConfig {
         let is_plain = is_textbook || strategy == Strategy::Recursive;
         let is_longest_of_several = |lookback: &usize| lookbacks.len() > 1 && *lookback == longest;
         let ridge = each("ridge", self.ridge.as_deref(), lookbacks.len())?;
-        if let Some(bad) = ridge.iter().flatten().find(|ridge| !(**ridge >= 0.0 && ridge.is_finite())) {
-            return Err(Error::option("ridge", bad, "it must be a number that is not negative"));
-        }
         let ridge = ridge.or_else(|| is_plain.then(|| vec![0.0; lookbacks.len()]));
         let anchor = |lookback: &usize| match is_plain {
             true => Anchor::None,
@@ -152,7 +149,7 @@ impl ArConfig {
             ridge,
             ..self.clone()
         };
-        resolved.check_together()?;
+        resolved.check()?;
         Ok(resolved)
     }
 
@@ -179,8 +176,12 @@ impl ArConfig {
         self.method == Method::Autocorrelation
     }
 
-    /// Order selection and the autocorrelation method are about one plain recursion.
-    fn check_together(&self) -> Result<()> {
+    /// Ridges are numbers; order selection and the autocorrelation method are about one plain recursion.
+    pub(super) fn check(&self) -> Result<()> {
+        let ridges = self.ridge.iter().flatten();
+        if let Some(bad) = ridges.copied().find(|ridge| !(*ridge >= 0.0 && ridge.is_finite())) {
+            return Err(Error::option("ridge", bad, "it must be a number that is not negative"));
+        }
         let is_one = matches!(self.members()[..], [Member { anchor: Anchor::None, ridge: Some(ridge), .. }] if ridge <= 0.0);
         let is_one = is_one && self.strategy == Some(Strategy::Recursive);
         let rule = "it goes with one recursive look-back without anchor and ridge";

@@ -17,7 +17,7 @@ use crate::model::Training;
 use crate::{Error, Result};
 
 /// Lags of one model, at most: their Gram matrix takes 3 GB.
-const MOST_LAGS: usize = 20_000;
+pub(super) const MOST_LAGS: usize = 20_000;
 
 /// Least squares for each series, or for all together, and each channel, or for all together.
 ///
@@ -60,6 +60,15 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
         }
     }
     Ok(ar)
+}
+
+/// One step ahead of one column of values, by a configuration without an open choice.
+///
+/// # Errors
+/// As [`fit`].
+pub(super) fn solve_one(config: &ArConfig, name: &str, values: Vec<f64>) -> Result<Solved> {
+    let problem = Problem { name: name.to_string(), config, order: config.order.unwrap_or(1), n_steps: 1 };
+    problem.solve(vec![values])
 }
 
 /// What the series are called in messages.

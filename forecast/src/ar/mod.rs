@@ -11,6 +11,7 @@
 mod anchor;
 mod autocorrelation;
 mod cholesky;
+mod classic;
 mod config;
 mod correlation;
 mod defaults;
@@ -35,6 +36,7 @@ pub mod sparse;
 mod stability;
 
 pub use anchor::Anchor;
+pub use classic::{Classic, ClassicOptions, classic};
 pub use config::{ArConfig, Method, Strategy, Unstable};
 pub(crate) use fit::fit;
 pub(crate) use inference::normal_half_width;

@@ -60,6 +60,7 @@ impl Case {
             order: draws.one_of(&[WindowOrder::InTime, shuffled]),
             scalers: draws.chance(50).then_some(&self.scalers[..]),
             scaling: draws.one_of(&KINDS),
+            exogenous: None,
         }
     }
 

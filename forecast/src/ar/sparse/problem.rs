@@ -4,7 +4,11 @@ use std::borrow::Cow;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
+use crate::ar::fit::MOST_LAGS;
+use crate::ar::gram::lagged_moments;
 use crate::ar::moments::Moments;
+use crate::ar::segments::complete_runs;
+use crate::model::check_count;
 use crate::{Error, Result};
 
 /// A column whose variance is this much smaller than its mean square is constant but for rounding.
@@ -52,6 +56,31 @@ impl<'a> Problem<'a> {
             rows: x.nrows(),
         };
         Problem::sum(&[&Problem::of(&moments, 0)?])
+    }
+
+    /// The problem of a series on its `order` lags, lag 1 first, in O(n log order + order^2); rows with a missing
+    /// value, NaN, are left out.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for an order of 0 or of more than 20,000, if no row is complete, or a value is infinite.
+    pub fn from_series(values: &[f64], order: usize) -> Result<Problem<'static>> {
+        if check_count("order", order)? > MOST_LAGS {
+            return Err(Error::option("order", order, format!("it must be at most {MOST_LAGS}")));
+        }
+        let runs: Vec<&[f64]> = complete_runs(values).collect();
+        let moments = lagged_moments(&runs, order, 1)?;
+        Problem {
+            cross: moments.cross.column(0).to_owned(),
+            sums: moments.column_sums,
+            energy: moments.energy[0],
+            target_sum: moments.target_sums[0],
+            rows: moments.rows,
+            gram: Cow::Owned(moments.gram),
+            variances: Vec::new(),
+            covariances: Vec::new(),
+            energy_per_row: 0.0,
+        }
+        .checked()
     }
 
     /// The problem of one target.

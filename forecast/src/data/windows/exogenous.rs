@@ -470,7 +470,8 @@ mod tests {
     #[test]
     fn what_does_not_belong_together_is_refused() {
         let (panel, other) = (panel(), panel());
-        let message = Exogenous::new(&panel, &calendar(), [0..1]).unwrap_err().to_string();
+        let message =
+            Exogenous::new(&panel, &calendar(), training(&panel)[..1].to_vec()).unwrap_err().to_string();
         assert!(message.contains("one for each of the 3 series"), "{message}");
         let message = Exogenous::with_scalers(&panel, &calendar(), Vec::new()).unwrap_err().to_string();
         assert!(message.contains("one for each of the 4 covariates"), "{message}");
