@@ -53,7 +53,8 @@ impl Series {
                 channels.len()
             )));
         }
-        if values.iter().any(|v| v.is_infinite()) {
+        // Without a way out of the loop, several values are checked at a time.
+        if values.iter().fold(false, |is_infinite, v| is_infinite | v.is_infinite()) {
             let found = values.indexed_iter().find(|(_, v)| v.is_infinite());
             let (step, channel) = found.map_or((0, 0), |(at, _)| at);
             let stamp = index.format(index.stamp(step));

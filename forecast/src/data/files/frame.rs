@@ -8,6 +8,7 @@ mod text_part;
 mod writer;
 
 use std::io::Cursor;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use polars::prelude::{
@@ -17,13 +18,15 @@ use polars::prelude::{
 use rayon::prelude::*;
 
 use super::arrow;
-use super::csv::{CsvHead, CsvRows};
+use super::csv::{CsvHead, CsvPart, CsvRows};
 use super::json::{JsonColumn, JsonTable};
 use super::text::{has_decimal_comma, present};
 use crate::{Error, Result};
 pub use encode::encode;
 use encode::to_frame;
 pub(in crate::data) use parquet_file::ParquetFile;
+use parquet_file::ParquetRows;
+pub(in crate::data) use text_part::Runs;
 use text_part::TextPart;
 pub use writer::TableWriter;
 
@@ -31,6 +34,8 @@ pub use writer::TableWriter;
 const HEAD: usize = 1_000;
 /// Rows of a column that one thread reads at a time.
 const ROWS_A_THREAD: usize = 1 << 15;
+/// Columns of numbers that one thread reads at a time.
+const COLUMNS_A_TIME: usize = 32;
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +85,8 @@ pub(crate) struct Frame {
 #[derive(Debug)]
 enum Table {
     Typed(DataFrame),
+    /// Columns are read when they are asked for.
+    Parquet(ParquetRows),
     Csv(CsvRows),
 }
 
@@ -88,10 +95,28 @@ type Outcome<R, E> = (R, Vec<(usize, E)>);
 
 /// A column of a frame.
 enum Found<'a> {
+    /// Of a Parquet file without its rows.
     Typed(&'a Column),
     /// The one with this number.
     Csv(&'a CsvRows, usize),
     Constant(&'a str),
+}
+
+/// Some rows of a column of text, for one thread.
+enum Share<'a> {
+    Typed(Range<usize>),
+    Csv(&'a CsvPart, usize),
+    Constant(usize, &'a str),
+}
+
+impl Share<'_> {
+    fn rows(&self) -> Range<usize> {
+        match self {
+            Share::Typed(rows) => rows.clone(),
+            Share::Csv(part, _) => part.first_row()..part.first_row() + part.n_rows(),
+            Share::Constant(n_rows, _) => 0..*n_rows,
+        }
+    }
 }
 
 impl Frame {
@@ -152,17 +177,18 @@ impl Frame {
 
     pub(crate) fn names(&self) -> Vec<&str> {
         let constants = self.constants.iter().map(|(name, _)| name.as_str());
-        match &self.table {
-            Table::Typed(table) => {
-                table.columns().iter().map(|c| c.name().as_str()).chain(constants).collect()
-            }
-            Table::Csv(rows) => rows.names().iter().map(String::as_str).chain(constants).collect(),
-        }
+        let typed = match &self.table {
+            Table::Typed(table) => table.columns(),
+            Table::Parquet(rows) => rows.head().columns(),
+            Table::Csv(rows) => return rows.names().iter().map(String::as_str).chain(constants).collect(),
+        };
+        typed.iter().map(|column| column.name().as_str()).chain(constants).collect()
     }
 
     pub(crate) fn n_rows(&self) -> usize {
         match &self.table {
             Table::Typed(table) => table.height(),
+            Table::Parquet(rows) => rows.n_rows(),
             Table::Csv(rows) => rows.n_rows(),
         }
     }
@@ -197,14 +223,18 @@ impl Frame {
     /// True if the first cells of a column of text are numbers, all that are not empty.
     fn begins_with_numbers(&self, name: &str) -> Result<bool> {
         let (mut n_cells, mut n_numbers) = (0, 0);
-        if let Some(part) = self.text_parts(name)?.first() {
-            let mut row = 0;
-            let _ = part.try_each(|cell| {
+        let share = self.shares(name)?.into_iter().next().map(|share| match share {
+            Share::Typed(rows) => Share::Typed(rows.start..rows.end.min(HEAD)),
+            other => other,
+        });
+        if let Some(share) = share {
+            let mut rows = 0..HEAD;
+            let _ = self.text_part(name, &share)?.try_each(|cell| {
+                rows.next().ok_or(())?;
                 let cell = cell.unwrap_or_default();
                 n_cells += usize::from(!cell.is_empty());
                 n_numbers += usize::from(cell.parse::<f64>().is_ok());
-                row += 1;
-                if row < HEAD { Ok(()) } else { Err(()) }
+                Ok::<(), ()>(())
             });
         }
         Ok(n_cells > 0 && n_numbers == n_cells)
@@ -230,12 +260,20 @@ impl Frame {
 
     /// True if no cell of a column of numbers is there.
     pub(crate) fn is_empty(&self, name: &str) -> Result<bool> {
-        Ok(matches!(self.find(name)?, Found::Typed(column) if column.null_count() == self.n_rows()))
+        let head = 0..HEAD.min(self.n_rows());
+        for rows in std::iter::once(head).chain(self.ranges()) {
+            let rows = self.load(&[name], rows)?;
+            if rows.columns().iter().any(|column| column.null_count() < rows.height()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn find(&self, name: &str) -> Result<Found<'_>> {
         let of_table = match &self.table {
             Table::Typed(table) => table.column(name).ok().map(Found::Typed),
+            Table::Parquet(rows) => rows.head().column(name).ok().map(Found::Typed),
             Table::Csv(rows) => {
                 let at = rows.names().iter().position(|column| column == name);
                 at.map(|at| Found::Csv(rows, at))
@@ -258,48 +296,87 @@ impl Frame {
         }
     }
 
-    fn cast(&self, name: &str, kind: &DataType) -> Result<Series> {
-        let series = self.typed(name)?.as_materialized_series();
-        if series.dtype() == kind {
-            return Ok(series.clone());
+    /// Rows that threads read at a time, in order.
+    fn ranges(&self) -> Vec<Range<usize>> {
+        if let Table::Parquet(rows) = &self.table {
+            return rows.groups().to_vec();
         }
-        // Stamps out of range panic on their way to text.
-        guarded(|| series.strict_cast(kind)).map_err(|_| {
-            let rule = match kind {
-                DataType::String => "they must be text or numbers",
-                _ => "they must be numbers",
+        let starts = (0..self.n_rows()).step_by(ROWS_A_THREAD);
+        starts.map(|start| start..self.n_rows().min(start + ROWS_A_THREAD)).collect()
+    }
+
+    /// Some rows of typed columns.
+    fn load(&self, names: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        match &self.table {
+            Table::Typed(table) => {
+                let columns = table.select(names.iter().copied()).map_err(internal)?;
+                Ok(columns.slice(rows.start as i64, rows.len()))
+            }
+            Table::Parquet(all) => all.load(names, rows),
+            Table::Csv(_) => Err(internal("text has no types")),
+        }
+    }
+
+    /// Adds typed columns to those that they stand beside, in parallel: `convert` adds some rows, or says which of them
+    /// it cannot, of which the first is returned.
+    fn append_typed<T: Send>(
+        &self,
+        mut columns: Vec<(&str, &mut Vec<T>)>,
+        convert: impl Fn(&Series, &mut Vec<T>) -> Result<Option<usize>> + Sync,
+    ) -> Result<Option<usize>> {
+        let ranges = self.ranges();
+        let mut first = Ok(None);
+        for columns in columns.chunks_mut(COLUMNS_A_TIME) {
+            let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+            let loaded = ranges.par_iter().map(|rows| self.load(&names, rows.clone()));
+            // Of several errors it is the first in the order of the rows, not of time.
+            let loaded: Vec<Result<DataFrame>> = loaded.collect();
+            let loaded = loaded.into_iter().collect::<Result<Vec<DataFrame>>>()?;
+            let append = |(at, (_, values)): (usize, &mut (&str, &mut Vec<T>))| {
+                for (table, rows) in loaded.iter().zip(&ranges) {
+                    let column = &table.columns()[at];
+                    if let Some(row) = convert(column.as_materialized_series(), values)? {
+                        return Ok(Some(rows.start + row));
+                    }
+                }
+                Ok(None)
             };
-            Error::option(format!("the type of the cells in column \"{name}\""), series.dtype(), rule)
-        })
+            let done: Vec<Result<Option<usize>>> = columns.par_iter_mut().enumerate().map(append).collect();
+            if matches!(first, Ok(None)) {
+                first = done.into_iter().find(|one| !matches!(one, Ok(None))).unwrap_or(Ok(None));
+            }
+        }
+        first
     }
 
     /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
     pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
-        self.append_numbers_but(name, numbers, |row| Err(self.bad_cell(name, row, None)?.error()))
+        match self.append_all_numbers(&[name.to_string()], std::slice::from_mut(numbers))?.first() {
+            Some((_, row)) => Err(self.bad_cell(name, *row, None)?.error()),
+            None => Ok(()),
+        }
     }
 
-    /// The same; calls `refuse` with the row of each cell that is not a number, NaN if it is `Ok`.
-    pub(in crate::data) fn append_numbers_but(
+    /// Adds columns as numbers; returns the cells of text that are none, each by its column and row. They are NaN.
+    pub(in crate::data) fn append_all_numbers(
         &self,
-        name: &str,
-        numbers: &mut Vec<f64>,
-        mut refuse: impl FnMut(usize) -> Result<()>,
-    ) -> Result<()> {
-        if self.kind(name)? == Kind::Text {
+        names: &[String],
+        columns: &mut [Vec<f64>],
+    ) -> Result<Vec<(usize, usize)>> {
+        let mut refused = Vec::new();
+        let mut typed = Vec::new();
+        for (at, (name, column)) in names.iter().zip(columns).enumerate() {
+            if self.kind(name)? != Kind::Text {
+                typed.push((name.as_str(), column));
+                continue;
+            }
             let read = |(): &mut (), cell: &str| number(cell).ok_or(());
-            for ((), refused) in self.append_read(name, numbers, f64::NAN, &(), read)? {
-                refused.into_iter().try_for_each(|(row, ())| refuse(row))?;
-            }
-            return Ok(());
-        }
-        let series = self.cast(name, &DataType::Float64)?;
-        for part in series.f64().map_err(internal)?.downcast_iter() {
-            match part.validity() {
-                Some(_) => numbers.extend(part.iter().map(|cell| cell.copied().unwrap_or(f64::NAN))),
-                None => numbers.extend_from_slice(part.values()),
+            for ((), rows) in self.append_read(name, column, f64::NAN, &(), read)? {
+                refused.extend(rows.into_iter().map(|(row, ())| (at, row)));
             }
         }
-        Ok(())
+        self.append_typed(typed, |cells, numbers| append_f64(cells, numbers).map(|()| None))?;
+        Ok(refused)
     }
 
     /// A column as numbers.
@@ -324,31 +401,32 @@ impl Frame {
         R: Clone + Send + Sync,
         E: Send,
     {
-        let parts = self.text_parts(name)?;
+        let shares = self.shares(name)?;
         let start = values.len();
         values.resize(start + self.n_rows(), blank);
         let mut rest = &mut values[start..];
-        let mut shares = Vec::with_capacity(parts.len());
-        for part in &parts {
-            let (share, after) = rest.split_at_mut(part.n_rows());
-            shares.push((part, share));
-            rest = after;
+        let mut tasks = Vec::with_capacity(shares.len());
+        for share in &shares {
+            let (first, others) = rest.split_at_mut(share.rows().len());
+            tasks.push((share, first));
+            rest = others;
         }
-        let read = |(part, share): (&TextPart<'_>, &mut [T])| {
+        let read = |(share, values): (&Share<'_>, &mut [T])| {
             let mut reader = reader.clone();
             let mut refused = Vec::new();
-            let mut places = share.iter_mut().enumerate();
-            let _ = part.try_each(|cell| {
+            let mut places = share.rows().zip(values);
+            let _ = self.text_part(name, share)?.try_each(|cell| {
                 let (row, place) = places.next().ok_or(())?;
                 match read(&mut reader, cell.unwrap_or_default()) {
                     Ok(value) => *place = value,
-                    Err(why) => refused.push((part.first_row() + row, why)),
+                    Err(why) => refused.push((row, why)),
                 }
                 Ok::<(), ()>(())
             });
-            (reader, refused)
+            Ok((reader, refused))
         };
-        Ok(shares.into_par_iter().map(read).collect())
+        let done: Vec<Result<_>> = tasks.into_par_iter().map(read).collect();
+        done.into_iter().collect()
     }
 
     /// A cell of a column of text that could not be read.
@@ -369,40 +447,54 @@ impl Frame {
         name: &str,
         mut each: impl FnMut(usize, Option<&str>) -> Result<()>,
     ) -> Result<()> {
-        let mut rows = 0..;
-        self.text_parts(name)?
-            .iter()
-            .try_for_each(|part| part.try_each(|cell| each(rows.next().unwrap_or_default(), cell)))
+        for share in self.shares(name)? {
+            let mut rows = share.rows();
+            self.text_part(name, &share)?.try_each(|cell| each(rows.next().unwrap_or_default(), cell))?;
+        }
+        Ok(())
     }
 
     /// The text of a cell; empty if it is missing.
     pub(in crate::data) fn text(&self, name: &str, row: usize) -> Result<String> {
-        let parts = self.text_parts(name)?;
-        let part = parts.iter().rfind(|part| part.first_row() <= row);
-        Ok(part.map_or_else(String::new, |part| part.cell(row - part.first_row()).into_owned()))
+        let shares = self.shares(name)?;
+        let Some(share) = shares.iter().find(|share| share.rows().contains(&row)) else {
+            return Ok(String::new());
+        };
+        let cell = match share {
+            Share::Typed(_) => self.text_part(name, &Share::Typed(row..row + 1))?.cell(0).into_owned(),
+            share => self.text_part(name, share)?.cell(row - share.rows().start).into_owned(),
+        };
+        Ok(cell)
     }
 
-    /// A column of text in parts for threads, in order; nothing is copied.
-    fn text_parts(&self, name: &str) -> Result<Vec<TextPart<'_>>> {
+    /// The texts of a column, empty where one is missing, each with how many neighbours hold the same.
+    pub(in crate::data) fn runs(&self, name: &str) -> Result<Vec<Runs>> {
+        let shares = self.shares(name)?;
+        let runs = shares.par_iter().map(|share| Ok(self.text_part(name, share)?.runs()));
+        let runs: Vec<Result<Runs>> = runs.collect();
+        runs.into_iter().collect()
+    }
+
+    /// The rows of a column of text for threads, in order.
+    fn shares(&self, name: &str) -> Result<Vec<Share<'_>>> {
         Ok(match self.find(name)? {
-            Found::Csv(rows, at) => rows.parts().iter().map(|part| TextPart::Csv(part, at)).collect(),
-            Found::Constant(text) => vec![TextPart::Constant(self.n_rows(), text)],
-            Found::Typed(_) => {
-                let series = self.cast(name, &DataType::String)?;
-                let text = series.str().map_err(internal)?;
-                let starts = (0..text.len()).step_by(ROWS_A_THREAD);
-                starts.map(|start| TextPart::Views(start, text.slice(start as i64, ROWS_A_THREAD))).collect()
-            }
+            Found::Csv(rows, at) => rows.parts().iter().map(|part| Share::Csv(part, at)).collect(),
+            Found::Constant(text) => vec![Share::Constant(self.n_rows(), text)],
+            Found::Typed(_) => self.ranges().into_iter().map(Share::Typed).collect(),
         })
     }
 
-    /// Calls `each` with the text of a cell, empty if it is missing, and how many neighbours hold the same, in
-    /// order; neighbours may be told apart although they are equal.
-    pub(crate) fn each_run(&self, name: &str, mut each: impl FnMut(&str, usize)) -> Result<()> {
-        let parts = self.text_parts(name)?;
-        let runs: Vec<_> = parts.par_iter().map(TextPart::runs).collect();
-        runs.iter().flatten().for_each(|(cell, n)| each(cell, *n));
-        Ok(())
+    fn text_part<'a>(&'a self, name: &str, share: &Share<'a>) -> Result<TextPart<'a>> {
+        Ok(match share {
+            Share::Csv(part, at) => TextPart::Csv(part, *at),
+            Share::Constant(n_rows, text) => TextPart::Constant(*n_rows, text),
+            Share::Typed(rows) => {
+                let table = self.load(&[name], rows.clone())?;
+                let column = table.column(name).map_err(internal)?;
+                let text = cast(column.as_materialized_series(), &DataType::String)?;
+                TextPart::Views(text.str().map_err(internal)?.clone())
+            }
+        })
     }
 
     /// The zone of a column of dates or date-times, where it has one.
@@ -416,40 +508,71 @@ impl Frame {
     /// Adds a column of dates or date-times as nanoseconds, or of integers; the row of an empty cell, or of a
     /// stamp that nanoseconds cannot tell, is an error.
     pub(crate) fn append_integers(&self, name: &str, integers: &mut Vec<i64>) -> Result<Result<(), usize>> {
-        let column = self.typed(name)?;
-        let factor = match column.dtype() {
-            DataType::Date => 86_400_000_000_000,
-            DataType::Datetime(TimeUnit::Milliseconds, _) => 1_000_000,
-            DataType::Datetime(TimeUnit::Microseconds, _) => 1_000,
-            _ => 1,
+        self.typed(name)?;
+        let refused = self.append_typed(vec![(name, integers)], append_i64)?;
+        Ok(refused.map_or(Ok(()), Err))
+    }
+}
+
+fn cast(series: &Series, kind: &DataType) -> Result<Series> {
+    if series.dtype() == kind {
+        return Ok(series.clone());
+    }
+    // Stamps out of range panic on their way to text.
+    guarded(|| series.strict_cast(kind)).map_err(|_| {
+        let rule = match kind {
+            DataType::String => "they must be text or numbers",
+            _ => "they must be numbers",
         };
-        let physical = match self.kind(name)? {
-            Kind::Stamp => {
-                let physical = column.as_materialized_series().to_physical_repr().into_owned();
-                physical.strict_cast(&DataType::Int64).map_err(internal)?
-            }
-            _ => self.cast(name, &DataType::Int64)?,
-        };
-        let mut row = 0;
-        for part in physical.i64().map_err(internal)?.downcast_iter() {
-            let empty = part.validity().and_then(|is_there| is_there.iter().position(|is_there| !is_there));
-            if let Some(at) = empty {
-                return Ok(Err(row + at));
-            }
-            match factor {
-                1 => integers.extend_from_slice(part.values()),
-                // A cast would wrap around.
-                factor => {
-                    for (at, stamp) in part.values().iter().enumerate() {
-                        let Some(nanos) = stamp.checked_mul(factor) else { return Ok(Err(row + at)) };
-                        integers.push(nanos);
-                    }
+        Error::option(format!("the type of the cells in column \"{}\"", series.name()), series.dtype(), rule)
+    })
+}
+
+/// Adds numbers, NaN where a cell is empty.
+fn append_f64(series: &Series, numbers: &mut Vec<f64>) -> Result<()> {
+    let series = cast(series, &DataType::Float64)?;
+    for part in series.f64().map_err(internal)?.downcast_iter() {
+        match part.validity().filter(|validity| validity.unset_bits() > 0) {
+            Some(_) => numbers.extend(part.iter().map(|cell| cell.copied().unwrap_or(f64::NAN))),
+            None => numbers.extend_from_slice(part.values()),
+        }
+    }
+    Ok(())
+}
+
+/// Adds dates and date-times as nanoseconds, integers as they are; the first row that has none is returned.
+fn append_i64(series: &Series, integers: &mut Vec<i64>) -> Result<Option<usize>> {
+    let factor = match series.dtype() {
+        DataType::Date => 86_400_000_000_000,
+        DataType::Datetime(TimeUnit::Milliseconds, _) => 1_000_000,
+        DataType::Datetime(TimeUnit::Microseconds, _) => 1_000,
+        _ => 1,
+    };
+    let physical = match series.dtype() {
+        DataType::Date | DataType::Datetime(..) => {
+            series.to_physical_repr().strict_cast(&DataType::Int64).map_err(internal)?
+        }
+        _ => cast(series, &DataType::Int64)?,
+    };
+    let mut row = 0;
+    for part in physical.i64().map_err(internal)?.downcast_iter() {
+        let empty = part.validity().and_then(|is_there| is_there.iter().position(|is_there| !is_there));
+        if let Some(at) = empty {
+            return Ok(Some(row + at));
+        }
+        match factor {
+            1 => integers.extend_from_slice(part.values()),
+            // A cast would wrap around.
+            factor => {
+                for (at, stamp) in part.values().iter().enumerate() {
+                    let Some(nanos) = stamp.checked_mul(factor) else { return Ok(Some(row + at)) };
+                    integers.push(nanos);
                 }
             }
-            row += part.len();
         }
-        Ok(Ok(()))
+        row += part.len();
     }
+    Ok(None)
 }
 
 /// The number that a cell says, NaN if it is missing; `None` if it is something else.
