@@ -10,6 +10,7 @@ mod writer;
 use std::io::Cursor;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use polars::prelude::{
     Column, DataFrame, DataType, IntoColumn, IpcReader, IpcStreamReader, NamedFrom, PlSmallStr, PolarsError,
@@ -34,6 +35,8 @@ pub use writer::TableWriter;
 const HEAD: usize = 1_000;
 /// Rows of a column that one thread reads at a time.
 const ROWS_A_THREAD: usize = 1 << 15;
+/// Numbers that are copied and looked at together.
+const NUMBERS_AT_HAND: usize = 1 << 12;
 /// Columns of numbers that one thread reads at a time.
 const COLUMNS_A_TIME: usize = 32;
 
@@ -88,6 +91,15 @@ enum Table {
     /// Columns are read when they are asked for.
     Parquet(ParquetRows),
     Csv(CsvRows),
+}
+
+/// What was found when numbers were added.
+#[derive(Debug)]
+pub(in crate::data) struct AddedNumbers {
+    /// Cells of text that are none, each by its column and row.
+    pub(in crate::data) refused: Vec<(usize, usize)>,
+    /// False if no number is infinite.
+    pub(in crate::data) has_infinite: bool,
 }
 
 /// A copy of a reader of cells, once it has read its share, and the rows that it refused and why.
@@ -351,32 +363,41 @@ impl Frame {
 
     /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
     pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
-        match self.append_all_numbers(&[name.to_string()], std::slice::from_mut(numbers))?.first() {
+        let added = self.append_all_numbers(&[name.to_string()], std::slice::from_mut(numbers))?;
+        match added.refused.first() {
             Some((_, row)) => Err(self.bad_cell(name, *row, None)?.error()),
             None => Ok(()),
         }
     }
 
-    /// Adds columns as numbers; returns the cells of text that are none, each by its column and row. They are NaN.
+    /// Adds columns as numbers, NaN where a cell is empty or is none.
     pub(in crate::data) fn append_all_numbers(
         &self,
         names: &[String],
         columns: &mut [Vec<f64>],
-    ) -> Result<Vec<(usize, usize)>> {
-        let mut refused = Vec::new();
+    ) -> Result<AddedNumbers> {
+        let mut added = AddedNumbers { refused: Vec::new(), has_infinite: false };
         let mut typed = Vec::new();
         for (at, (name, column)) in names.iter().zip(columns).enumerate() {
             if self.kind(name)? != Kind::Text {
                 typed.push((name.as_str(), column));
                 continue;
             }
-            let read = |(): &mut (), cell: &str| number(cell).ok_or(());
-            for ((), rows) in self.append_read(name, column, f64::NAN, &(), read)? {
-                refused.extend(rows.into_iter().map(|(row, ())| (at, row)));
+            let read = |has_infinite: &mut bool, cell: &str| {
+                number(cell).inspect(|number| *has_infinite |= number.is_infinite()).ok_or(())
+            };
+            for (has_infinite, rows) in self.append_read(name, column, f64::NAN, &false, read)? {
+                added.has_infinite |= has_infinite;
+                added.refused.extend(rows.into_iter().map(|(row, ())| (at, row)));
             }
         }
-        self.append_typed(typed, |cells, numbers| append_f64(cells, numbers).map(|()| None))?;
-        Ok(refused)
+        let has_infinite = AtomicBool::new(false);
+        self.append_typed(typed, |cells, numbers| {
+            has_infinite.fetch_or(append_f64(cells, numbers)?, Ordering::Relaxed);
+            Ok(None)
+        })?;
+        added.has_infinite |= has_infinite.into_inner();
+        Ok(added)
     }
 
     /// A column as numbers.
@@ -528,16 +549,26 @@ fn cast(series: &Series, kind: &DataType) -> Result<Series> {
     })
 }
 
-/// Adds numbers, NaN where a cell is empty.
-fn append_f64(series: &Series, numbers: &mut Vec<f64>) -> Result<()> {
+/// Adds numbers, NaN where a cell is empty; true if one is infinite.
+fn append_f64(series: &Series, numbers: &mut Vec<f64>) -> Result<bool> {
     let series = cast(series, &DataType::Float64)?;
+    let mut has_infinite = false;
     for part in series.f64().map_err(internal)?.downcast_iter() {
+        let start = numbers.len();
         match part.validity().filter(|validity| validity.unset_bits() > 0) {
             Some(_) => numbers.extend(part.iter().map(|cell| cell.copied().unwrap_or(f64::NAN))),
-            None => numbers.extend_from_slice(part.values()),
+            None => {
+                // Looked at while they are at hand; without a way out of the loop, several at a time.
+                for some in part.values().chunks(NUMBERS_AT_HAND) {
+                    numbers.extend_from_slice(some);
+                    has_infinite |= some.iter().fold(false, |found, number| found | number.is_infinite());
+                }
+                continue;
+            }
         }
+        has_infinite |= numbers[start..].iter().any(|number| number.is_infinite());
     }
-    Ok(())
+    Ok(has_infinite)
 }
 
 /// Adds dates and date-times as nanoseconds, integers as they are; the first row that has none is returned.

@@ -31,6 +31,7 @@ pub(in crate::data) struct Collector {
     n_rows: usize,
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
+    has_infinite: bool,
     pub(in crate::data) covariates: CovariateRows,
     bad_series: BadSeries,
     /// The first bad cell of series, by code; empty unless they are left out.
@@ -77,6 +78,7 @@ impl Collector {
             n_rows: 0,
             stamps: Vec::new(),
             values,
+            has_infinite: false,
             covariates: CovariateRows::new(&options.covariates, options.covariate_schema.as_ref())?,
             bad_series: options.bad_series,
             bad: BTreeMap::new(),
@@ -99,7 +101,7 @@ impl Collector {
         self.stamps.reserve(n_expected);
         self.values.iter_mut().for_each(|column| column.reserve(n_expected));
         let Collector { parts, reader, stamps, values, .. } = self;
-        let (ids, (no_stamps, no_numbers)) = rayon::join(
+        let (ids, (no_stamps, numbers)) = rayon::join(
             || parts.id.as_ref().map(|id| frame.runs(id)).transpose(),
             || {
                 rayon::join(
@@ -116,7 +118,9 @@ impl Collector {
             let cell = || frame.bad_cell(&self.parts.time, row, Some(expected));
             leave_out(self.bad_series, &mut self.bad, codes[row], cell)?;
         }
-        for (column, row) in no_numbers? {
+        let numbers = numbers?;
+        self.has_infinite |= numbers.has_infinite;
+        for (column, row) in numbers.refused {
             let cell = || frame.bad_cell(&self.parts.targets[column], row, None);
             leave_out(self.bad_series, &mut self.bad, codes[row], cell)?;
         }
@@ -197,7 +201,7 @@ impl Collector {
             self.values.iter_mut().map(|column| take_front(column, n_rows)).chain(covariates).collect();
         let taken = take_front(&mut self.stamps, n_rows);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
-        Ok(Unsorted { ids, runs, stamps, values, bad })
+        Ok(Unsorted { ids, runs, stamps, values, has_infinite: self.has_infinite, bad })
     }
 
     fn not_together(&self) -> Error {
