@@ -3,43 +3,36 @@
 //! Nothing here knows what a column means.
 
 mod encode;
+mod numbers;
 mod parquet_file;
 mod text_part;
+mod texts;
 mod writer;
 
 use std::io::Cursor;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use polars::prelude::{
     Column, DataFrame, DataType, IntoColumn, IpcReader, IpcStreamReader, NamedFrom, PlSmallStr, PolarsError,
-    PolarsResult, SerReader, Series, TimeUnit,
+    PolarsResult, SerReader, Series,
 };
-use rayon::prelude::*;
 
 use super::arrow;
-use super::csv::{CsvHead, CsvPart, CsvRows};
+use super::csv::{CsvHead, CsvRows};
 use super::json::{JsonColumn, JsonTable};
-use super::text::{has_decimal_comma, present};
 use crate::{Error, Result};
 pub use encode::encode;
 use encode::to_frame;
 pub(in crate::data) use parquet_file::ParquetFile;
 use parquet_file::ParquetRows;
 pub(in crate::data) use text_part::Runs;
-use text_part::TextPart;
 pub use writer::TableWriter;
 
-/// Rows that decide whether a column of text holds numbers, if all that are there are numbers.
+/// The first rows, which decide much: whether text holds numbers, if all that is there is numbers.
 const HEAD: usize = 1_000;
 /// Rows of a column that one thread reads at a time.
 const ROWS_A_THREAD: usize = 1 << 15;
-/// Numbers that are copied and looked at together.
-const NUMBERS_AT_HAND: usize = 1 << 12;
-/// Columns of numbers that one thread reads at a time.
-const COLUMNS_A_TIME: usize = 32;
-
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -93,18 +86,6 @@ enum Table {
     Csv(CsvRows),
 }
 
-/// What was found when numbers were added.
-#[derive(Debug)]
-pub(in crate::data) struct AddedNumbers {
-    /// Cells of text that are none, each by its column and row.
-    pub(in crate::data) refused: Vec<(usize, usize)>,
-    /// False if no number is infinite.
-    pub(in crate::data) has_infinite: bool,
-}
-
-/// A copy of a reader of cells, once it has read its share, and the rows that it refused and why.
-type Outcome<R, E> = (R, Vec<(usize, E)>);
-
 /// A column of a frame.
 enum Found<'a> {
     /// Of a Parquet file without its rows.
@@ -112,23 +93,6 @@ enum Found<'a> {
     /// The one with this number.
     Csv(&'a CsvRows, usize),
     Constant(&'a str),
-}
-
-/// Some rows of a column of text, for one thread.
-enum Share<'a> {
-    Typed(Range<usize>),
-    Csv(&'a CsvPart, usize),
-    Constant(usize, &'a str),
-}
-
-impl Share<'_> {
-    fn rows(&self) -> Range<usize> {
-        match self {
-            Share::Typed(rows) => rows.clone(),
-            Share::Csv(part, _) => part.first_row()..part.first_row() + part.n_rows(),
-            Share::Constant(n_rows, _) => 0..*n_rows,
-        }
-    }
 }
 
 impl Frame {
@@ -227,49 +191,6 @@ impl Frame {
         })
     }
 
-    /// True for a column of a text file whose first cells are numbers, all that are not empty.
-    pub(in crate::data) fn is_told_number(&self, name: &str) -> Result<bool> {
-        Ok(matches!(self.find(name)?, Found::Csv(..)) && self.begins_with_numbers(name)?)
-    }
-
-    /// True if the first cells of a column of text are numbers, all that are not empty.
-    fn begins_with_numbers(&self, name: &str) -> Result<bool> {
-        let (mut n_cells, mut n_numbers) = (0, 0);
-        let share = self.shares(name)?.into_iter().next().map(|share| match share {
-            Share::Typed(rows) => Share::Typed(rows.start..rows.end.min(HEAD)),
-            other => other,
-        });
-        if let Some(share) = share {
-            let mut rows = 0..HEAD;
-            let _ = self.text_part(name, &share)?.try_each(|cell| {
-                rows.next().ok_or(())?;
-                let cell = cell.unwrap_or_default();
-                n_cells += usize::from(!cell.is_empty());
-                n_numbers += usize::from(cell.parse::<f64>().is_ok());
-                Ok::<(), ()>(())
-            });
-        }
-        Ok(n_cells > 0 && n_numbers == n_cells)
-    }
-
-    /// Whether at least half of the cells of a column of text are numbers, of those that are there; `None` if none
-    /// is.
-    pub(in crate::data) fn has_numbers(&self, name: &str) -> Result<Option<bool>> {
-        if self.begins_with_numbers(name)? {
-            return Ok(Some(true));
-        }
-        let (mut n_cells, mut n_numbers) = (0, 0);
-        self.each_text(name, |_, cell| {
-            if let Some(cell) = present(cell) {
-                n_cells += 1;
-                // With a decimal comma it was meant to be one, which is said when it is read.
-                n_numbers += usize::from(cell.parse::<f64>().is_ok() || has_decimal_comma(cell));
-            }
-            Ok(())
-        })?;
-        Ok((n_cells > 0).then_some(2 * n_numbers >= n_cells))
-    }
-
     /// True if no cell of a column of numbers is there.
     pub(crate) fn is_empty(&self, name: &str) -> Result<bool> {
         let head = 0..HEAD.min(self.n_rows());
@@ -329,209 +250,12 @@ impl Frame {
         }
     }
 
-    /// Adds typed columns to those that they stand beside, in parallel: `convert` adds some rows, or says which of them
-    /// it cannot, of which the first is returned.
-    fn append_typed<T: Send>(
-        &self,
-        mut columns: Vec<(&str, &mut Vec<T>)>,
-        convert: impl Fn(&Series, &mut Vec<T>) -> Result<Option<usize>> + Sync,
-    ) -> Result<Option<usize>> {
-        let ranges = self.ranges();
-        let mut first = Ok(None);
-        for columns in columns.chunks_mut(COLUMNS_A_TIME) {
-            let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-            let loaded = ranges.par_iter().map(|rows| self.load(&names, rows.clone()));
-            // Of several errors it is the first in the order of the rows, not of time.
-            let loaded: Vec<Result<DataFrame>> = loaded.collect();
-            let loaded = loaded.into_iter().collect::<Result<Vec<DataFrame>>>()?;
-            let append = |(at, (_, values)): (usize, &mut (&str, &mut Vec<T>))| {
-                for (table, rows) in loaded.iter().zip(&ranges) {
-                    let column = &table.columns()[at];
-                    if let Some(row) = convert(column.as_materialized_series(), values)? {
-                        return Ok(Some(rows.start + row));
-                    }
-                }
-                Ok(None)
-            };
-            let done: Vec<Result<Option<usize>>> = columns.par_iter_mut().enumerate().map(append).collect();
-            if matches!(first, Ok(None)) {
-                first = done.into_iter().find(|one| !matches!(one, Ok(None))).unwrap_or(Ok(None));
-            }
-        }
-        first
-    }
-
-    /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
-    pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
-        let added = self.append_all_numbers(&[name.to_string()], std::slice::from_mut(numbers))?;
-        match added.refused.first() {
-            Some((_, row)) => Err(self.bad_cell(name, *row, None)?.error()),
-            None => Ok(()),
-        }
-    }
-
-    /// Adds columns as numbers, NaN where a cell is empty or is none.
-    pub(in crate::data) fn append_all_numbers(
-        &self,
-        names: &[String],
-        columns: &mut [Vec<f64>],
-    ) -> Result<AddedNumbers> {
-        let mut added = AddedNumbers { refused: Vec::new(), has_infinite: false };
-        let mut typed = Vec::new();
-        for (at, (name, column)) in names.iter().zip(columns).enumerate() {
-            if self.kind(name)? != Kind::Text {
-                typed.push((name.as_str(), column));
-                continue;
-            }
-            let read = |has_infinite: &mut bool, cell: &str| {
-                number(cell).inspect(|number| *has_infinite |= number.is_infinite()).ok_or(())
-            };
-            for (has_infinite, rows) in self.append_read(name, column, f64::NAN, &false, read)? {
-                added.has_infinite |= has_infinite;
-                added.refused.extend(rows.into_iter().map(|(row, ())| (at, row)));
-            }
-        }
-        let has_infinite = AtomicBool::new(false);
-        self.append_typed(typed, |cells, numbers| {
-            has_infinite.fetch_or(append_f64(cells, numbers)?, Ordering::Relaxed);
-            Ok(None)
-        })?;
-        added.has_infinite |= has_infinite.into_inner();
-        Ok(added)
-    }
-
-    /// A column as numbers.
-    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>> {
-        let mut numbers = Vec::with_capacity(self.n_rows());
-        self.append_numbers(name, &mut numbers)?;
-        Ok(numbers)
-    }
-
-    /// Adds what a reader makes of the cells of a column of text, in parallel: each part of the rows by a copy of the
-    /// reader, which is returned in the order of the rows, with the rows that it refused and why. Those get `blank`.
-    pub(in crate::data) fn append_read<T, R, E>(
-        &self,
-        name: &str,
-        values: &mut Vec<T>,
-        blank: T,
-        reader: &R,
-        read: impl Fn(&mut R, &str) -> std::result::Result<T, E> + Sync,
-    ) -> Result<Vec<Outcome<R, E>>>
-    where
-        T: Copy + Send,
-        R: Clone + Send + Sync,
-        E: Send,
-    {
-        let shares = self.shares(name)?;
-        let start = values.len();
-        values.resize(start + self.n_rows(), blank);
-        let mut rest = &mut values[start..];
-        let mut tasks = Vec::with_capacity(shares.len());
-        for share in &shares {
-            let (first, others) = rest.split_at_mut(share.rows().len());
-            tasks.push((share, first));
-            rest = others;
-        }
-        let read = |(share, values): (&Share<'_>, &mut [T])| {
-            let mut reader = reader.clone();
-            let mut refused = Vec::new();
-            let mut places = share.rows().zip(values);
-            let _ = self.text_part(name, share)?.try_each(|cell| {
-                let (row, place) = places.next().ok_or(())?;
-                match read(&mut reader, cell.unwrap_or_default()) {
-                    Ok(value) => *place = value,
-                    Err(why) => refused.push((row, why)),
-                }
-                Ok::<(), ()>(())
-            });
-            Ok((reader, refused))
-        };
-        let done: Vec<Result<_>> = tasks.into_par_iter().map(read).collect();
-        done.into_iter().collect()
-    }
-
-    /// A cell of a column of text that could not be read.
-    pub(in crate::data) fn bad_cell(
-        &self,
-        name: &str,
-        row: usize,
-        stamp: Option<&'static str>,
-    ) -> Result<BadCell> {
-        let (input, column) = (self.input.clone(), name.to_string());
-        let value = self.text(name, row)?.trim().to_string();
-        Ok(BadCell { input, row: self.row_number(row), column, value, stamp })
-    }
-
-    /// Calls `each` with the row and the text of every cell of a column.
-    pub(crate) fn each_text(
-        &self,
-        name: &str,
-        mut each: impl FnMut(usize, Option<&str>) -> Result<()>,
-    ) -> Result<()> {
-        for share in self.shares(name)? {
-            let mut rows = share.rows();
-            self.text_part(name, &share)?.try_each(|cell| each(rows.next().unwrap_or_default(), cell))?;
-        }
-        Ok(())
-    }
-
-    /// The text of a cell; empty if it is missing.
-    pub(in crate::data) fn text(&self, name: &str, row: usize) -> Result<String> {
-        let shares = self.shares(name)?;
-        let Some(share) = shares.iter().find(|share| share.rows().contains(&row)) else {
-            return Ok(String::new());
-        };
-        let cell = match share {
-            Share::Typed(_) => self.text_part(name, &Share::Typed(row..row + 1))?.cell(0).into_owned(),
-            share => self.text_part(name, share)?.cell(row - share.rows().start).into_owned(),
-        };
-        Ok(cell)
-    }
-
-    /// The texts of a column, empty where one is missing, each with how many neighbours hold the same.
-    pub(in crate::data) fn runs(&self, name: &str) -> Result<Vec<Runs>> {
-        let shares = self.shares(name)?;
-        let runs = shares.par_iter().map(|share| Ok(self.text_part(name, share)?.runs()));
-        let runs: Vec<Result<Runs>> = runs.collect();
-        runs.into_iter().collect()
-    }
-
-    /// The rows of a column of text for threads, in order.
-    fn shares(&self, name: &str) -> Result<Vec<Share<'_>>> {
-        Ok(match self.find(name)? {
-            Found::Csv(rows, at) => rows.parts().iter().map(|part| Share::Csv(part, at)).collect(),
-            Found::Constant(text) => vec![Share::Constant(self.n_rows(), text)],
-            Found::Typed(_) => self.ranges().into_iter().map(Share::Typed).collect(),
-        })
-    }
-
-    fn text_part<'a>(&'a self, name: &str, share: &Share<'a>) -> Result<TextPart<'a>> {
-        Ok(match share {
-            Share::Csv(part, at) => TextPart::Csv(part, *at),
-            Share::Constant(n_rows, text) => TextPart::Constant(*n_rows, text),
-            Share::Typed(rows) => {
-                let table = self.load(&[name], rows.clone())?;
-                let column = table.column(name).map_err(internal)?;
-                let text = cast(column.as_materialized_series(), &DataType::String)?;
-                TextPart::Views(text.str().map_err(internal)?.clone())
-            }
-        })
-    }
-
     /// The zone of a column of dates or date-times, where it has one.
     pub(crate) fn zone(&self, name: &str) -> Result<Option<String>> {
         Ok(match self.typed(name)?.dtype() {
             DataType::Datetime(_, Some(zone)) => Some(zone.to_string()),
             _ => None,
         })
-    }
-
-    /// Adds a column of dates or date-times as nanoseconds, or of integers; the row of an empty cell, or of a
-    /// stamp that nanoseconds cannot tell, is an error.
-    pub(crate) fn append_integers(&self, name: &str, integers: &mut Vec<i64>) -> Result<Result<(), usize>> {
-        self.typed(name)?;
-        let refused = self.append_typed(vec![(name, integers)], append_i64)?;
-        Ok(refused.map_or(Ok(()), Err))
     }
 }
 
@@ -547,71 +271,6 @@ fn cast(series: &Series, kind: &DataType) -> Result<Series> {
         };
         Error::option(format!("the type of the cells in column \"{}\"", series.name()), series.dtype(), rule)
     })
-}
-
-/// Adds numbers, NaN where a cell is empty; true if one is infinite.
-fn append_f64(series: &Series, numbers: &mut Vec<f64>) -> Result<bool> {
-    let series = cast(series, &DataType::Float64)?;
-    let mut has_infinite = false;
-    for part in series.f64().map_err(internal)?.downcast_iter() {
-        let start = numbers.len();
-        match part.validity().filter(|validity| validity.unset_bits() > 0) {
-            Some(_) => numbers.extend(part.iter().map(|cell| cell.copied().unwrap_or(f64::NAN))),
-            None => {
-                // Looked at while they are at hand; without a way out of the loop, several at a time.
-                for some in part.values().chunks(NUMBERS_AT_HAND) {
-                    numbers.extend_from_slice(some);
-                    has_infinite |= some.iter().fold(false, |found, number| found | number.is_infinite());
-                }
-                continue;
-            }
-        }
-        has_infinite |= numbers[start..].iter().any(|number| number.is_infinite());
-    }
-    Ok(has_infinite)
-}
-
-/// Adds dates and date-times as nanoseconds, integers as they are; the first row that has none is returned.
-fn append_i64(series: &Series, integers: &mut Vec<i64>) -> Result<Option<usize>> {
-    let factor = match series.dtype() {
-        DataType::Date => 86_400_000_000_000,
-        DataType::Datetime(TimeUnit::Milliseconds, _) => 1_000_000,
-        DataType::Datetime(TimeUnit::Microseconds, _) => 1_000,
-        _ => 1,
-    };
-    let physical = match series.dtype() {
-        DataType::Date | DataType::Datetime(..) => {
-            series.to_physical_repr().strict_cast(&DataType::Int64).map_err(internal)?
-        }
-        _ => cast(series, &DataType::Int64)?,
-    };
-    let mut row = 0;
-    for part in physical.i64().map_err(internal)?.downcast_iter() {
-        let empty = part.validity().and_then(|is_there| is_there.iter().position(|is_there| !is_there));
-        if let Some(at) = empty {
-            return Ok(Some(row + at));
-        }
-        match factor {
-            1 => integers.extend_from_slice(part.values()),
-            // A cast would wrap around.
-            factor => {
-                for (at, stamp) in part.values().iter().enumerate() {
-                    let Some(nanos) = stamp.checked_mul(factor) else { return Ok(Some(row + at)) };
-                    integers.push(nanos);
-                }
-            }
-        }
-        row += part.len();
-    }
-    Ok(None)
-}
-
-/// The number that a cell says, NaN if it is missing; `None` if it is something else.
-fn number(cell: &str) -> Option<f64> {
-    match cell.parse() {
-        Ok(number) => Some(number),
-        Err(_) => present(Some(cell)).map_or(Some(f64::NAN), |cell| cell.parse().ok()),
-    }
 }
 
 /// The table of an Arrow IPC file.

@@ -200,3 +200,67 @@ fn checked_metadata<R: MmapBytesReader>(reader: &mut R) -> PolarsResult<FileMeta
     }
     Ok(metadata)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::files::cells::Cells;
+    use crate::data::files::format::Format;
+    use crate::data::files::frame::{Runs, TableWriter};
+
+    /// Row groups of 5, 1, 7 and 4 rows.
+    fn file(name: &str) -> std::path::PathBuf {
+        let path =
+            std::env::temp_dir().join(format!("longcast-groups-{}-{name}.parquet", std::process::id()));
+        let mut writer = TableWriter::create(&path, Format::Parquet).unwrap();
+        let mut start = 0;
+        for n in [5, 1, 7, 4] {
+            let rows = start..start + n;
+            let ids = rows.clone().map(|row| format!("s{}", row / 3)).collect();
+            let y = rows.clone().map(|row| if row % 4 == 1 { f64::NAN } else { f64::from(row) }).collect();
+            let k = rows.map(i64::from).collect();
+            let table = [("id", Cells::Text(ids)), ("y", Cells::Numbers(y)), ("k", Cells::Integers(k))];
+            writer.write(&table.map(|(name, cells)| (name.to_string(), cells))).unwrap();
+            start += n;
+        }
+        writer.finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn rows_are_the_same_whatever_is_read_at_a_time() {
+        let path = file("same");
+        for (rows, expected) in [(100, vec![17]), (6, vec![6, 6, 5]), (1, vec![1; 17]), (8, vec![6, 7, 4])] {
+            let mut parquet = ParquetFile::of_file(File::open(&path).unwrap(), "t", rows).unwrap();
+            let (mut n_rows, mut y, mut k, mut ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            while let Some(frame) = parquet.next() {
+                assert_eq!(frame.row_number(0), n_rows.iter().sum::<usize>() + 1);
+                n_rows.push(frame.n_rows());
+                assert_eq!(frame.rows_ahead(), 17 - n_rows.iter().sum::<usize>());
+                frame.append_numbers("y", &mut y).unwrap();
+                frame.append_integers("k", &mut k).unwrap().unwrap();
+                let runs = frame.runs("id").unwrap();
+                let runs = runs.iter().flat_map(Runs::iter);
+                ids.extend(runs.flat_map(|(id, n)| std::iter::repeat_n(id.to_string(), n)));
+                assert_eq!(frame.text("k", frame.n_rows() - 1).unwrap(), (k.len() - 1).to_string());
+                assert!(!frame.is_empty("k").unwrap());
+            }
+            assert_eq!(n_rows, expected, "{rows} rows at a time");
+            assert_eq!(k, (0..17).collect::<Vec<_>>());
+            assert_eq!(ids, (0..17).map(|row| format!("s{}", row / 3)).collect::<Vec<_>>());
+            let missing: Vec<usize> = (0..17).filter(|row| y[*row].is_nan()).collect();
+            assert_eq!((missing, y[16]), (vec![1, 5, 9, 13], 16.0));
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_is_named() {
+        let path = file("named");
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        let frame = ParquetFile::of_bytes(bytes, "t", 100).unwrap().next().unwrap();
+        let message = frame.numbers("z").unwrap_err().to_string();
+        assert_eq!(message, "\"t\" has no column \"z\"; its columns are id, y, k");
+    }
+}
