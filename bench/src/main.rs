@@ -43,7 +43,7 @@ struct Arguments {
     longcast: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Topic {
     /// The whole process `longcast forecast` with a saved model: wall time and peak memory.
     #[command(after_help = "Example: forecast-bench cold-start --json cold-start.json")]
@@ -60,6 +60,9 @@ enum Topic {
     /// Autoregressions: the coefficients that the AR-Net paper's experiments find, and the time of each way to fit.
     #[command(after_help = "Example: forecast-bench arnet --json arnet.json")]
     Arnet,
+    /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
+    #[command(hide = true)]
+    ReadOnce { file: PathBuf },
     /// Every topic.
     #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
     All,
@@ -78,7 +81,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let setting =
         Setting { is_quick: arguments.quick, has_peers: !arguments.no_peers, longcast: arguments.longcast };
-    let topics: &[topics::Run] = match arguments.topic {
+    let topics: &[topics::Run] = match &arguments.topic {
+        Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::ColdStart => &[topics::cold_start::run],
         Topic::Windows => &[topics::windows::run],
         Topic::Read => &[topics::read::run],

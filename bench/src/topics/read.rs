@@ -1,9 +1,10 @@
 //! `read`: a million rows of CSV and of Parquet to a checked, regular panel, beside polars' own read of the same
-//! file in the same process, and the most memory that it takes beside the raw columns.
+//! file in the same process, and the most memory that it takes, in a process of its own, beside the raw columns.
 
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use forecast::data::{Cells, Format, Zone, encode};
@@ -12,7 +13,8 @@ use polars::prelude::{CsvReadOptions, DataFrame, ParquetReader, SerReader};
 
 use super::Setting;
 use crate::console;
-use crate::error::Result;
+use crate::environment::own_path;
+use crate::error::{Error, Result};
 use crate::measure::{Candidate, Spread, in_turn, peak_bytes, reset_peak, resident_bytes};
 use crate::record::Record;
 use crate::scratch::Scratch;
@@ -22,6 +24,8 @@ const N_ROWS: usize = 1_000_000;
 const SERIES: usize = 1_000;
 /// Reading may take this many times what polars' own read takes.
 const TIME_BAR: f64 = 1.0 / 1.5;
+/// The command of the process that [`once`] runs in.
+const ONCE: &str = "read-once";
 /// The peak may be this many times the raw columns.
 const MEMORY_BAR: f64 = 3.0;
 
@@ -81,7 +85,7 @@ fn polars_read(path: &PathBuf) -> Result<DataFrame> {
     } else {
         fs::File::open(path).map_err(Into::into).and_then(|file| ParquetReader::new(file).finish())
     };
-    table.map_err(|error| crate::error::Error::Peer { peer: "polars", reason: error.to_string() })
+    table.map_err(|error| Error::Peer { peer: "polars", reason: error.to_string() })
 }
 
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<f64> {
@@ -92,12 +96,33 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<f64> {
     Ok(milliseconds)
 }
 
-/// The memory that a read adds at its peak, in bytes; `None` where the system does not tell.
+/// The memory that a read adds at its peak, in bytes, in a process of its own, which has none to use again; `None` where
+/// the system does not tell.
+///
+/// # Errors
+/// [`Error::Command`] if the process fails.
 fn peak_of(path: &Path) -> Result<Option<f64>> {
+    let program = own_path()?;
+    let output = Command::new(&program).arg(ONCE).arg(path).output();
+    let output = output.map_err(|error| Error::file("cannot run", &program, error))?;
+    if !output.status.success() {
+        return Err(Error::Command {
+            command: format!("{} {ONCE} {}", program.display(), path.display()),
+            code: output.status.code().unwrap_or(-1),
+            output: String::from_utf8_lossy(&output.stderr).trim().to_string(),
+        });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().parse().ok())
+}
+
+/// Reads a file to a panel and says how much the memory of the process grew at its peak, in bytes; nothing where the
+/// system does not tell.
+pub(crate) fn once(path: &Path) -> Result<()> {
     let before = resident_bytes();
     let is_reset = reset_peak();
     let panel = Panel::read(path, &ReadOptions::default())?;
     let peak = peak_bytes();
     drop(panel);
-    Ok(before.zip(peak).filter(|_| is_reset).map(|(before, peak)| peak - before))
+    let grown = before.zip(peak).filter(|_| is_reset).map(|(before, peak)| peak - before);
+    console::lines(&[grown.map_or_else(String::new, |grown| grown.to_string())])
 }

@@ -44,6 +44,24 @@ impl Series {
         values: ArcArray2<f64>,
         channels: &[String],
     ) -> Result<Self> {
+        let series = Self::finite(id, index, values, channels)?;
+        // Without a way out of the loop, several values are checked at a time.
+        if series.values.iter().fold(false, |is_infinite, v| is_infinite | v.is_infinite()) {
+            let found = series.values.indexed_iter().find(|(_, v)| v.is_infinite());
+            let (step, channel) = found.map_or((0, 0), |(at, _)| at);
+            let stamp = series.index.format(series.index.stamp(step));
+            return Err(Error::Infinite { series: series.id, channel: channels[channel].clone(), stamp });
+        }
+        Ok(series)
+    }
+
+    /// The same of values that are known to be finite or missing.
+    pub(in crate::data) fn finite(
+        id: impl Into<String>,
+        index: TimeIndex,
+        values: ArcArray2<f64>,
+        channels: &[String],
+    ) -> Result<Self> {
         let id = id.into();
         if values.dim() != (index.len, channels.len()) {
             return Err(Error::Internal(format!(
@@ -52,12 +70,6 @@ impl Series {
                 index.len,
                 channels.len()
             )));
-        }
-        if values.iter().any(|v| v.is_infinite()) {
-            let found = values.indexed_iter().find(|(_, v)| v.is_infinite());
-            let (step, channel) = found.map_or((0, 0), |(at, _)| at);
-            let stamp = index.format(index.stamp(step));
-            return Err(Error::Infinite { series: id, channel: channels[channel].clone(), stamp });
         }
         let covariates = Covariates::none(index.len);
         Ok(Series { id, index, values, covariates })

@@ -105,8 +105,7 @@ fn a_header_alone_has_no_rows() {
 fn a_quote_that_is_never_closed_is_told_with_the_fix() {
     assert_eq!(
         refused("ds,y\n2024-01-01,1\n2024-01-02,\"2\n2024-01-03,3\n"),
-        "cannot read \"load.csv\" as CSV: a quote is opened and never closed in the rows after row 0; close it, or \
-         drop it"
+        "cannot read \"load.csv\" as CSV: a quote is opened in row 2 and never closed; close it, or drop it"
     );
 }
 

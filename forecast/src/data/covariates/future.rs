@@ -118,7 +118,6 @@ fn read(pieces: Vec<Piece<'_>>, input: &str, options: &ReadOptions) -> Result<(R
     };
     let parts = keys(&first, input, options)?;
     let has_ids = parts.id.is_some();
-    chunks.want(parts.columns());
     let mut collector = Collector::new(&first, parts, options)?;
     collect(&mut collector, first, &mut chunks)?;
     Ok((collector.take_all()?.sorted(), has_ids))

@@ -30,8 +30,6 @@ impl Default for Pace {
 pub(in crate::data) struct Chunks<'a> {
     pieces: std::vec::IntoIter<Piece<'a>>,
     open: Option<Open<'a>>,
-    /// The columns to read; all if `None`.
-    wanted: Option<Vec<String>>,
     /// The format of the first file.
     format: Format,
     pace: Pace,
@@ -57,7 +55,7 @@ struct Open<'a> {
 enum Rows<'a> {
     Csv(LineChunks<'a>, Option<CsvHead>),
     JsonLines(LineChunks<'a>, Vec<String>),
-    Parquet(ParquetFile<'a>),
+    Parquet(ParquetFile),
     /// Formats that are read whole.
     Whole(Option<Frame>),
 }
@@ -65,18 +63,13 @@ enum Rows<'a> {
 impl<'a> Chunks<'a> {
     pub(in crate::data) fn new(pieces: Vec<Piece<'a>>, pace: Pace) -> Self {
         let format = pieces.first().map_or(Format::Csv, |piece| piece.format);
-        Chunks { pieces: pieces.into_iter(), open: None, wanted: None, format, pace, notes: Vec::new() }
+        Chunks { pieces: pieces.into_iter(), open: None, format, pace, notes: Vec::new() }
     }
 
     /// What is wrong with files that have no rows.
     pub(in crate::data) fn no_rows(&self, input: &str) -> Error {
         let reason = "it has no rows".to_string();
         Error::Unreadable { input: input.to_string(), format: self.format.name(), reason }
-    }
-
-    /// Reads no other columns from here on.
-    pub(in crate::data) fn want(&mut self, columns: Vec<String>) {
-        self.wanted = Some(columns);
     }
 
     /// The next rows, `None` at the end.
@@ -87,7 +80,7 @@ impl<'a> Chunks<'a> {
                 self.open = Some(Open::new(piece, self.pace)?);
             }
             let Some(open) = &mut self.open else { continue };
-            let frame = open.next(self.wanted.as_deref(), self.pace)?;
+            let frame = open.next(self.pace)?;
             if let (0, Rows::Csv(_, Some(head))) = (self.notes.len(), &open.rows) {
                 self.notes.extend(head.separator_note());
             }
@@ -148,13 +141,8 @@ impl<'a> Open<'a> {
         Ok(Open { piece, rows, n_rows: 0 })
     }
 
-    fn next(&mut self, wanted: Option<&[String]>, pace: Pace) -> Result<Option<Frame>> {
+    fn next(&mut self, pace: Pace) -> Result<Option<Frame>> {
         let name = &self.piece.name;
-        // Columns that the path gives are not in the file.
-        let in_file: Option<Vec<String>> = wanted.map(|wanted| {
-            let is_given = |column: &String| self.piece.partition.iter().any(|(key, _)| key == column);
-            wanted.iter().filter(|column| !is_given(column)).cloned().collect()
-        });
         let frame = match &mut self.rows {
             Rows::Csv(lines, head) => {
                 let (mut texts, mut n_bytes) = (Vec::new(), 0);
@@ -182,7 +170,7 @@ impl<'a> Open<'a> {
                 *names = table.columns.iter().map(|(name, _)| name.clone()).collect();
                 Frame::json(table, name, self.n_rows)?
             }
-            Rows::Parquet(file) => match file.next(in_file.as_deref())? {
+            Rows::Parquet(file) => match file.next() {
                 Some(frame) => frame,
                 None => return Ok(None),
             },

@@ -3,35 +3,36 @@
 //! Nothing here knows what a column means.
 
 mod encode;
+mod numbers;
 mod parquet_file;
 mod text_part;
+mod texts;
 mod writer;
 
 use std::io::Cursor;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use polars::prelude::{
     Column, DataFrame, DataType, IntoColumn, IpcReader, IpcStreamReader, NamedFrom, PlSmallStr, PolarsError,
-    PolarsResult, SerReader, Series, TimeUnit,
+    PolarsResult, SerReader, Series,
 };
-use rayon::prelude::*;
 
 use super::arrow;
 use super::csv::{CsvHead, CsvRows};
 use super::json::{JsonColumn, JsonTable};
-use super::text::{has_decimal_comma, present};
 use crate::{Error, Result};
 pub use encode::encode;
 use encode::to_frame;
 pub(in crate::data) use parquet_file::ParquetFile;
-use text_part::TextPart;
+use parquet_file::ParquetRows;
+pub(in crate::data) use text_part::Runs;
 pub use writer::TableWriter;
 
-/// Rows that decide whether a column of text holds numbers, if all that are there are numbers.
+/// The first rows, which decide much: whether text holds numbers, if all that is there is numbers.
 const HEAD: usize = 1_000;
 /// Rows of a column that one thread reads at a time.
 const ROWS_A_THREAD: usize = 1 << 15;
-
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -80,14 +81,14 @@ pub(crate) struct Frame {
 #[derive(Debug)]
 enum Table {
     Typed(DataFrame),
+    /// Columns are read when they are asked for.
+    Parquet(ParquetRows),
     Csv(CsvRows),
 }
 
-/// A copy of a reader of cells, once it has read its share, and the rows that it refused and why.
-type Outcome<R, E> = (R, Vec<(usize, E)>);
-
 /// A column of a frame.
 enum Found<'a> {
+    /// Of a Parquet file without its rows.
     Typed(&'a Column),
     /// The one with this number.
     Csv(&'a CsvRows, usize),
@@ -152,17 +153,18 @@ impl Frame {
 
     pub(crate) fn names(&self) -> Vec<&str> {
         let constants = self.constants.iter().map(|(name, _)| name.as_str());
-        match &self.table {
-            Table::Typed(table) => {
-                table.columns().iter().map(|c| c.name().as_str()).chain(constants).collect()
-            }
-            Table::Csv(rows) => rows.names().iter().map(String::as_str).chain(constants).collect(),
-        }
+        let typed = match &self.table {
+            Table::Typed(table) => table.columns(),
+            Table::Parquet(rows) => rows.head().columns(),
+            Table::Csv(rows) => return rows.names().iter().map(String::as_str).chain(constants).collect(),
+        };
+        typed.iter().map(|column| column.name().as_str()).chain(constants).collect()
     }
 
     pub(crate) fn n_rows(&self) -> usize {
         match &self.table {
             Table::Typed(table) => table.height(),
+            Table::Parquet(rows) => rows.n_rows(),
             Table::Csv(rows) => rows.n_rows(),
         }
     }
@@ -189,53 +191,22 @@ impl Frame {
         })
     }
 
-    /// True for a column of a text file whose first cells are numbers, all that are not empty.
-    pub(in crate::data) fn is_told_number(&self, name: &str) -> Result<bool> {
-        Ok(matches!(self.find(name)?, Found::Csv(..)) && self.begins_with_numbers(name)?)
-    }
-
-    /// True if the first cells of a column of text are numbers, all that are not empty.
-    fn begins_with_numbers(&self, name: &str) -> Result<bool> {
-        let (mut n_cells, mut n_numbers) = (0, 0);
-        if let Some(part) = self.text_parts(name)?.first() {
-            let mut row = 0;
-            let _ = part.try_each(|cell| {
-                let cell = cell.unwrap_or_default();
-                n_cells += usize::from(!cell.is_empty());
-                n_numbers += usize::from(cell.parse::<f64>().is_ok());
-                row += 1;
-                if row < HEAD { Ok(()) } else { Err(()) }
-            });
-        }
-        Ok(n_cells > 0 && n_numbers == n_cells)
-    }
-
-    /// Whether at least half of the cells of a column of text are numbers, of those that are there; `None` if none
-    /// is.
-    pub(in crate::data) fn has_numbers(&self, name: &str) -> Result<Option<bool>> {
-        if self.begins_with_numbers(name)? {
-            return Ok(Some(true));
-        }
-        let (mut n_cells, mut n_numbers) = (0, 0);
-        self.each_text(name, |_, cell| {
-            if let Some(cell) = present(cell) {
-                n_cells += 1;
-                // With a decimal comma it was meant to be one, which is said when it is read.
-                n_numbers += usize::from(cell.parse::<f64>().is_ok() || has_decimal_comma(cell));
-            }
-            Ok(())
-        })?;
-        Ok((n_cells > 0).then_some(2 * n_numbers >= n_cells))
-    }
-
     /// True if no cell of a column of numbers is there.
     pub(crate) fn is_empty(&self, name: &str) -> Result<bool> {
-        Ok(matches!(self.find(name)?, Found::Typed(column) if column.null_count() == self.n_rows()))
+        let head = 0..HEAD.min(self.n_rows());
+        for rows in std::iter::once(head).chain(self.ranges()) {
+            let rows = self.load(&[name], rows)?;
+            if rows.columns().iter().any(|column| column.null_count() < rows.height()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn find(&self, name: &str) -> Result<Found<'_>> {
         let of_table = match &self.table {
             Table::Typed(table) => table.column(name).ok().map(Found::Typed),
+            Table::Parquet(rows) => rows.head().column(name).ok().map(Found::Typed),
             Table::Csv(rows) => {
                 let at = rows.names().iter().position(|column| column == name);
                 at.map(|at| Found::Csv(rows, at))
@@ -258,151 +229,25 @@ impl Frame {
         }
     }
 
-    fn cast(&self, name: &str, kind: &DataType) -> Result<Series> {
-        let series = self.typed(name)?.as_materialized_series();
-        if series.dtype() == kind {
-            return Ok(series.clone());
+    /// Rows that threads read at a time, in order.
+    fn ranges(&self) -> Vec<Range<usize>> {
+        if let Table::Parquet(rows) = &self.table {
+            return rows.groups().to_vec();
         }
-        // Stamps out of range panic on their way to text.
-        guarded(|| series.strict_cast(kind)).map_err(|_| {
-            let rule = match kind {
-                DataType::String => "they must be text or numbers",
-                _ => "they must be numbers",
-            };
-            Error::option(format!("the type of the cells in column \"{name}\""), series.dtype(), rule)
-        })
+        let starts = (0..self.n_rows()).step_by(ROWS_A_THREAD);
+        starts.map(|start| start..self.n_rows().min(start + ROWS_A_THREAD)).collect()
     }
 
-    /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
-    pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
-        self.append_numbers_but(name, numbers, |row| Err(self.bad_cell(name, row, None)?.error()))
-    }
-
-    /// The same; calls `refuse` with the row of each cell that is not a number, NaN if it is `Ok`.
-    pub(in crate::data) fn append_numbers_but(
-        &self,
-        name: &str,
-        numbers: &mut Vec<f64>,
-        mut refuse: impl FnMut(usize) -> Result<()>,
-    ) -> Result<()> {
-        if self.kind(name)? == Kind::Text {
-            let read = |(): &mut (), cell: &str| number(cell).ok_or(());
-            for ((), refused) in self.append_read(name, numbers, f64::NAN, &(), read)? {
-                refused.into_iter().try_for_each(|(row, ())| refuse(row))?;
+    /// Some rows of typed columns.
+    fn load(&self, names: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        match &self.table {
+            Table::Typed(table) => {
+                let columns = table.select(names.iter().copied()).map_err(internal)?;
+                Ok(columns.slice(rows.start as i64, rows.len()))
             }
-            return Ok(());
+            Table::Parquet(all) => all.load(names, rows),
+            Table::Csv(_) => Err(internal("text has no types")),
         }
-        let series = self.cast(name, &DataType::Float64)?;
-        for part in series.f64().map_err(internal)?.downcast_iter() {
-            match part.validity() {
-                Some(_) => numbers.extend(part.iter().map(|cell| cell.copied().unwrap_or(f64::NAN))),
-                None => numbers.extend_from_slice(part.values()),
-            }
-        }
-        Ok(())
-    }
-
-    /// A column as numbers.
-    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>> {
-        let mut numbers = Vec::with_capacity(self.n_rows());
-        self.append_numbers(name, &mut numbers)?;
-        Ok(numbers)
-    }
-
-    /// Adds what a reader makes of the cells of a column of text, in parallel: each part of the rows by a copy of the
-    /// reader, which is returned in the order of the rows, with the rows that it refused and why. Those get `blank`.
-    pub(in crate::data) fn append_read<T, R, E>(
-        &self,
-        name: &str,
-        values: &mut Vec<T>,
-        blank: T,
-        reader: &R,
-        read: impl Fn(&mut R, &str) -> std::result::Result<T, E> + Sync,
-    ) -> Result<Vec<Outcome<R, E>>>
-    where
-        T: Copy + Send,
-        R: Clone + Send + Sync,
-        E: Send,
-    {
-        let parts = self.text_parts(name)?;
-        let start = values.len();
-        values.resize(start + self.n_rows(), blank);
-        let mut rest = &mut values[start..];
-        let mut shares = Vec::with_capacity(parts.len());
-        for part in &parts {
-            let (share, after) = rest.split_at_mut(part.n_rows());
-            shares.push((part, share));
-            rest = after;
-        }
-        let read = |(part, share): (&TextPart<'_>, &mut [T])| {
-            let mut reader = reader.clone();
-            let mut refused = Vec::new();
-            let mut places = share.iter_mut().enumerate();
-            let _ = part.try_each(|cell| {
-                let (row, place) = places.next().ok_or(())?;
-                match read(&mut reader, cell.unwrap_or_default()) {
-                    Ok(value) => *place = value,
-                    Err(why) => refused.push((part.first_row() + row, why)),
-                }
-                Ok::<(), ()>(())
-            });
-            (reader, refused)
-        };
-        Ok(shares.into_par_iter().map(read).collect())
-    }
-
-    /// A cell of a column of text that could not be read.
-    pub(in crate::data) fn bad_cell(
-        &self,
-        name: &str,
-        row: usize,
-        stamp: Option<&'static str>,
-    ) -> Result<BadCell> {
-        let (input, column) = (self.input.clone(), name.to_string());
-        let value = self.text(name, row)?.trim().to_string();
-        Ok(BadCell { input, row: self.row_number(row), column, value, stamp })
-    }
-
-    /// Calls `each` with the row and the text of every cell of a column.
-    pub(crate) fn each_text(
-        &self,
-        name: &str,
-        mut each: impl FnMut(usize, Option<&str>) -> Result<()>,
-    ) -> Result<()> {
-        let mut rows = 0..;
-        self.text_parts(name)?
-            .iter()
-            .try_for_each(|part| part.try_each(|cell| each(rows.next().unwrap_or_default(), cell)))
-    }
-
-    /// The text of a cell; empty if it is missing.
-    pub(in crate::data) fn text(&self, name: &str, row: usize) -> Result<String> {
-        let parts = self.text_parts(name)?;
-        let part = parts.iter().rfind(|part| part.first_row() <= row);
-        Ok(part.map_or_else(String::new, |part| part.cell(row - part.first_row()).into_owned()))
-    }
-
-    /// A column of text in parts for threads, in order; nothing is copied.
-    fn text_parts(&self, name: &str) -> Result<Vec<TextPart<'_>>> {
-        Ok(match self.find(name)? {
-            Found::Csv(rows, at) => rows.parts().iter().map(|part| TextPart::Csv(part, at)).collect(),
-            Found::Constant(text) => vec![TextPart::Constant(self.n_rows(), text)],
-            Found::Typed(_) => {
-                let series = self.cast(name, &DataType::String)?;
-                let text = series.str().map_err(internal)?;
-                let starts = (0..text.len()).step_by(ROWS_A_THREAD);
-                starts.map(|start| TextPart::Views(start, text.slice(start as i64, ROWS_A_THREAD))).collect()
-            }
-        })
-    }
-
-    /// Calls `each` with the text of a cell, empty if it is missing, and how many neighbours hold the same, in
-    /// order; neighbours may be told apart although they are equal.
-    pub(crate) fn each_run(&self, name: &str, mut each: impl FnMut(&str, usize)) -> Result<()> {
-        let parts = self.text_parts(name)?;
-        let runs: Vec<_> = parts.par_iter().map(TextPart::runs).collect();
-        runs.iter().flatten().for_each(|(cell, n)| each(cell, *n));
-        Ok(())
     }
 
     /// The zone of a column of dates or date-times, where it has one.
@@ -412,52 +257,20 @@ impl Frame {
             _ => None,
         })
     }
-
-    /// Adds a column of dates or date-times as nanoseconds, or of integers; the row of an empty cell, or of a
-    /// stamp that nanoseconds cannot tell, is an error.
-    pub(crate) fn append_integers(&self, name: &str, integers: &mut Vec<i64>) -> Result<Result<(), usize>> {
-        let column = self.typed(name)?;
-        let factor = match column.dtype() {
-            DataType::Date => 86_400_000_000_000,
-            DataType::Datetime(TimeUnit::Milliseconds, _) => 1_000_000,
-            DataType::Datetime(TimeUnit::Microseconds, _) => 1_000,
-            _ => 1,
-        };
-        let physical = match self.kind(name)? {
-            Kind::Stamp => {
-                let physical = column.as_materialized_series().to_physical_repr().into_owned();
-                physical.strict_cast(&DataType::Int64).map_err(internal)?
-            }
-            _ => self.cast(name, &DataType::Int64)?,
-        };
-        let mut row = 0;
-        for part in physical.i64().map_err(internal)?.downcast_iter() {
-            let empty = part.validity().and_then(|is_there| is_there.iter().position(|is_there| !is_there));
-            if let Some(at) = empty {
-                return Ok(Err(row + at));
-            }
-            match factor {
-                1 => integers.extend_from_slice(part.values()),
-                // A cast would wrap around.
-                factor => {
-                    for (at, stamp) in part.values().iter().enumerate() {
-                        let Some(nanos) = stamp.checked_mul(factor) else { return Ok(Err(row + at)) };
-                        integers.push(nanos);
-                    }
-                }
-            }
-            row += part.len();
-        }
-        Ok(Ok(()))
-    }
 }
 
-/// The number that a cell says, NaN if it is missing; `None` if it is something else.
-fn number(cell: &str) -> Option<f64> {
-    match cell.parse() {
-        Ok(number) => Some(number),
-        Err(_) => present(Some(cell)).map_or(Some(f64::NAN), |cell| cell.parse().ok()),
+fn cast(series: &Series, kind: &DataType) -> Result<Series> {
+    if series.dtype() == kind {
+        return Ok(series.clone());
     }
+    // Stamps out of range panic on their way to text.
+    guarded(|| series.strict_cast(kind)).map_err(|_| {
+        let rule = match kind {
+            DataType::String => "they must be text or numbers",
+            _ => "they must be numbers",
+        };
+        Error::option(format!("the type of the cells in column \"{}\"", series.name()), series.dtype(), rule)
+    })
 }
 
 /// The table of an Arrow IPC file.

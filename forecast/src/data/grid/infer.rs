@@ -149,6 +149,7 @@ pub fn infer_index(stamps: &[i64], is_index: bool, zone: &Zone) -> Result<TimeIn
         runs: vec![(0, stamps.len())],
         stamps: Stamps { values: stamps.to_vec(), axis: axis.clone() },
         values: Vec::new(),
+        has_infinite: false,
         bad: Default::default(),
     };
     let rows = rows.sorted();

@@ -80,7 +80,11 @@ pub(in crate::data) fn regularise(
         && rows.len() == index.len;
     if is_plain && rows.spacing.is_some() && rows.spacing == fixed {
         // A row a step: nothing is absent or repeated, and columns are taken as they are.
-        let series = Series::shared(rows.id, index, rows.first_columns(channels.len()), channels)?;
+        let values = rows.first_columns(channels.len());
+        let series = match rows.has_infinite {
+            true => Series::shared(rows.id, index, values, channels)?,
+            false => Series::finite(rows.id, index, values, channels)?,
+        };
         return Ok(Regular { series, counts });
     }
     let mut values = Array2::from_elem((index.len, channels.len()), f64::NAN); // (step, channel)

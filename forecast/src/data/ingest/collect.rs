@@ -8,7 +8,7 @@ use super::columns::Parts;
 use super::read::{BadSeries, ReadOptions};
 use super::rows::Unsorted;
 use crate::data::covariates::CovariateRows;
-use crate::data::files::frame::{BadCell, Frame, Kind};
+use crate::data::files::frame::{BadCell, Frame, Kind, Runs};
 use crate::data::time::civil::{Hint, order_hint};
 use crate::data::time::index::Zone;
 use crate::data::time::stamp::{self, Axis, Stamps, TextStamps};
@@ -31,6 +31,7 @@ pub(in crate::data) struct Collector {
     n_rows: usize,
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
+    has_infinite: bool,
     pub(in crate::data) covariates: CovariateRows,
     bad_series: BadSeries,
     /// The first bad cell of series, by code; empty unless they are left out.
@@ -77,6 +78,7 @@ impl Collector {
             n_rows: 0,
             stamps: Vec::new(),
             values,
+            has_infinite: false,
             covariates: CovariateRows::new(&options.covariates, options.covariate_schema.as_ref())?,
             bad_series: options.bad_series,
             bad: BTreeMap::new(),
@@ -98,35 +100,50 @@ impl Collector {
         let n_expected = frame.n_rows() + frame.rows_ahead().min(MOST_AHEAD * frame.n_rows());
         self.stamps.reserve(n_expected);
         self.values.iter_mut().for_each(|column| column.reserve(n_expected));
-        self.push_ids(frame)?;
+        let Collector { parts, reader, stamps, values, .. } = self;
+        let (ids, (no_stamps, numbers)) = rayon::join(
+            || parts.id.as_ref().map(|id| frame.runs(id)).transpose(),
+            || {
+                rayon::join(
+                    || read_stamps(frame, &parts.time, reader, stamps),
+                    || frame.append_all_numbers(&parts.targets, values),
+                )
+            },
+        );
+        self.push_ids(ids?, frame.n_rows());
         self.n_rows = n_rows;
-        self.push_stamps(frame)?;
         let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
-        for (name, column) in self.parts.targets.iter().zip(&mut self.values) {
-            frame.append_numbers_but(name, column, |row| {
-                let cell = || frame.bad_cell(name, row, None);
-                leave_out(self.bad_series, &mut self.bad, codes[row], cell)
-            })?;
+        // The series is left out, so any stamp will do in place of one that cannot be read.
+        for (row, expected) in no_stamps? {
+            let cell = || frame.bad_cell(&self.parts.time, row, Some(expected));
+            leave_out(self.bad_series, &mut self.bad, codes[row], cell)?;
+        }
+        let numbers = numbers?;
+        self.has_infinite |= numbers.has_infinite;
+        for (column, row) in numbers.refused {
+            let cell = || frame.bad_cell(&self.parts.targets[column], row, None);
+            leave_out(self.bad_series, &mut self.bad, codes[row], cell)?;
         }
         self.covariates.push(frame)
     }
 
-    fn push_ids(&mut self, frame: &Frame) -> Result<()> {
-        let Collector { parts, known, ids, first, runs, .. } = self;
-        let Some(id) = &parts.id else {
+    /// Adds rows by their ids; of one series, if there are none.
+    fn push_ids(&mut self, of_rows: Option<Vec<Runs>>, n_rows: usize) {
+        let Collector { known, ids, first, runs, .. } = self;
+        let Some(of_rows) = of_rows else {
             match runs.last_mut() {
-                Some(run) => run.1 += frame.n_rows(),
-                None => runs.push((*first, frame.n_rows())),
+                Some(run) => run.1 += n_rows,
+                None => runs.push((*first, n_rows)),
             }
-            return Ok(());
+            return;
         };
-        frame.each_run(id, |cell, n| {
+        for (cell, n) in of_rows.iter().flat_map(Runs::iter) {
             let last = runs.last_mut();
             if let Some(run) =
                 last.filter(|run| run.0.checked_sub(*first).is_some_and(|at| ids[at as usize] == cell))
             {
                 run.1 += n;
-                return;
+                continue;
             }
             let code = known.get(cell).copied().unwrap_or_else(|| {
                 let code = *first + ids.len() as u32;
@@ -135,54 +152,6 @@ impl Collector {
                 code
             });
             runs.push((code, n));
-        })
-    }
-
-    fn push_stamps(&mut self, frame: &Frame) -> Result<()> {
-        let time = &self.parts.time;
-        let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected).error();
-        let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
-        let cells = &mut self.bad;
-        // The series is left out, so any stamp will do in place of one that cannot be read.
-        let mut refuse = |row: usize, expected| {
-            leave_out(self.bad_series, cells, codes[row], || frame.bad_cell(time, row, Some(expected)))
-        };
-        let stamps = &mut self.stamps;
-        match (&mut self.reader, frame.kind(time)?) {
-            (StampReader::Text(reader), Kind::Text) => {
-                let read = |reader: &mut TextStamps, cell: &str| {
-                    reader.read(Some(cell)).map_err(|cell| cell.expected)
-                };
-                for (part, refused) in frame.append_read(time, stamps, 0, reader, read)? {
-                    refused.into_iter().try_for_each(|(row, expected)| refuse(row, expected))?;
-                    reader.join(&part);
-                }
-                Ok(())
-            }
-            (StampReader::Digits, Kind::Text) => {
-                let read = |(): &mut (), cell: &str| cell.trim().parse().map_err(|_| ());
-                for ((), refused) in frame.append_read(time, stamps, 0, &(), read)? {
-                    refused.into_iter().try_for_each(|(row, ())| refuse(row, EXPECTED_INTEGER))?;
-                }
-                Ok(())
-            }
-            (StampReader::Integers, Kind::Integer | Kind::Number) => frame
-                .append_integers(time, stamps)
-                .map_err(|_| not_whole(frame, time))?
-                .map_err(|row| bad(row, String::new(), EXPECTED_INTEGER)),
-            (StampReader::Stamps(zone), Kind::Stamp) => {
-                let its_zone = frame.zone(time)?;
-                if its_zone != *zone {
-                    return Err(bad(
-                        0,
-                        its_zone.unwrap_or_default(),
-                        "a time stamp in the zone of the others",
-                    ));
-                }
-                let added = frame.append_integers(time, stamps)?;
-                added.map_err(|row| bad(row, String::new(), EXPECTED_STAMP))
-            }
-            (_, kind) => Err(bad(0, format!("{kind:?}").to_lowercase(), EXPECTED_STAMP)),
         }
     }
 
@@ -232,7 +201,7 @@ impl Collector {
             self.values.iter_mut().map(|column| take_front(column, n_rows)).chain(covariates).collect();
         let taken = take_front(&mut self.stamps, n_rows);
         let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
-        Ok(Unsorted { ids, runs, stamps, values, bad })
+        Ok(Unsorted { ids, runs, stamps, values, has_infinite: self.has_infinite, bad })
     }
 
     fn not_together(&self) -> Error {
@@ -245,6 +214,48 @@ impl Collector {
         let id = self.known.iter().find(|(_, code)| Some(**code) == late).map(|(id, _)| id.clone());
         Error::NotTogether { series: id.unwrap_or_default() }
     }
+}
+
+/// Adds the stamps of a frame; returns the rows of text that are none, and what they should have been.
+fn read_stamps(
+    frame: &Frame,
+    time: &str,
+    reader: &mut StampReader,
+    stamps: &mut Vec<i64>,
+) -> Result<Vec<(usize, &'static str)>> {
+    let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected).error();
+    let mut refused = Vec::new();
+    match (reader, frame.kind(time)?) {
+        (StampReader::Text(reader), Kind::Text) => {
+            let read =
+                |reader: &mut TextStamps, cell: &str| reader.read(Some(cell)).map_err(|cell| cell.expected);
+            for (part, rows) in frame.append_read(time, stamps, 0, reader, read)? {
+                refused.extend(rows);
+                reader.join(&part);
+            }
+        }
+        (StampReader::Digits, Kind::Text) => {
+            let read = |(): &mut (), cell: &str| cell.trim().parse().map_err(|_| EXPECTED_INTEGER);
+            for ((), rows) in frame.append_read(time, stamps, 0, &(), read)? {
+                refused.extend(rows);
+            }
+        }
+        (StampReader::Integers, Kind::Integer | Kind::Number) => frame
+            .append_integers(time, stamps)
+            .map_err(|_| not_whole(frame, time))?
+            .map_err(|row| bad(row, String::new(), EXPECTED_INTEGER))?,
+        (StampReader::Stamps(zone), Kind::Stamp) => {
+            let its_zone = frame.zone(time)?;
+            if its_zone != *zone {
+                let expected = "a time stamp in the zone of the others";
+                return Err(bad(0, its_zone.unwrap_or_default(), expected));
+            }
+            let added = frame.append_integers(time, stamps)?;
+            added.map_err(|row| bad(row, String::new(), EXPECTED_STAMP))?;
+        }
+        (_, kind) => return Err(bad(0, format!("{kind:?}").to_lowercase(), EXPECTED_STAMP)),
+    }
+    Ok(refused)
 }
 
 /// The codes of the last `n` rows.

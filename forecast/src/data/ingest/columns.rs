@@ -120,13 +120,6 @@ pub(in crate::data) fn keys(frame: &Frame, input: &str, options: &ReadOptions) -
     Ok(Parts { id, time, targets: Vec::new(), targets_are_told: false, covariates, notes: Vec::new() })
 }
 
-impl Parts {
-    /// The columns that are read.
-    pub(in crate::data) fn columns(&self) -> Vec<String> {
-        self.id.iter().chain([&self.time]).chain(&self.targets).chain(&self.covariates).cloned().collect()
-    }
-}
-
 /// Refuses a covariate that plays another part too.
 fn check_is_free(covariate: &str, time: &str, id: Option<&str>, targets: &[String]) -> Result<()> {
     let part = match covariate {

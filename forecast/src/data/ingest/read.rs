@@ -187,7 +187,6 @@ pub(in crate::data) fn start(
         return Err(chunks.no_rows(input));
     };
     let parts = assign(&first, input, options)?;
-    chunks.want(parts.columns());
     Ok((Collector::new(&first, parts, options)?, first))
 }
 

@@ -20,6 +20,8 @@ pub(in crate::data) struct Unsorted {
     pub(in crate::data) stamps: Stamps,
     /// One vector a column.
     pub(in crate::data) values: Vec<Vec<f64>>,
+    /// False if no value of the targets is infinite.
+    pub(in crate::data) has_infinite: bool,
     /// The first cell of a series, by its code, that could not be read; its series are left out.
     pub(in crate::data) bad: BTreeMap<u32, BadCell>,
 }
@@ -34,6 +36,7 @@ pub(in crate::data) struct Rows {
     pub(in crate::data) stamps: Stamps,
     /// One array a column; series without a gap share it.
     values: Vec<ArcArray1<f64>>,
+    has_infinite: bool,
     /// Rows of each series that were older than a row before them.
     out_of_order: Vec<usize>,
     /// The distance of all neighbouring stamps of each series, if they have one.
@@ -50,13 +53,15 @@ pub(in crate::data) struct SeriesRows<'a> {
     /// The distance of all neighbouring stamps, if they have one and it is not 0.
     pub(in crate::data) spacing: Option<i64>,
     pub(in crate::data) values: &'a [ArcArray1<f64>],
+    /// False if no value of the targets is infinite, in any series.
+    pub(in crate::data) has_infinite: bool,
     pub(in crate::data) range: Range<usize>,
 }
 
 impl Unsorted {
     /// Sorts the rows.
     pub(in crate::data) fn sorted(self) -> Rows {
-        let Unsorted { ids, runs, mut stamps, mut values, bad } = self;
+        let Unsorted { ids, runs, mut stamps, mut values, has_infinite, bad } = self;
         let mut ends = vec![0usize; ids.len()];
         for (code, n) in &runs {
             ends[*code as usize] += n;
@@ -95,7 +100,7 @@ impl Unsorted {
             spacings[at] = spacing(&stamps.values[range]);
         }
         let values = values.into_iter().map(ArcArray1::from_vec).collect();
-        Rows { ids, ends, stamps, values, out_of_order, spacing: spacings, bad }
+        Rows { ids, ends, stamps, values, has_infinite, out_of_order, spacing: spacings, bad }
     }
 }
 
@@ -128,6 +133,7 @@ impl Rows {
             out_of_order: self.out_of_order[at],
             spacing: self.spacing[at],
             values: &self.values,
+            has_infinite: self.has_infinite,
             range,
         }
     }
@@ -254,6 +260,7 @@ mod tests {
             runs: vec![(0, 1), (1, 1), (0, 1), (1, 1), (0, 2)],
             stamps: Stamps { values: vec![3, 5, 1, 6, 2, 3], axis: Axis::new(Zone::Local) },
             values: vec![vec![30.0, 50.0, 10.0, 60.0, 20.0, 31.0]],
+            has_infinite: true,
             bad: BTreeMap::new(),
         };
         let rows = unsorted.sorted();
@@ -290,6 +297,7 @@ mod tests {
             runs: vec![(0, 1), (1, 2)],
             stamps: Stamps { values: vec![1, 1, 2], axis: Axis::new(Zone::Local) },
             values: vec![vec![1.0, 2.0, 3.0], vec![10.0, 20.0, 30.0]],
+            has_infinite: true,
             bad: BTreeMap::new(),
         };
         let rows = unsorted.sorted();
