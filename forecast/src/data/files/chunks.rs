@@ -1,5 +1,8 @@
 //! A table in pieces: however large the files, only some rows are held at a time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::csv::CsvHead;
 use super::format::Format;
 use super::frame::{Frame, ParquetFile};
@@ -33,6 +36,9 @@ pub(in crate::data) struct Chunks<'a> {
     /// The format of the first file.
     format: Format,
     pace: Pace,
+    /// Bytes of all files, and how many were read; no size where it is not known.
+    n_bytes: Option<u64>,
+    n_read: Arc<AtomicU64>,
     /// What was assumed so far, for the report.
     pub(in crate::data) notes: Vec<String>,
 }
@@ -63,7 +69,18 @@ enum Rows<'a> {
 impl<'a> Chunks<'a> {
     pub(in crate::data) fn new(pieces: Vec<Piece<'a>>, pace: Pace) -> Self {
         let format = pieces.first().map_or(Format::Csv, |piece| piece.format);
-        Chunks { pieces: pieces.into_iter(), open: None, format, pace, notes: Vec::new() }
+        let n_bytes = pieces.iter().map(Piece::n_bytes).sum();
+        let n_read = Arc::default();
+        let mut pieces = pieces;
+        pieces.iter_mut().for_each(|piece| piece.count_in(&n_read));
+        Chunks { pieces: pieces.into_iter(), open: None, format, pace, n_bytes, n_read, notes: Vec::new() }
+    }
+
+    /// The share of the files' bytes that was read, above 0; `None` where that is not known.
+    pub(in crate::data) fn share_read(&self) -> Option<f64> {
+        let n_bytes = self.n_bytes.filter(|n_bytes| *n_bytes > 0)?;
+        let share = self.n_read.load(Ordering::Relaxed) as f64 / n_bytes as f64;
+        (share > 0.0).then_some(share.min(1.0))
     }
 
     /// What is wrong with files that have no rows.

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
@@ -26,6 +28,22 @@ pub(in crate::data) struct Piece<'a> {
     /// `key=value` parts of its path below the folder that was given (Hive's layout): columns with one value.
     pub(in crate::data) partition: Vec<(String, String)>,
     place: Place<'a>,
+    /// How much of the file was read, as it stands on disk.
+    n_read: Arc<AtomicU64>,
+}
+
+/// Counts what is read of a file.
+struct Counted {
+    file: File,
+    n_read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buffer)?;
+        self.n_read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
 }
 
 #[derive(Debug)]
@@ -43,14 +61,30 @@ impl<'a> Piece<'a> {
             let _ = unpacked(Cursor::new(bytes)).and_then(|reader| reader.take(64).read_to_end(&mut head));
             Format::of_bytes(&head)
         });
-        Piece { name: name.to_string(), format, partition: Vec::new(), place: Place::Bytes(bytes) }
+        let (name, partition, n_read) = (name.to_string(), Vec::new(), Arc::default());
+        Piece { name, format, partition, place: Place::Bytes(bytes), n_read }
+    }
+
+    /// How large the file is, packed or not; `None` for bytes.
+    pub(in crate::data) fn n_bytes(&self) -> Option<u64> {
+        match &self.place {
+            Place::File(path) => Some(fs::metadata(path).ok()?.len()),
+            Place::Bytes(_) => None,
+        }
+    }
+
+    /// Counts what readers take from now on.
+    pub(in crate::data) fn count_in(&mut self, n_read: &Arc<AtomicU64>) {
+        self.n_read = Arc::clone(n_read);
     }
 
     /// A reader over the contents, unpacked if they are gzipped.
     pub(in crate::data) fn reader(&self) -> Result<Box<dyn Read + Send + 'a>> {
         match &self.place {
             Place::Bytes(bytes) => unpacked(Cursor::new(*bytes)),
-            Place::File(path) => open(path).and_then(unpacked),
+            Place::File(path) => {
+                open(path).and_then(|file| unpacked(Counted { file, n_read: Arc::clone(&self.n_read) }))
+            }
         }
         .map_err(|source| self.unreadable(source))
     }
@@ -164,6 +198,7 @@ fn piece(path: &Path, root: Option<&Path>, format: Option<Format>) -> Result<Pie
         format,
         partition: partition.collect(),
         place: Place::File(path.to_path_buf()),
+        n_read: Arc::default(),
     })
 }
 

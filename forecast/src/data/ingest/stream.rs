@@ -46,7 +46,10 @@ pub struct SeriesReader {
     ready: VecDeque<(Rows, usize)>,
     /// Rows that may be held at a time.
     most_rows: u64,
+    /// Rows in all files, where the formats say it.
     n_rows: Option<u64>,
+    /// Rows that were read, those that wait for the end of their series included.
+    rows_seen: u64,
     rows_read: u64,
     /// True once series are taken as they become complete.
     has_begun: bool,
@@ -86,6 +89,7 @@ impl SeriesReader {
         let mut chunks = Chunks::new(all, pace);
         let (mut collector, first) = start(&mut chunks, &input, options)?;
         collector.push(&first)?;
+        let rows_seen = first.n_rows() as u64;
         drop(first);
         if let Some(column) = collector.covariates.provisional() {
             let rule = "its categories have to be known before series are read one by one; give covariate_schema, or read the panel whole";
@@ -111,6 +115,7 @@ impl SeriesReader {
             ready: VecDeque::new(),
             most_rows,
             n_rows,
+            rows_seen,
             rows_read: 0,
             has_begun: false,
             is_over: false,
@@ -155,10 +160,14 @@ impl SeriesReader {
         &self.zone
     }
 
-    /// Rows in all files, where the formats say it.
+    /// Rows in all files: as many as the formats say, else as many as were read at the end, and before it about
+    /// as many as the bytes still to be read let expect.
     #[must_use]
     pub fn n_rows(&self) -> Option<u64> {
-        self.n_rows
+        if self.is_over {
+            return Some(self.n_rows.unwrap_or(self.rows_seen));
+        }
+        self.n_rows.or_else(|| Some((self.rows_seen as f64 / self.chunks.share_read()?) as u64))
     }
 
     /// Rows of the series that were handed out or passed over.
@@ -220,6 +229,7 @@ impl SeriesReader {
             let frame = self.chunks.next()?;
             self.is_over = frame.is_none();
             if let Some(frame) = &frame {
+                self.rows_seen += frame.n_rows() as u64;
                 self.collector.push(frame)?;
             }
             let is_full = self.collector.n_rows() as u64 > self.most_rows / 2;
@@ -312,6 +322,14 @@ mod tests {
         let mut reader = SeriesReader::open(std::slice::from_ref(&path), &options, memory).unwrap();
         assert_eq!(reader.n_rows(), Some(1_300_000));
         assert_eq!(all(&mut reader).len(), 1_300);
+        std::fs::remove_file(path).unwrap();
+        // Text does not say how many rows it has: its bytes do, about.
+        let path = file("d.csv", 1_300, 1_000, false);
+        let mut reader = SeriesReader::open(std::slice::from_ref(&path), &options, memory).unwrap();
+        let expected = reader.n_rows().unwrap();
+        assert!((1_000_000..1_600_000).contains(&expected), "{expected}");
+        assert_eq!(all(&mut reader).len(), 1_300);
+        assert_eq!(reader.n_rows(), Some(1_300_000));
         std::fs::remove_file(path).unwrap();
         let path = file("e.parquet", 1_300, 1_000, true);
         let error =
