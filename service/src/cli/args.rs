@@ -194,7 +194,7 @@ pub(crate) struct CleanArguments {
 /// How to fit.
 #[derive(Debug, Args)]
 pub(crate) struct FittingArguments {
-    /// Number of lags of the model ar [default: the longest of one or two seasons, 24 to 336].
+    /// Number of lags of the textbook's autoregression [default: a direct one, the mean over look-backs of 336 and 720].
     #[arg(long)]
     pub(crate) order: Option<usize>,
     /// Steps that the model looks back: of drift and window-mean; of ar the same as --order.
