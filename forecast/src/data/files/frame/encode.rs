@@ -14,7 +14,7 @@ use crate::data::time::index::Zone;
 /// The bytes of a table in a format. Numbers keep every bit: the text form is the shortest that reads back equal.
 ///
 /// # Errors
-/// [`Error::Internal`] if columns differ in length.
+/// [`Error::Internal`](crate::Error::Internal) if columns differ in length.
 pub fn encode(columns: &[(String, Cells)], format: Format) -> Result<Vec<u8>> {
     match format {
         Format::Json => return encode_json(columns),
