@@ -27,6 +27,7 @@
 
 mod error;
 mod file;
+mod regression;
 
 pub mod ar;
 pub mod baseline;

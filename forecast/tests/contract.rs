@@ -234,6 +234,15 @@ fn ar_keeps_the_contract() {
     beats_seasonal_naive(&ar);
 }
 
+#[test]
+fn ar_net_keeps_the_contract() {
+    let ar_net = ModelConfig::parse("ar-net").unwrap();
+    check_family(&ar_net);
+    check_family(&ar_net.with("order", "40").unwrap().with("stability", "3").unwrap());
+    check_family(&ar_net.with("lambda", "0.02").unwrap().with("pooled", "true").unwrap());
+    beats_seasonal_naive(&ar_net);
+}
+
 /// On data with two seasons, trend and noise, over 20 windows of a test range.
 fn beats_seasonal_naive(config: &ModelConfig) {
     let values = seasonal(900, 11);

@@ -30,11 +30,13 @@ fn folder() -> PathBuf {
 }
 
 /// The models of this version, and the first version that had them.
-fn models() -> [(&'static str, ModelConfig, u64); 3] {
+fn models() -> [(&'static str, ModelConfig, u64); 5] {
     let with =
         |model: &str, key: &str, value: &str| ModelConfig::parse(model).unwrap().with(key, value).unwrap();
     [
         ("ar", with("ar", "order", "3"), 1),
+        ("ar-net", with("ar-net", "order", "30"), 4),
+        ("ar-fourier", with("ar", "order", "3").with("fourier", "1D:2").unwrap(), 4),
         ("ar-direct", with("ar", "lookbacks", "3,5").with("pooled", "true").unwrap(), 3),
         ("seasonal-naive", with("seasonal-naive", "season_length", "24"), 1),
     ]

@@ -8,10 +8,14 @@ use super::defaults::{
 };
 use super::list;
 use super::order::Criterion;
+use super::penalty::PenaltyKind;
 use super::solve::Member;
+use crate::data::FourierTerm;
 use crate::model::{Shape, check_count};
 use crate::{Error, Result};
 
+/// Steps before that covariates enter with, at most.
+const MOST_COVARIATE_LAGS: usize = 1_000;
 /// Look-backs of one model, at most.
 const MOST_LOOKBACKS: usize = 16;
 
@@ -28,7 +32,17 @@ const MOST_LOOKBACKS: usize = 16;
 /// | `ridge` | 0.1, unless another share from 0.0001 to 1 is better by a hundredth on the last fifth of the training range; 0 if recursive | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
-/// | `criterion` | none | the order, up to `order`, that this is smallest at | aic, bic; recursive, one look-back, no ridge |
+/// | `criterion` | none; with a penalty ebic if recursive, validation if direct | the order, up to `order`, or the lags along the path of the penalty, that this is smallest at | aic, bic, validation; with a penalty bic, ebic, validation |
+/// | `fourier` | none | seasons as sines and cosines that the series is regressed on, such as `1D:4,7D:3` | as [`FourierTerm`] |
+/// | `trend` | none | a line through time that the series is regressed on | none, linear |
+/// | `covariates` | use | whether the series is regressed on the covariates that the data declare | use, ignore |
+/// | `covariate_lags` | 0 | covariates enter with so many steps before as well; past ones from the horizon of the fit on | at most 1,000 |
+/// | `penalty` | none; for the model ar-net its own if recursive, lasso if direct | what drives weights to exactly zero | none, ar-net, lasso, elastic-net, sparse |
+/// | `lambda` | chosen by `criterion` | the strength of the penalty, on scaled values | at least 0 |
+/// | `density` | chosen by `criterion` | the share of lags that are expected to matter, which tells `lambda` as the paper has it | above 0, at most 1; with ar-net |
+/// | `l1_ratio` | 0.5 | the share of the lasso in an elastic net | 0 to 1 |
+/// | `most_lags` | a quarter of each look-back, at most 256 | lags that a penalty may leave of each look-back and step, at most | at least 1 |
+/// | `stability` | 0 | pairs of random halves of the data from which the lags of a penalty are chosen anew, to tell how often each is | at most 10,000; recursive |
 /// | `method` | least-squares | least squares over complete windows, or the autocorrelations alone | least-squares, autocorrelation |
 /// | `unstable` | keep | what becomes of a recursion that grows without bound | keep, project |
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -63,6 +77,36 @@ pub struct ArConfig {
     /// What becomes of a recursion that grows without bound.
     #[serde(default)]
     pub unstable: Unstable,
+    /// Seasons that the series is regressed on.
+    #[serde(default, deserialize_with = "list::deserialize")]
+    pub fourier: Option<Vec<FourierTerm>>,
+    /// The line through time that the series is regressed on.
+    #[serde(default)]
+    pub trend: Trend,
+    /// Whether the series is regressed on the covariates of the data.
+    #[serde(default)]
+    pub covariates: UseCovariates,
+    /// Steps before that covariates enter with as well.
+    #[serde(default)]
+    pub covariate_lags: usize,
+    /// What drives weights to exactly zero.
+    #[serde(default)]
+    pub penalty: Option<PenaltyKind>,
+    /// The strength of the penalty.
+    #[serde(default)]
+    pub lambda: Option<f64>,
+    /// The share of lags that are expected to matter.
+    #[serde(default)]
+    pub density: Option<f64>,
+    /// The share of the lasso in an elastic net.
+    #[serde(default)]
+    pub l1_ratio: Option<f64>,
+    /// Lags that a penalty may leave, at most.
+    #[serde(default)]
+    pub most_lags: Option<usize>,
+    /// Pairs of halves of the data that lags are chosen from anew.
+    #[serde(default)]
+    pub stability: usize,
 }
 
 /// How steps after the first are forecast.
@@ -73,6 +117,28 @@ pub enum Strategy {
     Recursive,
     /// Each step by coefficients of its own, up to the horizon of the fit; then block after block.
     Direct,
+}
+
+/// A line through time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trend {
+    /// None: forecasts return to the mean, or stay near their anchor.
+    #[default]
+    None,
+    /// It goes on as it went over the training range.
+    Linear,
+}
+
+/// Whether covariates that the data declare are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UseCovariates {
+    /// They are regressed on.
+    #[default]
+    Use,
+    /// They are left aside.
+    Ignore,
 }
 
 /// How coefficients are fitted.
@@ -104,12 +170,15 @@ impl ArConfig {
     /// [`Error::BadOption`] if a setting is out of range or does not go with another.
     pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
         let is_textbook = self.order.is_some() && self.lookbacks.is_none();
-        let strategy =
-            match (self.strategy, is_textbook || self.criterion.is_some() || self.is_autocorrelation()) {
-                (Some(strategy), _) => strategy,
-                (None, true) => Strategy::Recursive,
-                (None, false) => default_strategy(shape, if self.pooled { 1 } else { shape.n_series }),
-            };
+        let is_about_one_step = match self.criterion {
+            Some(Criterion::Validation) => !self.is_sparse(),
+            criterion => criterion.is_some() || self.stability > 0,
+        };
+        let strategy = match (self.strategy, is_textbook || is_about_one_step || self.is_autocorrelation()) {
+            (Some(strategy), _) => strategy,
+            (None, true) => Strategy::Recursive,
+            (None, false) => default_strategy(shape, if self.pooled { 1 } else { shape.n_series }),
+        };
         let lookbacks = match (&self.lookbacks, self.order) {
             (Some(lookbacks), _) => lookbacks.clone(),
             (None, Some(order)) => vec![order],
@@ -135,7 +204,7 @@ impl ArConfig {
         let ridge = ridge.or_else(|| is_plain.then(|| vec![0.0; lookbacks.len()]));
         let anchor = |lookback: &usize| match is_plain {
             true => Anchor::None,
-            false if is_longest_of_several(lookback) => Anchor::Mean,
+            false if is_longest_of_several(lookback) && !self.is_sparse() => Anchor::Mean,
             false => Anchor::Last,
         };
         let anchor = each("anchor", self.anchor.as_deref(), lookbacks.len())?
@@ -149,6 +218,7 @@ impl ArConfig {
             ridge,
             ..self.clone()
         };
+        let resolved = if self.is_sparse() { resolved.resolve_penalty() } else { resolved };
         resolved.check()?;
         Ok(resolved)
     }
@@ -172,6 +242,11 @@ impl ArConfig {
         }
     }
 
+    /// True if weights are driven to zero.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.penalty.is_some_and(|penalty| penalty != PenaltyKind::None)
+    }
+
     fn is_autocorrelation(&self) -> bool {
         self.method == Method::Autocorrelation
     }
@@ -184,11 +259,15 @@ impl ArConfig {
         }
         let is_one = matches!(self.members()[..], [Member { anchor: Anchor::None, ridge: Some(ridge), .. }] if ridge <= 0.0);
         let is_one = is_one && self.strategy == Some(Strategy::Recursive);
+        self.check_penalty()?;
+        if self.covariate_lags > MOST_COVARIATE_LAGS {
+            let rule = format!("it must be at most {MOST_COVARIATE_LAGS}");
+            return Err(Error::option("covariate_lags", self.covariate_lags, rule));
+        }
         let rule = "it goes with one recursive look-back without anchor and ridge";
         match self.criterion {
-            Some(criterion) if !is_one => {
-                let name = format!("{criterion:?}").to_lowercase();
-                Err(Error::option("criterion", name, rule))
+            Some(criterion) if !is_one && !self.is_sparse() => {
+                Err(Error::option("criterion", criterion.name(), rule))
             }
             _ if self.is_autocorrelation() && !is_one => {
                 Err(Error::option("method", "autocorrelation", rule))
@@ -248,6 +327,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_penalty_leaves_open_depends_on_the_strategy() {
+        let hours = shape("1h", 24, 17_000);
+        let direct = resolved(&[("penalty", "sparse")], &hours).unwrap();
+        assert_eq!(
+            (direct.strategy, direct.lookbacks.clone()),
+            (Some(Strategy::Direct), Some(vec![336, 720]))
+        );
+        assert_eq!(
+            (direct.criterion, direct.penalty),
+            (Some(Criterion::Validation), Some(PenaltyKind::Lasso))
+        );
+        assert_eq!(direct.anchor, Some(vec![Anchor::Last; 2]));
+        let recursive = resolved(&[("penalty", "lasso"), ("order", "2000")], &hours).unwrap();
+        let kind = |config: &ArConfig| (config.strategy, config.penalty);
+        assert_eq!(kind(&recursive), (Some(Strategy::Recursive), Some(PenaltyKind::Lasso)));
+        let paper = resolved(&[("penalty", "sparse"), ("order", "2000")], &hours).unwrap();
+        assert_eq!(kind(&paper), (Some(Strategy::Recursive), Some(PenaltyKind::ArNet)));
+        assert_eq!((recursive.criterion, recursive.l1_ratio), (Some(Criterion::Ebic), None));
+        let given = resolved(&[("penalty", "elastic-net"), ("lambda", "0.1")], &hours).unwrap();
+        assert_eq!((given.criterion, given.l1_ratio), (None, Some(0.5)));
+        for config in [direct, recursive, given] {
+            assert_eq!(config.resolve(&hours).unwrap(), config, "a choice that is made stays");
+        }
+    }
+
+    #[test]
     fn settings_that_do_not_go_together_are_refused_with_the_rule() {
         let hours = shape("1h", 24, 17_000);
         for (settings, said) in [
@@ -262,6 +367,26 @@ mod tests {
             (vec![("criterion", "aic"), ("strategy", "direct")], "criterion is aic"),
             (vec![("criterion", "bic"), ("order", "9"), ("ridge", "1")], "criterion is bic"),
             (vec![("method", "autocorrelation"), ("lookbacks", "3,5")], "method is autocorrelation"),
+            (vec![("criterion", "validation"), ("strategy", "direct")], "criterion is validation"),
+            (vec![("lambda", "1")], "lambda is 1, but it goes with a penalty"),
+            (vec![("criterion", "ebic")], "it goes with a penalty"),
+            (vec![("penalty", "ridge")], "penalty is"),
+            (vec![("penalty", "ar-net"), ("density", "0")], "above 0 and at most 1"),
+            (vec![("penalty", "ar-net"), ("density", "1.5")], "density is 1.5"),
+            (vec![("penalty", "lasso"), ("density", "0.5")], "it goes with penalty = ar-net"),
+            (vec![("penalty", "lasso"), ("lambda", "-1")], "lambda is -1"),
+            (vec![("penalty", "ar-net"), ("lambda", "1"), ("density", "0.5")], "leave one of them out"),
+            (vec![("penalty", "ar-net"), ("lambda", "1"), ("criterion", "bic")], "it chooses lambda"),
+            (vec![("penalty", "elastic-net"), ("l1_ratio", "0")], "l1_ratio is 0"),
+            (vec![("penalty", "ar-net"), ("most_lags", "0")], "most_lags is 0"),
+            (vec![("penalty", "ar-net"), ("anchor", "mean")], "anchor is mean"),
+            (vec![("penalty", "ar-net"), ("criterion", "aic")], "bic, ebic or validation"),
+            (
+                vec![("penalty", "ar-net"), ("criterion", "bic"), ("strategy", "direct")],
+                "chosen by validation",
+            ),
+            (vec![("penalty", "ar-net"), ("stability", "5"), ("strategy", "direct")], "stability is 5"),
+            (vec![("penalty", "ar-net"), ("method", "autocorrelation")], "goes with least-squares"),
         ] {
             let message = resolved(&settings, &hours).unwrap_err().to_string();
             assert!(message.contains(said), "{settings:?}: {message}");

@@ -6,8 +6,11 @@ use rayon::prelude::*;
 use super::Ar;
 use super::autocorrelation::{YuleWalker, autocovariances};
 use super::cholesky::Deficient;
+use super::choose::Choice;
 use super::config::{ArConfig, Method, Unstable};
 use super::gram::lagged_moments;
+use super::moments::Moments;
+use super::order::{Criterion, best_on};
 use super::ridge::Trial;
 use super::segments::{complete_runs, longest_order, n_windows};
 use super::solve::{Member, Solved, solve};
@@ -49,17 +52,24 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
             .iter()
             .all(|one| one.errors.is_some())
             .then(|| Array3::zeros((n_slots, n_groups, order))),
+        frequencies: solved
+            .iter()
+            .all(|one| one.frequencies.is_some())
+            .then(|| Array3::zeros((n_slots, n_groups, order))),
+        lags: Vec::new(),
     };
     for (i, solved) in solved.into_iter().enumerate() {
         let (slot, group) = (i / n_groups, i % n_groups);
         ar.intercepts.slice_mut(s![slot, group, ..]).assign(&solved.intercepts);
         // The window is oldest first.
         ar.weights.slice_mut(s![slot, group, .., ..]).assign(&solved.weights.slice(s![.., ..;-1]));
-        if let (Some(all), Some(errors)) = (&mut ar.errors, solved.errors) {
-            all.slice_mut(s![slot, group, ..]).assign(&Array1::from_vec(errors));
+        for (all, one) in [(&mut ar.errors, solved.errors), (&mut ar.frequencies, solved.frequencies)] {
+            if let (Some(all), Some(one)) = (all, one) {
+                all.slice_mut(s![slot, group, ..]).assign(&Array1::from_vec(one));
+            }
         }
     }
-    Ok(ar)
+    Ok(ar.indexed())
 }
 
 /// One step ahead of one column of values, by a configuration without an open choice.
@@ -104,7 +114,7 @@ impl Problem<'_> {
             // Forecasts return to the mean of the training range.
             solved.intercepts.fill(0.0);
             solved.weights.row_mut(0).assign(&Array1::from_vec(stable));
-            solved.errors = None;
+            (solved.errors, solved.frequencies) = (None, None);
         }
         let rest = solved.weights.rows().into_iter().map(|row| mean * (1.0 - row.sum()));
         solved.intercepts += &rest.collect::<Array1<f64>>();
@@ -126,18 +136,30 @@ impl Problem<'_> {
             return Err(Error::option("order", self.order, format!("it must be at most {MOST_LAGS}")));
         }
         let moments = lagged_moments(runs, self.order, self.n_steps)?;
-        let members = self.members(columns)?;
+        let members = self.config.members();
+        let choice = self.config.choice()?;
+        let is_open = members.iter().any(|member| member.ridge.is_none());
+        let trial = (is_open || self.config.criterion == Some(Criterion::Validation))
+            .then(|| Trial::new(columns, self.order, self.n_steps))
+            .transpose()?;
         let n_members = members.len() as f64;
         let mut mean = Solved {
             weights: Array2::zeros((self.n_steps, self.order)),
             intercepts: Array1::zeros(self.n_steps),
             errors: None,
+            frequencies: None,
         };
         for member in &members {
             let part = (member.lookback < self.order).then(|| moments.leading(member.lookback));
-            let solved = solve(part.as_ref().unwrap_or(&moments), member, self.config.criterion)?
-                .map_err(|deficient| self.singular(&deficient))?;
+            let part = part.as_ref().unwrap_or(&moments);
+            let mut solved = match &choice {
+                None => self.dense(part, member, trial.as_ref())?,
+                Some(choice) => self.sparse(part, member, trial.as_ref(), choice)?,
+            };
             if let [_] = members[..] {
+                if let Some(choice) = choice.filter(|_| self.config.stability > 0) {
+                    solved.frequencies = choice.frequencies(runs, member, self.config.stability)?;
+                }
                 return Ok(solved);
             }
             mean.weights.slice_mut(s![.., ..member.lookback]).scaled_add(1.0 / n_members, &solved.weights);
@@ -146,16 +168,34 @@ impl Problem<'_> {
         Ok(mean)
     }
 
-    /// The look-backs, each with its ridge chosen.
-    fn members(&self, columns: &[Vec<f64>]) -> Result<Vec<Member>> {
-        let mut members = self.config.members();
-        if members.iter().any(|member| member.ridge.is_none()) {
-            let trial = Trial::new(columns, self.order, self.n_steps)?;
-            for member in &mut members {
-                member.ridge = Some(member.ridge.map_or_else(|| trial.best_share(member), Ok)?);
+    /// All lags of a look-back, its ridge chosen, or those of the order that its criterion chooses.
+    fn dense(&self, moments: &Moments, member: &Member, trial: Option<&Trial>) -> Result<Solved> {
+        let n_lags = moments.gram.nrows();
+        let trial = trial.map(|trial| trial.leading(n_lags));
+        let (mut member, mut criterion, mut order) = (*member, self.config.criterion, None);
+        if let Some(trial) = &trial {
+            if member.ridge.is_none() {
+                member.ridge = Some(trial.best_share(&member, None)?.0);
+            }
+            if criterion == Some(Criterion::Validation) && trial.is_possible() {
+                (criterion, order) = (None, Some(best_on(&trial.scored, &trial.fitted)?));
             }
         }
-        Ok(members)
+        let supports: Option<Vec<Vec<usize>>> = order.map(|order| vec![(0..order).collect()]);
+        solve(moments, &member, criterion, supports.as_deref())?
+            .map_err(|deficient| self.singular(&deficient))
+    }
+
+    /// The lags that a penalty leaves, fitted without it.
+    fn sparse(
+        &self,
+        moments: &Moments,
+        member: &Member,
+        trial: Option<&Trial>,
+        choice: &Choice,
+    ) -> Result<Solved> {
+        let (lags, member) = choice.lags(moments, member, trial)?;
+        solve(moments, &member, None, Some(&lags))?.map_err(|deficient| self.singular(&deficient))
     }
 
     fn autocorrelation(&self, runs: &[&[f64]]) -> Result<Solved> {
@@ -180,6 +220,7 @@ impl Problem<'_> {
             weights: Array1::from_vec(weights).insert_axis(ndarray::Axis(0)),
             intercepts: Array1::zeros(1),
             errors: None,
+            frequencies: None,
         })
     }
 

@@ -11,6 +11,7 @@
 mod anchor;
 mod autocorrelation;
 mod cholesky;
+mod choose;
 mod classic;
 mod config;
 mod correlation;
@@ -25,8 +26,10 @@ mod lag_matrix;
 mod list;
 mod moments;
 mod order;
+mod penalty;
 #[cfg(test)]
 mod reference;
+mod regressed;
 mod ridge;
 pub mod rls;
 mod rule;
@@ -37,8 +40,10 @@ mod stability;
 
 pub use anchor::Anchor;
 pub use classic::{Classic, ClassicOptions, classic};
-pub use config::{ArConfig, Method, Strategy, Unstable};
+pub use config::{ArConfig, Method, Strategy, Trend, Unstable, UseCovariates};
 pub(crate) use fit::fit;
 pub(crate) use inference::normal_half_width;
 pub use order::Criterion;
+pub use penalty::PenaltyKind;
+pub(crate) use regressed::least_squares;
 pub(crate) use rule::{Ar, load};

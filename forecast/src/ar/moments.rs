@@ -139,11 +139,6 @@ impl Moments {
         anchored.target_sums -= sum;
         anchored
     }
-
-    /// The mean of the Gram matrix's diagonal, what a ridge is a fraction of.
-    pub(crate) fn mean_diagonal(&self) -> f64 {
-        self.gram.diag().mean().unwrap_or(0.0)
-    }
 }
 
 /// `matrix -= a b'`.

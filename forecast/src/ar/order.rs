@@ -7,8 +7,12 @@
 //! With `n` rows, `sse_k` that error and `k + 1` coefficients,
 //! `aic_k = n ln(sse_k / n) + 2 (k + 1)` (Akaike, 1974), `bic_k = n ln(sse_k / n) + ln(n) (k + 1)` (Schwarz, 1978).
 
-use ndarray::Array1;
+use ndarray::{Array1, s};
 use serde::{Deserialize, Serialize};
+
+use super::cholesky::Cholesky;
+use super::moments::Moments;
+use crate::Result;
 
 /// What the order is chosen by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +22,11 @@ pub enum Criterion {
     Aic,
     /// Schwarz's: finds the true order as rows grow without bound, on the small side.
     Bic,
+    /// The extended one, for lags chosen by a penalty: counts how many choices of so many lags there are (Chen and
+    /// Chen 2008).
+    Ebic,
+    /// The squared error on the last fifth of the training range, of coefficients fitted on the rest.
+    Validation,
 }
 
 /// The squared error of every order from 0 to all columns. Shape `(column + 1)`.
@@ -32,13 +41,56 @@ pub(super) fn squared_errors(energy: f64, forward: &Array1<f64>) -> Vec<f64> {
     std::iter::once(energy).chain(errors.collect::<Vec<_>>()).collect()
 }
 
+/// The order whose squared error on other rows is smallest, at least 1: one factor gives the weights of every order,
+/// their moments the error.
+///
+/// # Errors
+/// As [`Cholesky::new`]; lags that are combinations of others leave the longest order to its own error.
+pub(super) fn best_on(scored: &Moments, fitted: &Moments) -> Result<usize> {
+    let centred = fitted.centred();
+    let n_lags = centred.gram.nrows();
+    let Ok(factor) = Cholesky::new(&centred.gram, 0.0)? else { return Ok(n_lags) };
+    let forward = factor.forward(&centred.cross.column(0).to_owned());
+    let error = |order: usize| {
+        let weights = Array1::from_vec(factor.backward(&forward.as_slice().unwrap_or_default()[..order]));
+        let mean =
+            |moments: &Moments| moments.target_sums[0] - weights.dot(&moments.column_sums.slice(s![..order]));
+        let intercept = mean(fitted) / fitted.rows as f64;
+        let (gram, cross) = (scored.gram.slice(s![..order, ..order]), scored.cross.slice(s![..order, 0]));
+        scored.energy[0] - 2.0 * weights.dot(&cross) + weights.dot(&gram.dot(&weights))
+            - 2.0 * intercept * mean(scored)
+            + scored.rows as f64 * intercept * intercept
+    };
+    let mut best = (f64::INFINITY, n_lags);
+    for order in 1..=n_lags {
+        let error = error(order);
+        if error < best.0 {
+            best = (error, order);
+        }
+    }
+    Ok(best.1)
+}
+
 impl Criterion {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Criterion::Aic => "aic",
+            Criterion::Bic => "bic",
+            Criterion::Ebic => "ebic",
+            Criterion::Validation => "validation",
+        }
+    }
+
     /// The criterion for `order` lags and an intercept.
+    ///
+    /// Orders are nested, so that the extended criterion is the plain one.
     pub(super) fn of(self, squared_error: f64, n_rows: usize, order: usize) -> f64 {
         let n = n_rows as f64;
         let a_coefficient = match self {
             Criterion::Aic => 2.0,
-            Criterion::Bic => n.ln(),
+            Criterion::Bic | Criterion::Ebic => n.ln(),
+            // What is left on other rows has no need of it.
+            Criterion::Validation => 0.0,
         };
         n * (squared_error / n).ln() + a_coefficient * (order + 1) as f64
     }
@@ -55,6 +107,7 @@ mod tests {
     use super::*;
     use crate::ar::cholesky::Cholesky;
     use crate::ar::gram::lagged_moments;
+    use crate::ar::lag_matrix::LagMatrix;
     use forecast_datasets::ArProcess;
 
     #[test]
@@ -88,6 +141,27 @@ mod tests {
         let aic = Criterion::Aic.best(&errors, moments.rows);
         assert!((3..=12).contains(&aic), "{aic}");
         assert_eq!(Criterion::Bic.best(&errors[..2], moments.rows), 1);
+    }
+
+    #[test]
+    fn the_order_by_validation_is_that_of_a_fit_of_each() {
+        let process =
+            ArProcess { coefficients: vec![0.2, 0.3, -0.5], intercept: 2.0, ..ArProcess::default() };
+        for seed in 1..6 {
+            let (train, test) =
+                (process.generate(150, seed).unwrap(), process.generate(80, seed + 50).unwrap());
+            let (fitted, scored) = (LagMatrix::new(&train, 20, 1), LagMatrix::new(&test, 20, 1));
+            let error = |order: usize| {
+                let moments = fitted.moments().leading(order);
+                let weights = Cholesky::new(&moments.centred().gram, 0.0).unwrap().unwrap();
+                let weights = weights.solve(&moments.centred().cross).unwrap();
+                let forecasts =
+                    scored.lags.slice(s![.., ..order]).dot(&weights.t()) + moments.intercepts(&weights);
+                (&scored.targets - &forecasts).mapv(|error| error * error).sum()
+            };
+            let naive = (1..=20).min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap();
+            assert_eq!(best_on(&scored.moments(), &fitted.moments()).unwrap(), naive, "{seed}");
+        }
     }
 
     #[test]

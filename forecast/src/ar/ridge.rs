@@ -22,9 +22,11 @@ const MOST_TARGETS: usize = 48;
 #[derive(Debug)]
 pub(super) struct Trial {
     /// Of the rows whose targets lie in the first four fifths.
-    fitted: Moments,
+    pub(super) fitted: Moments,
     /// Of the rows whose targets lie in the last fifth.
-    scored: Moments,
+    pub(super) scored: Moments,
+    /// Targets are the first step and every `every`-th after it.
+    pub(super) every: usize,
 }
 
 impl Trial {
@@ -38,28 +40,47 @@ impl Trial {
         let moments = |runs: Vec<&[f64]>| -> Result<Moments> {
             Ok(lagged_moments(&runs, order, horizon)?.every_target(every))
         };
-        Ok(Trial { fitted: moments(first.collect())?, scored: moments(last.collect())? })
+        Ok(Trial { fitted: moments(first.collect())?, scored: moments(last.collect())?, every })
     }
 
-    /// The share that a look-back does best with: 0.1, unless another one's squared error is lower by a hundredth.
-    pub(super) fn best_share(&self, member: &Member) -> Result<f64> {
-        let lookback = member.lookback;
-        if self.fitted.rows <= lookback || self.scored.rows == 0 {
-            return Ok(USUAL_SHARE);
-        }
+    /// The trial of a shorter look-back.
+    pub(super) fn leading(&self, lookback: usize) -> Self {
         let (fitted, scored) = (self.fitted.leading(lookback), self.scored.leading(lookback));
-        let error = |share: f64| -> Result<f64> {
-            let solved = solve(&fitted, &Member { ridge: Some(share), ..*member }, None)?;
-            Ok(solved.map_or(f64::INFINITY, |solved| squared_error(&scored, &solved)))
-        };
-        let mut best = (error(USUAL_SHARE)? * (1.0 - WORTHWHILE), USUAL_SHARE);
+        Trial { fitted, scored, every: self.every }
+    }
+
+    /// The trial of its first target and every `every`-th after it.
+    pub(super) fn every_target(&self, every: usize) -> Self {
+        let (fitted, scored) = (self.fitted.every_target(every), self.scored.every_target(every));
+        Trial { fitted, scored, every: self.every * every }
+    }
+
+    /// True if there are rows to fit and to score.
+    pub(super) fn is_possible(&self) -> bool {
+        self.fitted.rows > self.fitted.gram.nrows() && self.scored.rows > 0
+    }
+
+    /// The squared error on the last fifth of some lags, or all; infinite where they cannot be fitted.
+    pub(super) fn error(&self, member: &Member, share: f64, supports: Option<&[Vec<usize>]>) -> Result<f64> {
+        let solved = solve(&self.fitted, &Member { ridge: Some(share), ..*member }, None, supports)?;
+        Ok(solved.map_or(f64::INFINITY, |solved| squared_error(&self.scored, &solved)))
+    }
+
+    /// The share that a look-back, or some of its lags, does best with, and the squared error: 0.1, unless another
+    /// one's is lower by a hundredth.
+    pub(super) fn best_share(&self, member: &Member, supports: Option<&[Vec<usize>]>) -> Result<(f64, f64)> {
+        if !self.is_possible() {
+            return Ok((USUAL_SHARE, f64::INFINITY));
+        }
+        let usual = self.error(member, USUAL_SHARE, supports)?;
+        let (mut best, mut to_beat) = ((USUAL_SHARE, usual), usual * (1.0 - WORTHWHILE));
         for share in OTHER_SHARES {
-            let error = error(share)?;
-            if error < best.0 {
-                best = (error, share);
+            let error = self.error(member, share, supports)?;
+            if error < to_beat {
+                (best, to_beat) = ((share, error), error);
             }
         }
-        Ok(best.1)
+        Ok(best)
     }
 }
 
@@ -92,7 +113,8 @@ mod tests {
         let (train, test) = (noise(300, 1), noise(150, 2));
         for anchor in [Anchor::None, Anchor::Last, Anchor::Mean] {
             let member = Member { lookback: 8, anchor, ridge: Some(0.01) };
-            let solved = solve(&lagged_moments(&[&train], 8, 3).unwrap(), &member, None).unwrap().unwrap();
+            let moments = lagged_moments(&[&train], 8, 3).unwrap();
+            let solved = solve(&moments, &member, None, None).unwrap().unwrap();
             let windows = LagMatrix::new(&test, 8, 3);
             let rest = &windows.targets - &windows.lags.dot(&solved.weights.t()) - &solved.intercepts;
             let expected: f64 = rest.iter().map(|error| error * error).sum();
@@ -108,7 +130,8 @@ mod tests {
         let cycle: Vec<f64> = (0..400).map(|i| f64::from(i % 24) + 0.01 * small[i as usize]).collect();
         // Nothing but chance: every value is drawn anew.
         let chance: Vec<f64> = (0..400u64).map(|i| ((i * 7_919 + i * i * 104_729) % 1_009) as f64).collect();
-        let share = |values: Vec<f64>| Trial::new(&[values], 48, 6).unwrap().best_share(&member).unwrap();
+        let share =
+            |values: Vec<f64>| Trial::new(&[values], 48, 6).unwrap().best_share(&member, None).unwrap().0;
         let (of_cycle, of_chance) = (share(cycle), share(chance));
         assert!(of_cycle < of_chance, "{of_cycle} {of_chance}");
     }
@@ -117,6 +140,6 @@ mod tests {
     fn what_is_too_short_to_try_gets_the_usual_share() {
         let member = Member { lookback: 5, anchor: Anchor::Last, ridge: None };
         let trial = Trial::new(&[noise(12, 4)], 5, 3).unwrap();
-        assert!((trial.best_share(&member).unwrap() - USUAL_SHARE).abs() < 1e-12);
+        assert!((trial.best_share(&member, None).unwrap().0 - USUAL_SHARE).abs() < 1e-12);
     }
 }

@@ -17,7 +17,14 @@ pub(crate) struct Ar {
     pub(super) intercepts: Array3<f64>,
     /// Standard errors of the weights, lag 1 first, where there is one step. Shape `(slot, channel, order)`.
     pub(super) errors: Option<Array3<f64>>,
+    /// How often each lag is chosen from random halves of the data, lag 1 first. Shape `(slot, channel, order)`.
+    pub(super) frequencies: Option<Array3<f64>>,
+    /// Of each row of the weights, where in the window those that are not zero are, if they are few.
+    pub(super) lags: Vec<Option<Vec<usize>>>,
 }
+
+/// Weights are few if at most one of so many is not zero.
+const FEW: usize = 3;
 
 /// A model from its tensors.
 ///
@@ -42,21 +49,35 @@ pub(crate) fn load(config: &ArConfig, tensors: &Tensors, n_slots: usize, n_chann
         let weights = get("ar.weights", &[n_slots, n_groups, order])?;
         (weights, get("ar.intercepts", &[n_slots, n_groups])?, 1)
     };
-    let errors = match tensors.get("ar.standard_errors") {
-        Some(_) => Some(get("ar.standard_errors", &[n_slots, n_groups, order])?),
-        None => None,
-    };
     let shape = |error: ndarray::ShapeError| Error::Internal(error.to_string());
+    let of_lags = |name: &str| match tensors.get(name) {
+        Some(_) => {
+            let values = get(name, &[n_slots, n_groups, order])?;
+            Array3::from_shape_vec((n_slots, n_groups, order), values).map(Some).map_err(shape)
+        }
+        None => Ok(None),
+    };
     Ok(Ar {
         weights: Array4::from_shape_vec((n_slots, n_groups, n_steps, order), weights).map_err(shape)?,
         intercepts: Array3::from_shape_vec((n_slots, n_groups, n_steps), intercepts).map_err(shape)?,
-        errors: errors
-            .map(|errors| Array3::from_shape_vec((n_slots, n_groups, order), errors).map_err(shape))
-            .transpose()?,
-    })
+        errors: of_lags("ar.standard_errors")?,
+        frequencies: of_lags("ar.selection_frequencies")?,
+        lags: Vec::new(),
+    }
+    .indexed())
 }
 
 impl Ar {
+    /// With the places of the weights that are not zero.
+    pub(super) fn indexed(mut self) -> Self {
+        let used = |row: ArrayView1<'_, f64>| {
+            let used: Vec<usize> = (0..row.len()).filter(|lag| row[*lag] != 0.0).collect();
+            (used.len() * FEW <= row.len()).then_some(used)
+        };
+        self.lags = self.weights.rows().into_iter().map(used).collect();
+        self
+    }
+
     /// Where the coefficients of a channel are.
     fn group(&self, channel: usize) -> usize {
         if self.weights.dim().1 == 1 { 0 } else { channel }
@@ -78,8 +99,15 @@ impl LagRule for Ar {
         let group = self.group(channel);
         let weights = self.weights.slice(s![slot, group, .., ..]); // (step, order)
         let intercepts = self.intercepts.slice(s![slot, group, ..]); // (step)
+        let first_row = (slot * self.weights.dim().1 + group) * intercepts.len();
+        let lags = |h: usize| self.lags.get(first_row + h).and_then(Option::as_deref);
+        // The order of the sum is the same: what is left out is zero.
+        let of_row = |h: usize, window: &[f64]| match (lags(h), weights.row(h).to_slice()) {
+            (Some(lags), Some(row)) => lags.iter().map(|lag| row[*lag] * window[*lag]).sum(),
+            _ => dot(weights.row(h).iter(), window),
+        };
         if let ([intercept], [only]) = (intercepts.as_slice().unwrap_or_default(), &mut *out) {
-            *only = intercept + dot(weights.iter(), window);
+            *only = intercept + of_row(0, window);
             return;
         }
         if let Some(intercept) = intercepts.first().filter(|_| intercepts.len() == 1) {
@@ -88,12 +116,15 @@ impl LagRule for Ar {
             let mut path = Vec::with_capacity(order + out.len());
             path.extend_from_slice(window);
             for (h, out) in out.iter_mut().enumerate() {
-                *out = intercept + dot(weights.iter(), &path[h..h + order]);
+                *out = intercept + of_row(0, &path[h..h + order]);
                 path.push(*out);
             }
             return;
         }
-        let step = |h: usize, window: &[f64]| intercepts[h] + weights.row(h).dot(&ArrayView1::from(window));
+        let step = |h: usize, window: &[f64]| match lags(h) {
+            Some(_) => intercepts[h] + of_row(h, window),
+            None => intercepts[h] + weights.row(h).dot(&ArrayView1::from(window)),
+        };
         let n_direct = intercepts.len().min(out.len());
         for (h, out) in out[..n_direct].iter_mut().enumerate() {
             *out = step(h, window);
@@ -126,8 +157,12 @@ impl LagRule for Ar {
                 ("ar.direct.intercepts".to_string(), Tensor::from(&self.intercepts)),
             ])
         };
-        if let Some(errors) = &self.errors {
-            tensors.insert("ar.standard_errors".to_string(), Tensor::from(errors));
+        for (name, of_lags) in
+            [("ar.standard_errors", &self.errors), ("ar.selection_frequencies", &self.frequencies)]
+        {
+            if let Some(of_lags) = of_lags {
+                tensors.insert(name.to_string(), Tensor::from(of_lags));
+            }
         }
         tensors
     }
@@ -170,7 +205,10 @@ mod tests {
             weights: Array4::from_shape_vec((1, 1, n_steps, order), weights).unwrap(),
             intercepts: Array3::from_shape_vec((1, 1, n_steps), intercepts).unwrap(),
             errors: None,
+            frequencies: None,
+            lags: Vec::new(),
         }
+        .indexed()
     }
 
     #[test]

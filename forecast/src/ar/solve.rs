@@ -1,5 +1,7 @@
 //! From statistics to coefficients: one member of a fit.
 
+use std::borrow::Cow;
+
 use ndarray::{Array1, Array2, s};
 
 use super::anchor::{Anchor, add_back};
@@ -28,6 +30,8 @@ pub(super) struct Solved {
     pub(super) intercepts: Array1<f64>,
     /// Standard errors of the weights of the first target, where they are the solution itself.
     pub(super) errors: Option<Vec<f64>>,
+    /// How often each lag is chosen, lag 1 first, where that was asked for.
+    pub(super) frequencies: Option<Vec<f64>>,
 }
 
 /// Least squares from the moments of the look-back's lags.
@@ -35,7 +39,8 @@ pub(super) struct Solved {
 /// Plain windows have an intercept. Anchored ones have none: it would be the drift of the training range, which
 /// seldom goes on.
 ///
-/// With a criterion, the order that it is smallest at; weights beyond are zero.
+/// With a criterion, the order that it is smallest at; weights beyond are zero. With supports, one for each target,
+/// ascending, the weights of all other lags are zero but for the anchor's.
 ///
 /// # Errors
 /// [`Deficient`] if lags are combinations of others and there is no ridge.
@@ -43,6 +48,7 @@ pub(super) fn solve(
     moments: &Moments,
     member: &Member,
     criterion: Option<Criterion>,
+    supports: Option<&[Vec<usize>]>,
 ) -> Result<Result<Solved, Deficient>> {
     let anchor = member.anchor.weights(member.lookback);
     let anchored = anchor.as_ref().map(|anchor| moments.anchored(anchor));
@@ -51,33 +57,68 @@ pub(super) fn solve(
     // Anchored windows have one dimension less; without a ridge, lag 1 is what the others leave.
     let share = member.ridge.unwrap_or(0.0);
     let first = usize::from(anchor.is_some() && share <= 0.0);
-    let mut centred = if anchor.is_some() { moments.clone() } else { moments.centred() };
-    if first > 0 {
-        centred.gram = centred.gram.slice(s![1.., 1..]).to_owned();
-        centred.cross = centred.cross.slice(s![1.., ..]).to_owned();
-    }
-    let ridge = share * centred.mean_diagonal();
-    let factor = match Cholesky::new(&centred.gram, ridge)? {
-        Ok(factor) => factor,
-        Err(Deficient { rank }) => return Ok(Err(Deficient { rank: rank + first })),
-    };
+    let centred = if anchor.is_some() { moments.clone() } else { moments.centred() };
+    // A share of all lags, so that it means the same for few of them.
+    let ridge = share * centred.gram.diag().slice(s![first..]).mean().unwrap_or(0.0);
+    let is_least_squares = anchor.is_none() && share <= 0.0 && n_targets == 1;
     let mut weights = Array2::zeros((n_targets, n_lags)); // (target, lag)
     let mut errors = None;
-    let is_least_squares = anchor.is_none() && share <= 0.0 && n_targets == 1;
-    if is_least_squares {
-        let forward = factor.forward(&centred.cross.column(0).to_owned());
-        let squared_errors = squared_errors(centred.energy[0], &forward);
-        let order = criterion.map_or(n_lags, |criterion| criterion.best(&squared_errors, centred.rows));
-        errors = standard_errors(squared_errors[order], centred.rows, &factor.inverse_diagonal(order));
-        errors.iter_mut().for_each(|errors| errors.resize(n_lags, 0.0));
-        let solved = factor.backward(&forward.as_slice().unwrap_or_default()[..order]);
-        weights.row_mut(0).iter_mut().zip(&solved).for_each(|(to, weight)| *to = *weight);
-    } else {
-        weights.slice_mut(s![.., first..]).assign(&factor.solve(&centred.cross)?);
+    for (targets, kept) in groups(supports, first, n_lags, n_targets) {
+        let (gram, cross) = (part(&centred.gram, &kept, &kept), part(&centred.cross, &kept, &targets));
+        let factor = match Cholesky::new(&gram, ridge)? {
+            Ok(factor) => factor,
+            Err(Deficient { rank }) => return Ok(Err(Deficient { rank: rank + first })),
+        };
+        if is_least_squares {
+            let forward = factor.forward(&cross.column(0).to_owned());
+            let squared_errors = squared_errors(centred.energy[0], &forward);
+            let order =
+                criterion.map_or(kept.len(), |criterion| criterion.best(&squared_errors, centred.rows));
+            let of_kept =
+                standard_errors(squared_errors[order], centred.rows, &factor.inverse_diagonal(order));
+            errors = of_kept.map(|of_kept| {
+                let mut errors = vec![0.0; n_lags];
+                kept.iter().zip(of_kept).for_each(|(lag, error)| errors[*lag] = error);
+                errors
+            });
+            let solved = factor.backward(&forward.as_slice().unwrap_or_default()[..order]);
+            kept.iter().zip(&solved).for_each(|(lag, weight)| weights[[0, *lag]] = *weight);
+        } else {
+            let solved = factor.solve(&cross)?; // (target, kept)
+            for (to, from) in targets.iter().zip(solved.rows()) {
+                kept.iter().zip(from).for_each(|(lag, weight)| weights[[*to, *lag]] = *weight);
+            }
+        }
     }
     let intercepts = if anchor.is_some() { Array1::zeros(n_targets) } else { moments.intercepts(&weights) };
     if let Some(anchor) = &anchor {
         add_back(&mut weights, anchor);
     }
-    Ok(Ok(Solved { weights, intercepts, errors }))
+    Ok(Ok(Solved { weights, intercepts, errors, frequencies: None }))
+}
+
+/// Targets that are solved together, with the lags from `first` on that they have: all of them, or each its own.
+fn groups(
+    supports: Option<&[Vec<usize>]>,
+    first: usize,
+    n_lags: usize,
+    n_targets: usize,
+) -> Vec<(Vec<usize>, Vec<usize>)> {
+    match supports {
+        None => vec![((0..n_targets).collect(), (first..n_lags).collect())],
+        Some(supports) => {
+            let kept = |lags: &Vec<usize>| lags.iter().copied().filter(|lag| *lag >= first).collect();
+            supports.iter().enumerate().map(|(target, lags)| (vec![target], kept(lags))).collect()
+        }
+    }
+}
+
+/// Some rows and columns of a matrix, which is not copied where these are all.
+fn part<'a>(matrix: &'a Array2<f64>, rows: &[usize], columns: &[usize]) -> Cow<'a, Array2<f64>> {
+    match matrix.dim() == (rows.len(), columns.len()) {
+        true => Cow::Borrowed(matrix),
+        false => Cow::Owned(Array2::from_shape_fn((rows.len(), columns.len()), |(i, j)| {
+            matrix[[rows[i], columns[j]]]
+        })),
+    }
 }

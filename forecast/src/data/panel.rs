@@ -260,6 +260,18 @@ impl Panel {
         Panel { series: self.series.iter().map(cut).collect(), ..self.clone() }
     }
 
+    /// The same panel with other series of the same channels, grid and covariates.
+    pub(crate) fn with_series(&self, series: Vec<Series>) -> Result<Self> {
+        if series.len() != self.series.len() {
+            return Err(Error::Internal(format!(
+                "{} series in place of {}",
+                series.len(),
+                self.series.len()
+            )));
+        }
+        Ok(Panel { series, ..self.clone() })
+    }
+
     /// The same panel with the named channels, in that order.
     ///
     /// # Errors

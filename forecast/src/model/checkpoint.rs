@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::header::{FORMAT_VERSION, Header, Stretch, hex};
+use super::regressed::Stored;
 use super::tensor::{Tensor, Tensors};
 use super::{Model, Parts, Shape};
 use crate::data::{Calendar, Scaler, Series, TimeIndex};
 use crate::eval::conformal::{Calibration, Paths};
+use crate::regression::Regression;
 use crate::{Error, Result, file};
 
 /// No model file is larger than this.
@@ -131,6 +133,10 @@ impl Model {
             parts.history.iter().flat_map(|s| s.values().iter().copied().collect::<Vec<_>>()).collect();
         let history = Tensor { shape: vec![values.len() / n_channels.max(1), n_channels], values };
         let mut tensors = parts.family.tensors();
+        if let Some(regression) = &parts.regression {
+            tensors.extend(regression.tensors());
+            tensors.extend(Stored::tensors(regression.regressors(), &parts.history));
+        }
         tensors.insert("scalers".to_string(), Tensor::from(&scalers));
         tensors.insert("calibration.scores".to_string(), Tensor::from(&parts.calibration.scores));
         tensors.insert("calibration.spread".to_string(), Tensor::from(&parts.calibration.spread));
@@ -270,6 +276,8 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         header.opening.as_ref().map(|o| Calendar::new(o, header.step, &header.zone)).transpose()?;
     let mut at = 0;
     let mut history = Vec::with_capacity(n_series);
+    let stored = header.regressors.as_ref().map(|regressors| Stored::of(regressors, tensors));
+    let mut covariates = stored.transpose()?.flatten();
     for (id, Stretch { start, len, origin }) in header.series.iter().zip(&header.history) {
         let part = values.values[at * n_channels..(at + len) * n_channels].to_vec();
         at += len;
@@ -277,12 +285,23 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         let index = TimeIndex { origin: *origin, ..index };
         let index = calendar.as_ref().map_or(Ok(index.clone()), |calendar| index.on(calendar))?;
         let part = Array2::from_shape_vec((*len, n_channels), part).map_err(shape)?;
-        history.push(Series::new(id.clone(), index, part, &header.channels)?);
+        let series = Series::new(id.clone(), index, part, &header.channels)?;
+        history.push(match &mut covariates {
+            Some(stored) => stored.next(series)?,
+            None => series,
+        });
     }
 
     let n_slots = if config.is_shared() { 1 } else { n_series };
     let family = config.load(tensors, n_slots, n_channels)?;
-    let parts = Parts::new(header, family, scalers, calibration, history);
+    let regression = match &header.regressors {
+        Some(regressors) => {
+            let shape = (n_slots, n_channels, regressors.n_columns(header.step));
+            Some(Regression::load(regressors, tensors, shape)?)
+        }
+        None => None,
+    };
+    let parts = Parts::new(header, family, scalers, regression, calibration, history);
     Ok(Model { parts: Arc::new(parts) })
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Family, Tensors, Training};
-use crate::ar::{self, ArConfig};
+use crate::ar::{self, ArConfig, PenaltyKind, UseCovariates};
 use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
 use crate::data::{Frequency, Series};
 use crate::{Error, Result};
@@ -64,11 +64,13 @@ pub enum ModelConfig {
     WindowMean(WindowMeanConfig),
     /// Autoregression by least squares: the textbook's, or direct, anchored and shrunk.
     Ar(ArConfig),
+    /// Sparse autoregression: AR-Net's objective, solved exactly, with weights that are exactly zero.
+    ArNet(ArConfig),
 }
 
 impl ModelConfig {
     /// The names of all families.
-    pub const NAMES: [&'static str; 5] = ["naive", "seasonal-naive", "drift", "window-mean", "ar"];
+    pub const NAMES: [&'static str; 6] = ["naive", "seasonal-naive", "drift", "window-mean", "ar", "ar-net"];
 
     /// The default settings of the family with this name.
     ///
@@ -81,6 +83,7 @@ impl ModelConfig {
             "drift" => Ok(ModelConfig::Drift(DriftConfig::default())),
             "window-mean" => Ok(ModelConfig::WindowMean(WindowMeanConfig::default())),
             "ar" => Ok(ModelConfig::Ar(ArConfig::default())),
+            "ar-net" => Ok(ModelConfig::ArNet(ArConfig::default())),
             _ => Err(Error::UnknownModel { name: name.to_string(), known: Self::NAMES.join(", ") }),
         }
     }
@@ -94,6 +97,7 @@ impl ModelConfig {
             ModelConfig::Drift(_) => "drift",
             ModelConfig::WindowMean(_) => "window-mean",
             ModelConfig::Ar(_) => "ar",
+            ModelConfig::ArNet(_) => "ar-net",
         }
     }
 
@@ -156,6 +160,10 @@ impl ModelConfig {
                 ModelConfig::WindowMean(WindowMeanConfig { lookback: Some(lookback) })
             }
             ModelConfig::Ar(config) => ModelConfig::Ar(config.resolve(shape)?),
+            ModelConfig::ArNet(config) => {
+                let penalty = config.penalty.or(Some(PenaltyKind::Sparse));
+                ModelConfig::ArNet(ArConfig { penalty, ..config.clone() }.resolve(shape)?)
+            }
         })
     }
 
@@ -166,20 +174,34 @@ impl ModelConfig {
             ModelConfig::SeasonalNaive(config) => config.season_length.unwrap_or(1),
             ModelConfig::Drift(DriftConfig { lookback })
             | ModelConfig::WindowMean(WindowMeanConfig { lookback }) => lookback.unwrap_or(1),
-            ModelConfig::Ar(config) => config.order.unwrap_or(1),
+            ModelConfig::Ar(config) | ModelConfig::ArNet(config) => config.order.unwrap_or(1),
+        }
+    }
+
+    /// True if the family looks at covariates that the data declare.
+    #[must_use]
+    pub fn uses_covariates(&self) -> bool {
+        self.regressed().is_some_and(|config| config.covariates == UseCovariates::Use)
+    }
+
+    /// What the series is regressed on before it is modelled.
+    pub(crate) fn regressed(&self) -> Option<&ArConfig> {
+        match self {
+            ModelConfig::Ar(config) | ModelConfig::ArNet(config) => Some(config),
+            _ => None,
         }
     }
 
     /// True if the family learns from values, and how they differ: a constant series teaches it nothing.
     pub(crate) fn learns(&self) -> bool {
-        matches!(self, ModelConfig::Ar(_))
+        matches!(self, ModelConfig::Ar(_) | ModelConfig::ArNet(_))
     }
 
     /// True if all series share one set of parameters, so that new series can be forecast.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         match self {
-            ModelConfig::Ar(config) => config.pooled,
+            ModelConfig::Ar(config) | ModelConfig::ArNet(config) => config.pooled,
             _ => true,
         }
     }
@@ -187,7 +209,7 @@ impl ModelConfig {
     /// Fits the resolved configuration.
     pub(crate) fn fit(&self, training: &Training<'_>) -> Result<Box<dyn Family>> {
         match self {
-            ModelConfig::Ar(config) => Ok(Box::new(ar::fit(config, training)?)),
+            ModelConfig::Ar(config) | ModelConfig::ArNet(config) => Ok(Box::new(ar::fit(config, training)?)),
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -200,7 +222,9 @@ impl ModelConfig {
         n_channels: usize,
     ) -> Result<Box<dyn Family>> {
         match self {
-            ModelConfig::Ar(config) => Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?)),
+            ModelConfig::Ar(config) | ModelConfig::ArNet(config) => {
+                Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?))
+            }
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -210,7 +234,9 @@ impl ModelConfig {
             ModelConfig::Naive(_) | ModelConfig::SeasonalNaive(_) => baseline::Rule::Repeat,
             ModelConfig::Drift(_) => baseline::Rule::Drift,
             ModelConfig::WindowMean(_) => baseline::Rule::Mean,
-            ModelConfig::Ar(_) => return Err(Error::Internal("ar is not a baseline".to_string())),
+            ModelConfig::Ar(_) | ModelConfig::ArNet(_) => {
+                return Err(Error::Internal("ar is not a baseline".to_string()));
+            }
         };
         Ok(baseline::Baseline::new(rule, self.lookback()))
     }
@@ -247,7 +273,7 @@ mod tests {
         let ar = ModelConfig::parse("ar").unwrap();
         let message = ar.with("ordre", "3").unwrap_err().to_string();
         assert!(
-            message.contains("ordre is 3, but the settings of ar are anchor, criterion, lookbacks"),
+            message.contains("ordre is 3, but the settings of ar are anchor, covariate_lags, covariates"),
             "{message}"
         );
         assert!(ar.with("order", "many").unwrap_err().to_string().contains("order"));

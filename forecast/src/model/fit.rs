@@ -8,8 +8,10 @@ use super::header::fingerprint;
 use super::plan::Plan;
 use super::recent::kept_steps;
 use super::{Band, Family, ForecastOptions, Model, ModelConfig, Parts, Training, Warning, check_count};
+use crate::ar::ArConfig;
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
-use crate::eval::conformal::{Calibration, Scored};
+use crate::eval::conformal::{Calibration, Residuals, Scored};
+use crate::regression::{Regression, Regressors};
 use crate::{Error, Result};
 
 /// Steps of each series that are stored with the model, at least, so that a chart has something to show.
@@ -183,7 +185,7 @@ impl Model {
         let first = fit_family(&plan, panel, &cuts, options.scaling)?;
         let (calibration, mut report) = plan.calibrate(panel, &cuts, &first, options.scaling, purpose)?;
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
-        let (family, scalers) =
+        let Scaled { family, scalers, regression } =
             if options.refit { fit_family(&plan, panel, &ends, options.scaling)? } else { first };
         report.warnings = unstable(family.as_ref(), panel, &plan);
         let (history, fingerprint) = match purpose {
@@ -191,7 +193,7 @@ impl Model {
             _ => Default::default(),
         };
         let header = plan.header(panel, options, &report, &history, fingerprint);
-        let parts = Parts::new(header, family, with_mean(scalers), calibration, history);
+        let parts = Parts::new(header, family, with_mean(scalers), regression, calibration, history);
         Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
     }
 }
@@ -213,7 +215,7 @@ impl Plan {
         }
         let validation: Vec<Range<usize>> =
             panel.series().iter().zip(cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
-        let mut residuals = self.residuals(panel, &validation, first.0.as_ref(), &first.1);
+        let mut residuals = first.residuals(self, panel, &validation)?;
         let (report, scored) = match purpose {
             Purpose::Model => (self.report(panel, cuts, &residuals), Scored::StepsAndPaths),
             _ => (FitReport::none(), Scored::Steps),
@@ -222,10 +224,10 @@ impl Plan {
         for block in self.earlier_blocks(panel, cuts) {
             let others = without(panel, &block)?;
             // What cannot be fitted without the block leaves no errors on it.
-            let Ok((family, scalers)) = fit_family(self, &others, &ends, scaling) else {
+            let Ok(fitted) = fit_family(self, &others, &ends, scaling) else {
                 continue;
             };
-            let more = self.residuals(panel, &block, family.as_ref(), &scalers);
+            let more = fitted.residuals(self, panel, &block)?;
             residuals.iter_mut().zip(more).for_each(|(all, more)| all.append(more));
         }
         Ok((Calibration::new(&residuals, shape, self.recency, scored), report))
@@ -235,17 +237,41 @@ impl Plan {
     fn history(&self, panel: &Panel) -> Result<Vec<Series>> {
         let lookback = self.config.lookback();
         let kept = lookback.max(2 * self.horizon).max(SHORTEST_HISTORY);
+        let reach = self.regressors.as_ref().map_or(0, Regressors::reach);
         let tail = |series: &Series| {
             let fed = series.n_steps()
                 - feed_start(series, lookback, kept_steps(lookback, self.horizon, Some(&self.recency)));
-            compact(&series.tail(kept.max(fed)), panel.channels())
+            Ok(series.tail(kept.max(fed).saturating_add(reach)).compact())
         };
         panel.series().iter().map(tail).collect()
     }
 }
 
-/// A fitted family, and the scalers of each series and channel that it was fitted on.
-type Scaled = (Box<dyn Family>, Vec<Vec<Scaler>>);
+/// A fitted family, the scalers of each series and channel that it was fitted on, and what is taken out of them first.
+struct Scaled {
+    family: Box<dyn Family>,
+    scalers: Vec<Vec<Scaler>>,
+    regression: Option<Regression>,
+}
+
+impl Scaled {
+    /// [`Plan::residuals`] of what is left of the series: what is put back into forecasts is in the labels too.
+    fn residuals(&self, plan: &Plan, panel: &Panel, ranges: &[Range<usize>]) -> Result<Vec<Residuals>> {
+        let left =
+            self.regression.as_ref().map(|regression| taken_out(regression, panel, &self.scalers, plan));
+        let left = left.transpose()?;
+        Ok(plan.residuals(left.as_ref().unwrap_or(panel), ranges, self.family.as_ref(), &self.scalers))
+    }
+}
+
+/// The panel without what the regression explains.
+fn taken_out(regression: &Regression, panel: &Panel, scalers: &[Vec<Scaler>], plan: &Plan) -> Result<Panel> {
+    let series = panel.series().iter().zip(scalers).enumerate().map(|(at, (series, scalers))| {
+        let slot = if plan.config.is_shared() { 0 } else { at };
+        regression.taken_out(slot, series, scalers, panel.channels())
+    });
+    panel.with_series(series.collect::<Result<_>>()?)
+}
 
 /// Scalers and family fitted on the steps before `ends`.
 fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> Result<Scaled> {
@@ -264,9 +290,23 @@ fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> R
     if config.learns() {
         check_varies(panel, ends, config.is_shared())?;
     }
+    let regression = match &plan.regressors {
+        Some(regressors) => {
+            let is_sparse = config.regressed().is_some_and(ArConfig::is_sparse);
+            let regression = Regression::fit(regressors, &scaled, config.is_shared(), is_sparse)?;
+            // On the scale of the model a spread is 1.
+            let unit = vec![Scaler::default(); panel.channels().len()];
+            for (at, series) in scaled.iter_mut().enumerate() {
+                let slot = if config.is_shared() { 0 } else { at };
+                *series = regression.taken_out(slot, series, &unit, panel.channels())?;
+            }
+            Some(regression)
+        }
+        None => None,
+    };
     let family =
         config.fit(&Training { series: &scaled, channels: panel.channels(), horizon: plan.horizon })?;
-    Ok((family, scalers))
+    Ok(Scaled { family, scalers, regression })
 }
 
 /// The first recursions that more than double within the horizon.
@@ -305,10 +345,9 @@ fn without(panel: &Panel, ranges: &[Range<usize>]) -> Result<Panel> {
     let blank = |(series, range): (&Series, &Range<usize>)| {
         let mut values = series.values().to_owned();
         values.slice_mut(ndarray::s![range.clone(), ..]).fill(f64::NAN);
-        Series::new(series.id(), series.index().clone(), values, panel.channels())
+        series.with_values(values, panel.channels())
     };
-    let series = panel.series().iter().zip(ranges).map(blank).collect::<Result<_>>()?;
-    Panel::new(panel.channels().to_vec(), series)
+    panel.with_series(panel.series().iter().zip(ranges).map(blank).collect::<Result<_>>()?)
 }
 
 /// A series without any value cannot be fitted, scored or forecast.
@@ -358,11 +397,6 @@ fn check_varies(panel: &Panel, ends: &[usize], is_shared: bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A copy that does not keep the whole series alive.
-fn compact(series: &Series, channels: &[String]) -> Result<Series> {
-    Series::new(series.id(), series.index().clone(), series.values().to_owned(), channels)
 }
 
 /// The scalers of every series and, for series that were not seen, their mean.

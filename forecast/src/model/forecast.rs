@@ -206,6 +206,7 @@ impl Model {
                 expected: expected.to_string(),
             });
         }
+        self.check_covariates(series)?;
         let empty = (0..header.channels.len()).find(|channel| series.n_observed(*channel) == 0);
         match empty {
             Some(channel) if series.n_steps() > 0 => Err(Error::AllMissing {

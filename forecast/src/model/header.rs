@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use super::ModelConfig;
 use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone};
 use crate::eval::conformal::Recency;
+use crate::regression::Regressors;
 
 /// The version of the file format that this program writes; it reads this and every earlier one.
-pub const FORMAT_VERSION: u64 = 3;
+pub const FORMAT_VERSION: u64 = 4;
 
 /// Bytes of values that go into the digest together.
 const HASHED_AT_A_TIME: usize = 1 << 14;
@@ -51,6 +52,9 @@ pub struct Header {
     /// How the errors before a cutoff enter its intervals; files of format 1 have no such rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recency: Option<Recency>,
+    /// What series are regressed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) regressors: Option<Regressors>,
     /// Where each stored history begins, and how many steps it has.
     pub(super) history: Vec<Stretch>,
 }

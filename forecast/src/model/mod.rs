@@ -12,6 +12,7 @@ mod lag_windows;
 mod lags;
 mod plan;
 mod recent;
+mod regressed;
 mod state;
 mod table;
 mod tensor;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use crate::data::{Scaler, Series};
 use crate::eval::conformal::Calibration;
+use crate::regression::Regression;
 use crate::{Error, Result};
 
 pub use adaptive::{Adaptive, AdaptiveOptions};
@@ -32,6 +34,7 @@ pub(crate) use fit::Purpose;
 pub use fit::{FitOptions, FitReport, Fitted};
 pub use forecast::{Band, Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};
+pub use regressed::StepCovariates;
 pub use state::State;
 pub use table::table;
 pub(crate) use tensor::{Tensor, Tensors};
@@ -48,6 +51,8 @@ struct Parts {
     family: Box<dyn Family>,
     /// One for each series and channel, and a last one for series that were not seen.
     scalers: Vec<Vec<Scaler>>,
+    /// What is taken out of series and put back into forecasts.
+    regression: Option<Regression>,
     calibration: Calibration,
     /// The end of each training series, so that a forecast needs no data.
     history: Vec<Series>,
@@ -60,11 +65,12 @@ impl Parts {
         header: Header,
         family: Box<dyn Family>,
         scalers: Vec<Vec<Scaler>>,
+        regression: Option<Regression>,
         calibration: Calibration,
         history: Vec<Series>,
     ) -> Self {
         let by_id = header.series.iter().enumerate().map(|(at, id)| (id.clone(), at)).collect();
-        Parts { header, family, scalers, calibration, history, by_id }
+        Parts { header, family, scalers, regression, calibration, history, by_id }
     }
 }
 

@@ -6,8 +6,10 @@ use std::ops::Range;
 use super::fit::{FitOptions, FitReport};
 use super::header::{Header, Stretch};
 use super::{ModelConfig, Shape};
-use crate::data::{self, Frequency, Panel, Series};
+use crate::ar::{self, UseCovariates};
+use crate::data::{self, CovariateSchema, Frequency, Panel, Series};
 use crate::eval::conformal::Recency;
+use crate::regression::{Regressors, Trend};
 use crate::{Error, Result};
 
 /// Windows that one series is calibrated on, at most.
@@ -27,6 +29,8 @@ pub(super) struct Plan {
     pub(super) horizon: usize,
     pub(super) season_length: usize,
     pub(super) recency: Recency,
+    /// What the series are regressed on.
+    pub(super) regressors: Option<Regressors>,
     /// Windows that a range of one series is calibrated on, at most.
     most_windows: usize,
 }
@@ -52,7 +56,9 @@ impl Plan {
         let shape = Shape { season_length, frequency, n_steps: shortest, horizon, n_series, stretches };
         let config = config.resolve(&shape)?;
         let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
-        Ok(Plan { config, horizon, season_length, recency: Recency::new(season_length), most_windows })
+        let regressors = regressors(&config, panel, horizon)?;
+        let recency = Recency::new(season_length);
+        Ok(Plan { config, horizon, season_length, recency, regressors, most_windows })
     }
 
     /// Where the validation range of each series begins.
@@ -135,6 +141,7 @@ impl Plan {
             metrics,
             seed: options.seed,
             recency: Some(self.recency),
+            regressors: self.regressors.clone(),
             history: history
                 .iter()
                 .map(|series| {
@@ -144,6 +151,21 @@ impl Plan {
                 .collect(),
         }
     }
+}
+
+/// What the series of a panel are regressed on: trends begin where the first series does.
+fn regressors(config: &ModelConfig, panel: &Panel, horizon: usize) -> Result<Option<Regressors>> {
+    let Some(config) = config.regressed() else { return Ok(None) };
+    let first = panel.series().first().map(Series::index);
+    let trend = first.filter(|_| config.trend == ar::Trend::Linear);
+    let trend = trend.map(|index| Trend { origin: index.start, steps: index.len });
+    let none = CovariateSchema::default();
+    let schema = match config.covariates {
+        UseCovariates::Use => panel.covariate_schema(),
+        UseCovariates::Ignore => &none,
+    };
+    let fourier = config.fourier.as_deref().unwrap_or_default();
+    Regressors::new(fourier, trend, schema, (config.covariate_lags, horizon), panel.step())
 }
 
 /// Steps of the validation range of a series with `n`.

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::family::prime;
+use super::family::{feed_start, prime};
 use super::forecast::{Forecast, ForecastOptions};
+use super::regressed::{StepCovariates, Tail};
 use super::{Memory, Model};
 use crate::data::{Series, TimeIndex};
 use crate::{Error, Result};
@@ -15,6 +16,9 @@ pub struct State {
     /// From the first step that was fed to the last.
     index: TimeIndex,
     memory: Memory,
+    /// The covariates that a model is regressed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tail: Option<Tail>,
 }
 
 impl State {
@@ -61,9 +65,19 @@ impl Model {
         let slot = self.slot(history.id())?;
         let scalers = &self.parts.scalers[slot.scale];
         let kept = self.kept_steps();
-        let (memory, n_fed) = prime(self.parts.family.as_ref(), slot.family, history, scalers, kept);
-        let fed = history.tail(n_fed);
-        Ok(State { series: history.id().to_string(), index: fed.index().clone(), memory })
+        let family = self.parts.family.as_ref();
+        let left = match &self.parts.regression {
+            Some(regression) => {
+                let from = feed_start(history, family.lookback(), kept);
+                Some(self.left_of(regression, slot, history, from)?)
+            }
+            None => None,
+        };
+        let fed = left.as_ref().map_or(history, |(left, _)| left);
+        let (memory, n_fed) = prime(family, slot.family, fed, scalers, kept);
+        let index = fed.tail(n_fed).index().clone();
+        let tail = left.map(|(_, tail)| tail);
+        Ok(State { series: history.id().to_string(), index, memory, tail })
     }
 
     /// Takes the next step of a series: one value a channel, NaN where missing.
@@ -71,6 +85,24 @@ impl Model {
     /// # Errors
     /// [`Error::WrongChannels`] or [`Error::Infinite`]; the state is then as it was.
     pub fn observe(&self, state: &mut State, values: &[f64]) -> Result<()> {
+        self.take(state, values, None)
+    }
+
+    /// [`Model::observe`] with the covariates of the step, for models that are regressed on some; they count before
+    /// what was known ahead.
+    ///
+    /// # Errors
+    /// As [`Model::observe`]; [`Error::BadOption`] if the covariates are not those of the model.
+    pub fn observe_with(
+        &self,
+        state: &mut State,
+        values: &[f64],
+        covariates: &StepCovariates<'_>,
+    ) -> Result<()> {
+        self.take(state, values, Some(covariates))
+    }
+
+    fn take(&self, state: &mut State, values: &[f64], covariates: Option<&StepCovariates<'_>>) -> Result<()> {
         let slot = self.slot(&state.series)?;
         let scalers = &self.parts.scalers[slot.scale];
         self.check_memory(state)?;
@@ -88,8 +120,18 @@ impl Model {
                 stamp: state.index.format(state.index.stamp(state.index.len)),
             });
         }
-        let mut scaled = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-        self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+        match &self.parts.regression {
+            None => {
+                let mut scaled = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
+                self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+            }
+            Some(regression) => {
+                let offsets = self.next_offset(regression, slot, state, covariates)?;
+                let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
+                let mut scaled = left.zip(scalers).map(|(value, scaler)| scaler.scale(value));
+                self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+            }
+        }
         state.index.len += 1;
         Ok(())
     }
@@ -116,6 +158,14 @@ impl Model {
         let n_missing = self.parts.family.n_missing(&state.memory);
         let mut scaled = ndarray::Array2::zeros((options.horizon, self.header().channels.len()));
         self.parts.family.forecast(slot.family, &state.memory, 0, scaled.view_mut());
+        if let Some(regression) = &self.parts.regression {
+            let offsets = self.offsets_ahead(regression, slot, state, options.horizon)?;
+            for ((mut column, offsets), scaler) in
+                scaled.columns_mut().into_iter().zip(offsets.columns()).zip(&self.parts.scalers[slot.scale])
+            {
+                column.zip_mut_with(&offsets, |value, offset| *value += offset / scaler.spread);
+            }
+        }
         let recent = || self.recent(slot, &state.memory, options.horizon);
         let index = state.index.future(options.horizon);
         self.finish_forecast(state.series(), slot, index, scaled, n_missing, recent, options)

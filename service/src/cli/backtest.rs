@@ -46,8 +46,7 @@ pub(crate) fn run(arguments: &BacktestArguments, console: &Console) -> Result<()
         fit: input::fit_options(&arguments.fitting, None, "")?,
     };
     let panel = input::read(&arguments.data, &arguments.input, console)?;
-    let names: Vec<&str> = configs.iter().map(ModelConfig::name).collect();
-    covariates::note_unused(&panel, &names, console);
+    covariates::note_unused(&panel, &configs.iter().collect::<Vec<_>>(), console);
     let result = {
         let _progress = console.progress(format!("back-testing over {} windows", options.n_windows));
         backtest(&configs, &panel, &options).map_err(|error| explained(error, &panel, &options))?

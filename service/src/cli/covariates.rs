@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use forecast::Panel;
 use forecast::data::{CovariateDeclaration, CovariateFlags};
+use forecast::{ModelConfig, Panel};
 
 use super::args::InputArguments;
 use super::console::Console;
@@ -32,14 +32,16 @@ fn read(path: &Path) -> Result<CovariateDeclaration, Failure> {
     })
 }
 
-/// Says that no model of this call looks at the covariates of a panel.
-pub(crate) fn note_unused(panel: &Panel, models: &[&str], console: &Console) {
+/// Says which models of this call do not look at the covariates of a panel.
+pub(crate) fn note_unused(panel: &Panel, models: &[&ModelConfig], console: &Console) {
+    let unused = models.iter().filter(|config| !config.uses_covariates());
+    let models: Vec<&str> = unused.map(|config| config.name()).collect();
     let names: Vec<&str> =
         panel.covariate_schema().columns().iter().map(|column| column.name.as_str()).collect();
-    if names.is_empty() || console.is_json() {
+    if names.is_empty() || models.is_empty() || console.is_json() {
         return;
     }
-    let models = match models {
+    let models = match &models[..] {
         [only] => format!("model {only} does"),
         several => format!("models {} do", several.join(", ")),
     };

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Fai
     let config = input::configs(vec![base], &arguments.fitting)?.remove(0);
     let options = input::fit_options(&arguments.fitting, arguments.horizon, &arguments.unit)?;
     let panel = input::read(&arguments.data, &arguments.input, console)?;
-    covariates::note_unused(&panel, &[config.name()], console);
+    covariates::note_unused(&panel, &[&config], console);
     let fitted = {
         let _progress = console.progress(format!("fitting {}", config.name()));
         Model::fit(&config, &panel, &options)?

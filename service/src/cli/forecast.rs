@@ -26,20 +26,16 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
             .map(PathBuf::as_path)
             .collect();
     output::check_apart(&inputs, &[arguments.output.as_deref(), arguments.plot.as_deref()])?;
-    if let (None, Some(path)) = (&arguments.data, &arguments.input.future) {
-        let rule = "it follows the data; give those too";
-        return Err(Failure::option("--future", format!("\"{}\"", path.display()), rule));
-    }
     let model = Model::load(&arguments.model)?;
     let options = input::forecast_options(&arguments.spec, &model)?;
     options.check(&model)?;
     let panel = match &arguments.data {
         Some(path) => Some(input::read_for(&model, path, &arguments.input, console)?),
-        None => None,
+        None => input::history_with_future(&model, &arguments.input)?,
     };
     if let Some(panel) = &panel {
         panel.check_future(options.horizon)?;
-        covariates::note_unused(panel, &[model.header().config.name()], console);
+        covariates::note_unused(panel, &[&model.header().config], console);
     }
     let forecasts = match &panel {
         Some(panel) => model.forecast(panel, &options)?,

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use forecast::data::{Frequency, Scaling, Zone};
+use forecast::data::{CovariateDeclaration, Frequency, Scaling, Zone};
 use forecast::{Band, FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
 
 use super::args::{FittingArguments, InputArguments, SpecArguments};
@@ -29,6 +29,12 @@ pub(crate) fn read_for(
 ) -> Result<Panel, Failure> {
     let mut options = read_options(input)?;
     let header = model.header();
+    let schema = model.covariate_schema();
+    if !schema.is_empty() {
+        // What the model is regressed on has to be there, with the categories that it knows.
+        options.covariates = CovariateDeclaration::default();
+        options.covariate_schema = Some(schema);
+    }
     let none_typed = input.freq.is_none() && input.open.is_none();
     if header.opening.is_some() && none_typed {
         options.freq = Some(header.step);
@@ -51,6 +57,14 @@ fn read_quietly(path: &Path, options: &ReadOptions, console: &Console) -> Result
         true => Panel::read_bytes(&standard_input()?, "standard input", options)?,
         false => Panel::read(path, options)?,
     })
+}
+
+/// The data that a model keeps, with what `--future` knows ahead of them; `None` without that.
+pub(crate) fn history_with_future(model: &Model, input: &InputArguments) -> Result<Option<Panel>, Failure> {
+    if input.future.is_none() {
+        return Ok(None);
+    }
+    with_future(model.history_panel()?, input, &read_options(input)?).map(Some)
 }
 
 /// The panel with what `--future` knows ahead.

@@ -68,7 +68,14 @@ impl<'a> Problem<'a> {
             return Err(Error::option("order", order, format!("it must be at most {MOST_LAGS}")));
         }
         let runs: Vec<&[f64]> = complete_runs(values).collect();
-        let moments = lagged_moments(&runs, order, 1)?;
+        Problem::owned(lagged_moments(&runs, order, 1)?)
+    }
+
+    /// The problem of the first target.
+    ///
+    /// # Errors
+    /// As [`Problem::of`].
+    pub(in crate::ar) fn owned(moments: Moments) -> Result<Problem<'static>> {
         Problem {
             cross: moments.cross.column(0).to_owned(),
             sums: moments.column_sums,

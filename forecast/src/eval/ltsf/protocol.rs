@@ -56,7 +56,7 @@ pub struct LtsfScore {
     pub n_missing: usize,
     /// Steps that the model looks back.
     pub lookback: usize,
-    /// Numbers that the model learned.
+    /// Numbers that the model learned, those that are exactly zero left out.
     pub n_parameters: usize,
     /// Seconds of fitting; one fit serves all horizons.
     pub fit_seconds: f64,
@@ -160,8 +160,12 @@ impl Ltsf {
         })?;
         let fit_seconds = start.elapsed().as_secs_f64();
         // What is known of coefficients is no coefficient.
-        let learned = family.tensors().into_iter().filter(|(name, _)| !name.ends_with("standard_errors"));
-        let n_parameters = learned.map(|(_, tensor)| tensor.values.len()).sum();
+        let learned = family
+            .tensors()
+            .into_iter()
+            .filter(|(name, _)| name.ends_with("weights") || name.ends_with("intercepts"));
+        let n_nonzero = |values: &[f64]| values.iter().filter(|value| **value != 0.0).count();
+        let n_parameters = learned.map(|(_, tensor)| n_nonzero(&tensor.values)).sum();
         let score = |(horizon, sums): (&usize, Sums)| LtsfScore {
             model: config.name().to_string(),
             horizon: *horizon,

@@ -1,0 +1,298 @@
+//! Which lags: a sparse path over the lags of one look-back, and the choice along it.
+
+use ndarray::s;
+use rayon::prelude::*;
+
+use super::anchor::Anchor;
+use super::gram::lagged_moments;
+use super::moments::Moments;
+use super::order::Criterion;
+use super::ridge::Trial;
+use super::solve::Member;
+use super::sparse::{
+    self, Lambdas, PathOptions, Penalty, Problem, Refit, StabilityOptions, path, select, stability,
+};
+use crate::{Error, Result};
+
+/// How lags are chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Choice {
+    pub(super) penalty: Penalty,
+    pub(super) strength: Strength,
+    /// A quarter of the look-back if open.
+    pub(super) most_lags: Option<usize>,
+}
+
+/// How strong the penalty is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Strength {
+    /// Where the criterion is smallest along the path.
+    Chosen(Criterion),
+    /// As given.
+    Lambda(f64),
+}
+
+/// Steps ahead that the number of lags is chosen on, at most, evenly spaced.
+const MOST_TARGETS: usize = 8;
+/// Supports that are tried, at most; for several steps halves of the largest.
+const MOST_TRIED: usize = 32;
+const MOST_SIZES: usize = 6;
+/// Blocks of time that are split into halves, at most, and the memory of their statistics, in numbers.
+const MOST_BLOCKS: usize = 20;
+const MOST_NUMBERS: usize = 25_000_000;
+/// More lags have to better the squared error by this much.
+const WORTHWHILE: f64 = 0.002;
+
+/// Lags that a penalty leaves, at most, where nothing is said.
+const MOST_LAGS: usize = 256;
+
+/// Ascending, 0 for lag 1.
+type Support = Vec<usize>;
+
+impl Choice {
+    /// The lags of a look-back that stay for each step, and the look-back with its ridge chosen.
+    ///
+    /// Each step has lags of its own, from the path of its own objective. Validation chooses for one step among the
+    /// solutions of the path, for several how many lags each may have; it takes the fewest whose squared error is
+    /// within a hundredth of the least there.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if there is no rest of the data to validate on.
+    pub(super) fn lags(
+        &self,
+        moments: &Moments,
+        member: &Member,
+        trial: Option<&Trial>,
+    ) -> Result<(Vec<Support>, Member)> {
+        let trial = trial.map(|trial| trial.leading(member.lookback));
+        let anchored = for_choice(moments, member.anchor);
+        let most_lags = self.most_lags.unwrap_or(usual_most(member.lookback));
+        let (supports, member) = match self.strength {
+            Strength::Lambda(lambda) => {
+                let paths = self.paths(&anchored, &Lambdas::Given(vec![lambda]), most_lags)?;
+                (paths.into_iter().map(|path| up_to(&path, usize::MAX)).collect(), *member)
+            }
+            Strength::Chosen(Criterion::Validation) => {
+                let trial = trial.as_ref().filter(|trial| trial.is_possible()).ok_or_else(|| {
+                    let rule =
+                        "the last fifth of the series has no complete rows beside those of the rest; use bic";
+                    Error::option("criterion", "validation", rule)
+                })?;
+                self.validated(&anchored, trial, member, most_lags)?
+            }
+            Strength::Chosen(criterion) => {
+                let problem = Problem::of(&anchored, 0)?;
+                let solutions = path(&problem, &self.options(Lambdas::Auto, most_lags))?;
+                let gamma = if criterion == Criterion::Ebic { 1.0 } else { 0.0 };
+                let chosen = select(&problem, &solutions, sparse::Criterion::Bic { gamma })?;
+                (vec![chosen.support.clone()], *member)
+            }
+        };
+        let ridge = match (member.ridge, trial) {
+            (None, Some(trial)) => {
+                let of_trial: Vec<Support> = supports.iter().step_by(trial.every).cloned().collect();
+                Some(trial.best_share(&member, Some(&of_trial))?.0)
+            }
+            (ridge, _) => ridge,
+        };
+        Ok((supports, Member { ridge, ..member }))
+    }
+
+    /// The supports that do best, or nearly so with fewer lags, on the last fifth.
+    fn validated(
+        &self,
+        moments: &Moments,
+        trial: &Trial,
+        member: &Member,
+        most_lags: usize,
+    ) -> Result<(Vec<Support>, Member)> {
+        let trial = trial.every_target(trial.fitted.cross.ncols().div_ceil(MOST_TARGETS));
+        let paths = self.paths(&for_choice(&trial.fitted, member.anchor), &Lambdas::Auto, most_lags)?;
+        let is_one_step = moments.cross.ncols() == 1;
+        let mut candidates: Vec<Vec<Support>> = match &paths[..] {
+            [path] if is_one_step => path.iter().map(|support| vec![support.clone()]).collect(),
+            paths => {
+                let sizes = (0..MOST_SIZES).map(|halvings| most_lags >> halvings).filter(|size| *size > 0);
+                sizes.map(|size| paths.iter().map(|path| up_to(path, size)).collect()).collect()
+            }
+        };
+        candidates.dedup();
+        let every = candidates.len().div_ceil(MOST_TRIED).max(1);
+        let mut tried = Vec::new();
+        for supports in candidates.into_iter().step_by(every) {
+            let (ridge, error) = match member.ridge {
+                Some(ridge) => (ridge, trial.error(member, ridge, Some(&supports))?),
+                None => trial.best_share(member, Some(&supports))?,
+            };
+            tried.push((error, ridge, supports));
+        }
+        let n_lags = |supports: &Vec<Support>| supports.iter().map(Vec::len).sum::<usize>();
+        let least = tried.iter().fold(f64::INFINITY, |least: f64, (error, ..)| least.min(*error));
+        let good_enough = |(error, ..): &(f64, f64, Vec<Support>)| *error <= least * (1.0 + WORTHWHILE);
+        let best = tried.into_iter().filter(good_enough).min_by_key(|(.., supports)| n_lags(supports));
+        let (_, ridge, supports) = best.unwrap_or_default();
+        let member = Member { ridge: Some(ridge), ..*member };
+        if is_one_step {
+            return Ok((supports, member));
+        }
+        let size = supports.iter().map(Vec::len).max().unwrap_or(0);
+        let paths = self.paths(moments, &Lambdas::Auto, size.max(1))?;
+        Ok((paths.iter().map(|path| up_to(path, size)).collect(), member))
+    }
+
+    /// The supports of the path of every step, the strongest penalty first.
+    fn paths(&self, moments: &Moments, lambdas: &Lambdas, most_lags: usize) -> Result<Vec<Vec<Support>>> {
+        let of_step = |step: usize| -> Result<Vec<Support>> {
+            let solutions = path(&Problem::of(moments, step)?, &self.options(lambdas.clone(), most_lags))?;
+            Ok(solutions.into_iter().map(|solution| solution.support).collect())
+        };
+        (0..moments.cross.ncols()).into_par_iter().map(of_step).collect()
+    }
+
+    /// How often each lag is chosen for one step ahead from random halves of complete stretches; `None` where they are
+    /// too short for four blocks.
+    pub(super) fn frequencies(
+        &self,
+        runs: &[&[f64]],
+        member: &Member,
+        n_pairs: usize,
+    ) -> Result<Option<Vec<f64>>> {
+        let lookback = member.lookback;
+        let rows: usize = runs.iter().map(|run| run.len().saturating_sub(lookback)).sum();
+        let n_blocks = (MOST_NUMBERS / (lookback * lookback)).clamp(4, MOST_BLOCKS);
+        let size = rows.div_ceil(n_blocks);
+        if size <= lookback {
+            return Ok(None);
+        }
+        // Rows of a block begin where those of the one before end, so that each row is in one.
+        let block = |run: &'_ [f64], start: usize| -> Result<Problem<'static>> {
+            let end = (start + size + lookback).min(run.len());
+            let moments = lagged_moments(&[&run[start..end]], lookback, 1)?;
+            Problem::owned(for_choice(&moments, member.anchor))
+        };
+        let starts = runs.iter().flat_map(|run| {
+            let n_rows = run.len().saturating_sub(lookback);
+            (0..n_rows).step_by(size).map(move |start| (*run, start))
+        });
+        let blocks: Vec<Problem<'static>> =
+            starts.map(|(run, start)| block(run, start)).collect::<Result<_>>()?;
+        if blocks.len() < 2 || blocks.len() > 4 * MOST_BLOCKS {
+            return Ok(None);
+        }
+        let (lambdas, gamma) = match self.strength {
+            Strength::Lambda(lambda) => (Lambdas::Given(vec![lambda]), 1.0),
+            Strength::Chosen(Criterion::Bic) => (Lambdas::Auto, 0.0),
+            Strength::Chosen(_) => (Lambdas::Auto, 1.0),
+        };
+        let options =
+            StabilityOptions { n_pairs, seed: 0, path: self.options(lambdas, usual_most(lookback)), gamma };
+        stability(&blocks, &options).map(Some)
+    }
+
+    fn options(&self, lambdas: Lambdas, most_lags: usize) -> PathOptions {
+        let penalty = self.penalty;
+        PathOptions { penalty, lambdas, most_lags, refit: Refit::Support, ..PathOptions::default() }
+    }
+}
+
+/// Lags of a look-back that may stay where nothing is said.
+fn usual_most(lookback: usize) -> usize {
+    lookback.div_ceil(4).min(MOST_LAGS)
+}
+
+/// The last support of a path with at most so many lags.
+fn up_to(path: &[Support], most: usize) -> Support {
+    path.iter().rfind(|support| support.len() <= most).cloned().unwrap_or_default()
+}
+
+/// The statistics that lags are chosen on: of anchored windows without an intercept, and without lag 1 where it is the
+/// anchor.
+fn for_choice(moments: &Moments, anchor: Anchor) -> Moments {
+    let Some(weights) = anchor.weights(moments.gram.nrows()) else { return moments.clone() };
+    let mut anchored = moments.anchored(&weights);
+    anchored.column_sums.fill(0.0);
+    anchored.target_sums.fill(0.0);
+    if anchor == Anchor::Last {
+        // Zero but for rounding.
+        anchored.gram.slice_mut(s![0, ..]).fill(0.0);
+        anchored.gram.slice_mut(s![.., 0]).fill(0.0);
+        anchored.cross.slice_mut(s![0, ..]).fill(0.0);
+    }
+    anchored
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ar::sparse::Regulariser;
+    use forecast_datasets::ArProcess;
+
+    fn series() -> Vec<f64> {
+        let mut coefficients = vec![0.0; 24];
+        (coefficients[0], coefficients[23]) = (0.3, 0.6);
+        ArProcess { coefficients, ..ArProcess::default() }.generate(6_000, 5).unwrap()
+    }
+
+    fn choice(strength: Strength) -> Choice {
+        Choice { penalty: Penalty::ArNet(Regulariser::default()), strength, most_lags: Some(12) }
+    }
+
+    fn member(anchor: Anchor, ridge: Option<f64>) -> Member {
+        Member { lookback: 48, anchor, ridge }
+    }
+
+    #[test]
+    fn the_lags_of_the_process_are_found_by_every_criterion() {
+        let values = series();
+        let moments = lagged_moments(&[&values], 48, 1).unwrap();
+        let trial = Trial::new(&[values], 48, 1).unwrap();
+        for criterion in [Criterion::Ebic, Criterion::Bic, Criterion::Validation] {
+            let choice = choice(Strength::Chosen(criterion));
+            let (lags, _) = choice.lags(&moments, &member(Anchor::None, Some(0.0)), Some(&trial)).unwrap();
+            assert_eq!(lags, [[0, 23]], "{criterion:?}");
+        }
+        let weak =
+            choice(Strength::Lambda(1e-4)).lags(&moments, &member(Anchor::None, Some(0.0)), None).unwrap();
+        let strong =
+            choice(Strength::Lambda(1e3)).lags(&moments, &member(Anchor::None, Some(0.0)), None).unwrap();
+        assert!(weak.0[0].len() > 2 && strong.0[0].is_empty());
+    }
+
+    #[test]
+    fn each_of_several_steps_has_its_lags_and_the_ridge_is_chosen_with_them() {
+        let values = series();
+        let moments = lagged_moments(&[&values], 48, 6).unwrap();
+        let trial = Trial::new(&[values], 48, 6).unwrap();
+        for anchor in [Anchor::None, Anchor::Last] {
+            let (lags, chosen) = choice(Strength::Chosen(Criterion::Validation))
+                .lags(&moments, &member(anchor, None), Some(&trial))
+                .unwrap();
+            assert!(lags.len() == 6 && lags.iter().all(|lags| !lags.is_empty() && lags.len() <= 12));
+            // A day before its target.
+            assert!((0..6).all(|step| lags[step].contains(&(23 - step))), "{anchor:?}: {lags:?}");
+            let dense = trial.best_share(&member(anchor, None), None).unwrap().1;
+            let sparse = trial.error(&chosen, chosen.ridge.unwrap(), Some(&lags)).unwrap();
+            assert!(sparse < 1.02 * dense, "{anchor:?}: {sparse} {dense}");
+        }
+    }
+
+    #[test]
+    fn frequencies_tell_the_lags_of_the_process_from_the_others() {
+        let values = series();
+        let choice = choice(Strength::Chosen(Criterion::Ebic));
+        let member = member(Anchor::None, Some(0.0));
+        let found = choice.frequencies(&[&values[..2_500], &values[2_500..]], &member, 6).unwrap().unwrap();
+        assert!(found[0] > 0.99 && found[23] > 0.99);
+        assert!((0..48).filter(|lag| ![0, 23].contains(lag)).all(|lag| found[lag] < 0.3), "{found:?}");
+        assert_eq!(choice.frequencies(&[&values[..100]], &member, 6).unwrap(), None);
+    }
+
+    #[test]
+    fn without_rows_to_validate_on_the_fix_is_said() {
+        let values = series();
+        let moments = lagged_moments(&[&values], 48, 1).unwrap();
+        let choice = choice(Strength::Chosen(Criterion::Validation));
+        let message = choice.lags(&moments, &member(Anchor::None, None), None).unwrap_err().to_string();
+        assert!(message.contains("use bic"), "{message}");
+    }
+}

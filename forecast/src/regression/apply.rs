@@ -1,0 +1,149 @@
+//! A fitted regression: taken out of series, put back into forecasts, saved.
+
+use std::ops::Range;
+
+use ndarray::{Array2, Array3, Axis};
+use rayon::prelude::*;
+
+use super::columns::Regressors;
+use super::solve::{explained, standards, weights};
+use crate::data::{Scaler, Series, Step};
+use crate::model::{Tensor, Tensors};
+use crate::{Error, Result};
+
+/// Rows that are made at a time.
+const ROWS: usize = 16_384;
+
+/// What the columns add to each channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Regression {
+    regressors: Regressors,
+    /// Center and spread of each column over the training rows.
+    standards: Vec<Scaler>,
+    /// Of standardised columns, on the scale of the model. Shape `(slot, channel, column)`.
+    weights: Array3<f64>,
+}
+
+impl Regression {
+    /// The weights of every series and channel, or of all series together.
+    ///
+    /// `series` are scaled, with covariates. With `is_sparse`, columns that do not pay are left out.
+    pub(crate) fn fit(
+        regressors: &Regressors,
+        series: &[Series],
+        is_shared: bool,
+        is_sparse: bool,
+    ) -> Result<Self> {
+        let Some(first) = series.first() else {
+            return Err(Error::Internal("a regression without series".to_string()));
+        };
+        let (step, n_channels) = (first.index().step, first.values().ncols());
+        let standards = standards(regressors, series, step)?;
+        let n_slots = if is_shared { 1 } else { series.len() };
+        let solved: Vec<_> = (0..n_slots * n_channels)
+            .into_par_iter()
+            .map(|at| {
+                let (slot, channel) = (at / n_channels, at % n_channels);
+                let of_slot = if is_shared { series } else { &series[slot..=slot] };
+                weights(regressors, &standards, of_slot, channel, is_sparse)
+            })
+            .collect::<Result<_>>()?;
+        let mut all = Array3::zeros((n_slots, n_channels, standards.len()));
+        for (at, weights) in solved.into_iter().enumerate() {
+            let mut of_slot = all.index_axis_mut(Axis(0), at / n_channels);
+            of_slot.row_mut(at % n_channels).assign(&weights);
+        }
+        Ok(Regression { regressors: regressors.clone(), standards, weights: all })
+    }
+
+    /// The columns.
+    pub(crate) fn regressors(&self) -> &Regressors {
+        &self.regressors
+    }
+
+    /// Name and weight of each column in the units of the series for one unit of the column, for a channel with this
+    /// spread.
+    pub(crate) fn weights(&self, slot: usize, channel: usize, step: Step, spread: f64) -> Vec<(String, f64)> {
+        let names = self.regressors.names(step);
+        let weights = self.weights.index_axis(Axis(0), slot.min(self.weights.dim().0 - 1));
+        let of_column =
+            |(name, (weight, scaler)): (String, (&f64, &Scaler))| (name, spread * weight / scaler.spread);
+        names.into_iter().zip(weights.row(channel).iter().zip(&self.standards)).map(of_column).collect()
+    }
+
+    /// What the columns add to the steps at `range` of a series, which may reach beyond its end, in the units of the
+    /// series; NaN where a covariate that matters is missing. Shape `(range.len(), channel)`.
+    pub(crate) fn offsets(
+        &self,
+        slot: usize,
+        series: &Series,
+        range: Range<usize>,
+        scalers: &[Scaler],
+    ) -> Result<Array2<f64>> {
+        let weights = self.weights.index_axis(Axis(0), slot.min(self.weights.dim().0 - 1));
+        let mut offsets = Array2::zeros((range.len(), scalers.len()));
+        for first in range.clone().step_by(ROWS) {
+            let end = (first + ROWS).min(range.end);
+            let mut rows = Array2::zeros((end - first, self.standards.len()));
+            self.regressors.fill(series, first..end, rows.view_mut())?;
+            for (at, row) in rows.outer_iter().enumerate() {
+                for (channel, scaler) in scalers.iter().enumerate() {
+                    let scaled = explained(row, &self.standards, weights.row(channel));
+                    offsets[[first - range.start + at, channel]] = scaler.spread * scaled;
+                }
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// The series without what the columns add: what the family models. A step whose covariates are missing is
+    /// missing.
+    pub(crate) fn taken_out(
+        &self,
+        slot: usize,
+        series: &Series,
+        scalers: &[Scaler],
+        channels: &[String],
+    ) -> Result<Series> {
+        let offsets = self.offsets(slot, series, 0..series.n_steps(), scalers)?;
+        series.with_values(&series.values() - &offsets, channels)
+    }
+
+    /// Everything that was learned.
+    pub(crate) fn tensors(&self) -> Tensors {
+        let standards = Array2::from_shape_fn((self.standards.len(), 2), |(column, i)| {
+            if i == 0 { self.standards[column].center } else { self.standards[column].spread }
+        });
+        Tensors::from([
+            ("regression.weights".to_string(), Tensor::from(&self.weights)),
+            ("regression.standards".to_string(), Tensor::from(&standards)),
+        ])
+    }
+
+    /// A regression from its tensors.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with what does not fit; the caller knows the file.
+    pub(crate) fn load(
+        regressors: &Regressors,
+        tensors: &Tensors,
+        (n_slots, n_channels, n_columns): (usize, usize, usize),
+    ) -> Result<Self> {
+        let get = |name: &str, shape: &[usize]| match tensors.get(name) {
+            Some(tensor) if tensor.shape == shape && tensor.values.iter().all(|value| value.is_finite()) => {
+                Ok(tensor.values.clone())
+            }
+            _ => {
+                Err(Error::Internal(format!("tensor {name} is missing or has another shape than {shape:?}")))
+            }
+        };
+        let weights = get("regression.weights", &[n_slots, n_channels, n_columns])?;
+        let standards = get("regression.standards", &[n_columns, 2])?;
+        Ok(Regression {
+            regressors: regressors.clone(),
+            standards: standards.chunks_exact(2).map(|s| Scaler { center: s[0], spread: s[1] }).collect(),
+            weights: Array3::from_shape_vec((n_slots, n_channels, n_columns), weights)
+                .map_err(|error| Error::Internal(error.to_string()))?,
+        })
+    }
+}
