@@ -231,6 +231,10 @@ fn ar_keeps_the_contract() {
     check_family(&ar.with("pooled", "true").unwrap());
     check_family(&ar.with("order", "24").unwrap());
     check_family(&ar.with("lookbacks", "24,48").unwrap().with("pool_channels", "false").unwrap());
+    check_family(&ar.with("order", "30").unwrap().with("difference", "24,1").unwrap());
+    check_family(&ar.with("direct_steps", "5").unwrap().with("difference", "1").unwrap());
+    check_family(&ar.with("fourier", "1D:2").unwrap().with("trend", "linear").unwrap());
+    check_family(&ar.with("pooled", "true").unwrap().with("fourier", "12:1").unwrap());
     beats_seasonal_naive(&ar);
 }
 

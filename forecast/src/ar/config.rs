@@ -33,6 +33,8 @@ const MOST_LOOKBACKS: usize = 16;
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
 /// | `criterion` | none; with a penalty ebic if recursive, validation if direct | the order, up to `order`, or the lags along the path of the penalty, that this is smallest at | aic, bic, validation; with a penalty bic, ebic, validation |
+/// | `difference` | none | the series is modelled by its differences over so many steps, one after the other: `1`, or `24,1`; the order counts the lags that they take | fewer than the order in all |
+/// | `direct_steps` | the horizon of the fit, at most 1,440 | steps that have coefficients of their own; those beyond follow from forecasts, block after block | 1 to 1,440; direct |
 /// | `fourier` | none | seasons as sines and cosines that the series is regressed on, such as `1D:4,7D:3` | as [`FourierTerm`] |
 /// | `trend` | none | a line through time that the series is regressed on | none, linear |
 /// | `covariates` | use | whether the series is regressed on the covariates that the data declare | use, ignore |
@@ -77,6 +79,12 @@ pub struct ArConfig {
     /// What becomes of a recursion that grows without bound.
     #[serde(default)]
     pub unstable: Unstable,
+    /// Steps that differences are taken over.
+    #[serde(default, deserialize_with = "list::deserialize")]
+    pub difference: Option<Vec<usize>>,
+    /// Steps that have coefficients of their own.
+    #[serde(default)]
+    pub direct_steps: Option<usize>,
     /// Seasons that the series is regressed on.
     #[serde(default, deserialize_with = "list::deserialize")]
     pub fourier: Option<Vec<FourierTerm>>,
@@ -198,10 +206,12 @@ impl ArConfig {
             return Err(Error::option("order", order, "it must be the longest of lookbacks, or left out"));
         }
         // Given an order and nothing else, the model is the textbook's.
-        let is_plain = is_textbook || strategy == Strategy::Recursive;
+        let is_plain = is_textbook || strategy == Strategy::Recursive || self.difference.is_some();
+        // Differences leave windows where they are, as an anchor does.
+        let is_open = strategy == Strategy::Direct && self.difference.is_some();
         let is_longest_of_several = |lookback: &usize| lookbacks.len() > 1 && *lookback == longest;
         let ridge = each("ridge", self.ridge.as_deref(), lookbacks.len())?;
-        let ridge = ridge.or_else(|| is_plain.then(|| vec![0.0; lookbacks.len()]));
+        let ridge = ridge.or_else(|| (is_plain && !is_open).then(|| vec![0.0; lookbacks.len()]));
         let anchor = |lookback: &usize| match is_plain {
             true => Anchor::None,
             false if is_longest_of_several(lookback) && !self.is_sparse() => Anchor::Mean,
@@ -237,8 +247,32 @@ impl ArConfig {
     /// Steps that have coefficients of their own when a horizon is fitted.
     pub(super) fn n_steps(&self, horizon: usize) -> usize {
         match self.strategy {
-            Some(Strategy::Direct) => horizon.clamp(1, MOST_DIRECT_STEPS),
+            Some(Strategy::Direct) => self.direct_steps.unwrap_or(horizon).clamp(1, MOST_DIRECT_STEPS),
             _ => 1,
+        }
+    }
+
+    /// Lags that differences take.
+    pub(super) fn n_differenced(&self) -> usize {
+        self.difference.iter().flatten().fold(0, |sum: usize, steps| sum.saturating_add(*steps))
+    }
+
+    /// Differences leave a lag of every look-back; direct steps are few, and belong to a direct model.
+    fn check_steps(&self) -> Result<()> {
+        let taken = self.n_differenced();
+        let shortest = self.members().iter().map(|member| member.lookback).min().unwrap_or(1);
+        if self.difference.iter().flatten().any(|steps| *steps == 0) || taken >= shortest {
+            let steps = self.difference.iter().flatten().map(usize::to_string).collect::<Vec<_>>().join(",");
+            let rule = format!("steps must be at least 1, and fewer in all than the {shortest} lags");
+            return Err(Error::option("difference", steps, rule));
+        }
+        let is_direct = self.strategy == Some(Strategy::Direct);
+        match self.direct_steps {
+            Some(steps) if !is_direct || !(1..=MOST_DIRECT_STEPS).contains(&steps) => {
+                let rule = format!("it must be from 1 to {MOST_DIRECT_STEPS}, with strategy = direct");
+                Err(Error::option("direct_steps", steps, rule))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -260,6 +294,7 @@ impl ArConfig {
         let is_one = matches!(self.members()[..], [Member { anchor: Anchor::None, ridge: Some(ridge), .. }] if ridge <= 0.0);
         let is_one = is_one && self.strategy == Some(Strategy::Recursive);
         self.check_penalty()?;
+        self.check_steps()?;
         if self.covariate_lags > MOST_COVARIATE_LAGS {
             let rule = format!("it must be at most {MOST_COVARIATE_LAGS}");
             return Err(Error::option("covariate_lags", self.covariate_lags, rule));
@@ -368,6 +403,11 @@ mod tests {
             (vec![("criterion", "bic"), ("order", "9"), ("ridge", "1")], "criterion is bic"),
             (vec![("method", "autocorrelation"), ("lookbacks", "3,5")], "method is autocorrelation"),
             (vec![("criterion", "validation"), ("strategy", "direct")], "criterion is validation"),
+            (vec![("order", "24"), ("difference", "24")], "difference is 24"),
+            (vec![("difference", "0")], "difference is 0"),
+            (vec![("order", "9"), ("direct_steps", "3")], "with strategy = direct"),
+            (vec![("direct_steps", "0")], "direct_steps is 0"),
+            (vec![("covariate_lags", "1001")], "covariate_lags is 1001"),
             (vec![("lambda", "1")], "lambda is 1, but it goes with a penalty"),
             (vec![("criterion", "ebic")], "it goes with a penalty"),
             (vec![("penalty", "ridge")], "penalty is"),

@@ -8,6 +8,7 @@ use super::autocorrelation::{YuleWalker, autocovariances};
 use super::cholesky::Deficient;
 use super::choose::Choice;
 use super::config::{ArConfig, Method, Unstable};
+use super::difference::{differences, undone};
 use super::gram::lagged_moments;
 use super::moments::Moments;
 use super::order::{Criterion, best_on};
@@ -41,7 +42,8 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
             let channels = if n_groups == 1 { 0..n_channels } else { group..group + 1 };
             let columns = series.iter().flat_map(|one| channels.clone().map(move |channel| (one, channel)));
             let columns = columns.map(|(one, channel)| one.values().column(channel).to_vec()).collect();
-            let problem = Problem { name: name(series), config, order, n_steps };
+            let problem =
+                Problem { name: name(series), config, order: order - config.n_differenced(), n_steps };
             problem.solve(columns)
         })
         .collect::<Result<_>>()?;
@@ -77,7 +79,12 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
 /// # Errors
 /// As [`fit`].
 pub(super) fn solve_one(config: &ArConfig, name: &str, values: Vec<f64>) -> Result<Solved> {
-    let problem = Problem { name: name.to_string(), config, order: config.order.unwrap_or(1), n_steps: 1 };
+    let problem = Problem {
+        name: name.to_string(),
+        config,
+        order: config.order.unwrap_or(1) - config.n_differenced(),
+        n_steps: 1,
+    };
     problem.solve(vec![values])
 }
 
@@ -93,6 +100,7 @@ fn name(series: &[Series]) -> String {
 struct Problem<'a> {
     name: String,
     config: &'a ArConfig,
+    /// Lags of the differences, or of the series where none are taken.
     order: usize,
     n_steps: usize,
 }
@@ -102,6 +110,11 @@ impl Problem<'_> {
         let mean = mean(&columns);
         // Weights do not depend on where zero is, digits do.
         columns.iter_mut().flatten().for_each(|value| *value -= mean);
+        let mut taken = Vec::new();
+        for steps in self.config.difference.iter().flatten() {
+            columns.iter_mut().for_each(|column| *column = differences(column, *steps));
+            taken.push(*steps);
+        }
         let runs: Vec<&[f64]> = columns.iter().flat_map(|column| complete_runs(column)).collect();
         let mut solved = match self.config.method {
             Method::LeastSquares => self.least_squares(&columns, &runs)?,
@@ -114,6 +127,10 @@ impl Problem<'_> {
             // Forecasts return to the mean of the training range.
             solved.intercepts.fill(0.0);
             solved.weights.row_mut(0).assign(&Array1::from_vec(stable));
+            (solved.errors, solved.frequencies) = (None, None);
+        }
+        for steps in taken.into_iter().rev() {
+            (solved.weights, solved.intercepts) = undone(&solved.weights, &solved.intercepts, steps);
             (solved.errors, solved.frequencies) = (None, None);
         }
         let rest = solved.weights.rows().into_iter().map(|row| mean * (1.0 - row.sum()));
@@ -136,7 +153,8 @@ impl Problem<'_> {
             return Err(Error::option("order", self.order, format!("it must be at most {MOST_LAGS}")));
         }
         let moments = lagged_moments(runs, self.order, self.n_steps)?;
-        let members = self.config.members();
+        let mut members = self.config.members();
+        members.iter_mut().for_each(|member| member.lookback -= self.config.n_differenced());
         let choice = self.config.choice()?;
         let is_open = members.iter().any(|member| member.ridge.is_none());
         let trial = (is_open || self.config.criterion == Some(Criterion::Validation))

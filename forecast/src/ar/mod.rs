@@ -16,6 +16,7 @@ mod classic;
 mod config;
 mod correlation;
 mod defaults;
+mod difference;
 mod fit;
 #[cfg(test)]
 mod golden;

@@ -78,6 +78,24 @@ fn coefficients_are_those_of_linfa_on_the_lag_matrix_also_far_from_zero_and_with
 }
 
 #[test]
+fn a_model_of_differences_is_a_fit_of_the_differences() {
+    let values: Vec<f64> = noise(700, 8).iter().enumerate().map(|(t, v)| v + 0.1 * (t % 24) as f64).collect();
+    let all = series(std::slice::from_ref(&values));
+    let changes: Vec<f64> = values.iter().zip(&values[24..]).map(|(before, value)| value - before).collect();
+    let expected = by_linfa(&changes, 6, 1);
+    let ar = fitted(&[("order", "30"), ("difference", "24")], &[all], 1).unwrap();
+    let ours = ours(&ar, 0, 0);
+    assert_eq!(ours.len(), 31);
+    // One lag of the differences is one of the series and, with the other sign, one 24 steps before.
+    let of_differences: Vec<f64> = (0..7).map(|i| if i == 0 { ours[0] } else { ours[i] }).collect();
+    assert_close(&of_differences, &expected, 1e-7);
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-8, "{a} {b}");
+    (1..6).for_each(|lag| near(ours[24 + lag], -expected[lag]));
+    near(ours[24], 1.0);
+    (7..24).for_each(|lag| near(ours[lag], 0.0));
+}
+
+#[test]
 fn direct_coefficients_are_a_fit_of_each_step() {
     let values = noise(600, 4);
     let settings = [("lookbacks", "9"), ("anchor", "none"), ("ridge", "0"), ("strategy", "direct")];
