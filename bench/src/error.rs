@@ -35,6 +35,9 @@ pub(crate) enum Error {
     /// The two sides did not do the same work.
     #[error("{record}: ours gives {ours}, but {peer} {theirs}: the two did not do the same work")]
     Differs { record: String, ours: f64, peer: &'static str, theirs: f64 },
+    /// What was to be measured did not come out as it was made.
+    #[error("{0}")]
+    Unexpected(String),
     /// A file or stream could not be read or written.
     #[error("{action} \"{path}\": {source}")]
     File { action: &'static str, path: String, source: io::Error },

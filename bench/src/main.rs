@@ -60,6 +60,9 @@ enum Topic {
     /// Autoregressions: the coefficients that the AR-Net paper's experiments find, and the time of each way to fit.
     #[command(after_help = "Example: forecast-bench arnet --json arnet.json")]
     Arnet,
+    /// A stream of observations with a forecast after each, and with coefficients that learn.
+    #[command(after_help = "Example: forecast-bench stream --json stream.json")]
+    Stream,
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
@@ -88,12 +91,14 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Read => &[topics::read::run],
         Topic::Panel => &[topics::panel::run],
         Topic::Arnet => &[topics::arnet::run],
+        Topic::Stream => &[topics::stream::run],
         Topic::All => &[
             topics::cold_start::run,
             topics::windows::run,
             topics::read::run,
             topics::panel::run,
             topics::arnet::run,
+            topics::stream::run,
         ],
     };
     let mut records = Vec::new();

@@ -33,6 +33,9 @@ pub(crate) const ARNET: Script = Script { name: "arnet.py", text: include_str!("
 pub(crate) const ARNET_TORCH: Script =
     Script { name: "arnet_torch.py", text: include_str!("../peers/arnet_torch.py") };
 
+/// A stream of observations by numpy.
+pub(crate) const STREAM: Script = Script { name: "stream.py", text: include_str!("../peers/stream.py") };
+
 /// Seasonal naive over a panel by pandas and statsforecast.
 pub(crate) const PANEL: Script = Script { name: "panel.py", text: include_str!("../peers/panel.py") };
 

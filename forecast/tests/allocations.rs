@@ -219,6 +219,27 @@ fn observing_a_step_allocates_nothing_also_where_its_value_is_missing() {
 }
 
 #[test]
+fn a_forecast_of_the_next_step_and_learning_from_it_allocate_nothing() {
+    let panel = panel(3_000, 1).unwrap();
+    let config = ModelConfig::parse("ar-net").unwrap().with("order", "200").unwrap();
+    let options = FitOptions { horizon: Some(4), ..FitOptions::default() };
+    let model = Model::fit(&config, &panel, &options).unwrap().model;
+    let mut state = model.start(&panel.series()[0]).unwrap();
+    let mut learner = model.start_learning(&state, &RlsOptions::default()).unwrap();
+    let mut next = [0.0];
+    let (n_allocations, ()) = allocations_of(|| {
+        for step in 0..10_000u32 {
+            model.observe(&mut state, &[f64::from(step % 97)]).unwrap();
+            model.next_step(&state, &mut next).unwrap();
+            model.learn(&mut learner, &state).unwrap();
+        }
+    });
+    let options = forecast::ForecastOptions { horizon: 1, ..Default::default() };
+    assert_eq!(next[0].to_bits(), model.forecast_from(&state, &options).unwrap().mean[[0, 0]].to_bits());
+    assert_eq!(n_allocations, 0);
+}
+
+#[test]
 fn calendar_features_of_many_steps_allocate_as_little_as_those_of_one() {
     const N_STEPS: usize = 10_000;
     let table = [("ds", "2024-12-25"), ("holiday", "christmas")]

@@ -96,6 +96,22 @@ impl RecursiveLeastSquares {
             .try_into()
     }
 
+    /// Starts at these coefficients, the intercept first, held there by the prior alone.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for a setting out of its range, more than 10,000 inputs, no coefficient at all, or one that
+    /// is not finite.
+    pub fn at(coefficients: &[f64], options: RlsOptions) -> Result<Self> {
+        let Some(n_inputs) = coefficients.len().checked_sub(1) else {
+            return Err(Error::option("coefficients", "[]", "there must be an intercept at least"));
+        };
+        let size = check_inputs(n_inputs)? + 1;
+        options.check(size)?;
+        let triangle = Triangle::at(coefficients, options.prior.sqrt());
+        let (origin, coefficients) = (coefficients.to_vec(), coefficients.to_vec());
+        Stored { options, origin, coefficients, triangle, next: 0 }.try_into()
+    }
+
     /// Starts from the statistics of a fit, on some of its columns: the coefficients are its least squares, as if
     /// every row had been observed and none forgotten, and they return to it where the data tell nothing.
     ///

@@ -181,6 +181,10 @@ impl LagRule for Ar {
         Some(errors.slice(s![slot, self.group(channel), ..]).to_vec())
     }
 
+    fn is_recursion(&self) -> bool {
+        self.weights.dim().2 == 1
+    }
+
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {
         if self.weights.dim().2 > 1 {
             return None;

@@ -74,6 +74,9 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// Standard errors of these weights, lag 1 first, where they are known.
     fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>>;
 
+    /// True if further steps follow from forecasts of those before, by the same coefficients.
+    fn is_recursion(&self) -> bool;
+
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
 }
@@ -133,6 +136,11 @@ pub(crate) trait LagRule: fmt::Debug + Send + Sync {
     /// Standard errors of the weights, lag 1 first, where they are known.
     fn standard_errors(&self, _slot: usize, _channel: usize) -> Option<Vec<f64>> {
         None
+    }
+
+    /// True if further steps follow from forecasts of those before, by the same coefficients.
+    fn is_recursion(&self) -> bool {
+        false
     }
 
     /// The size of the largest root of a recursion that grows without bound.
@@ -224,6 +232,10 @@ impl<R: LagRule> Family for R {
 
     fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>> {
         LagRule::standard_errors(self, slot, channel)
+    }
+
+    fn is_recursion(&self) -> bool {
+        LagRule::is_recursion(self)
     }
 
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {

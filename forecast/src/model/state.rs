@@ -1,5 +1,6 @@
 //! Streaming: a state is a value that the caller owns, clones and saves.
 
+use ndarray::{Array2, ArrayViewMut2};
 use serde::{Deserialize, Serialize};
 
 use super::family::{feed_start, prime};
@@ -32,6 +33,12 @@ impl State {
     #[must_use]
     pub fn index(&self) -> &TimeIndex {
         &self.index
+    }
+}
+
+impl State {
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
     }
 }
 
@@ -144,20 +151,56 @@ impl Model {
     /// [`Error::HistoryTooShort`] before `lookback` observations; missing ones count, and are told in the
     /// warnings of the forecast. For the options, the errors of [`Model::forecast`] for the options.
     pub fn forecast_from(&self, state: &State, options: &ForecastOptions) -> Result<Forecast> {
+        let family = self.parts.family.as_ref();
+        self.forecast_by(state, options, &|slot, memory, out| {
+            family.forecast(slot, memory, 0, out.view_mut())
+        })
+    }
+
+    /// The point forecast of the next step, written to `out`, one a channel in the units of the series: what
+    /// [`Model::forecast_from`] says of one step, without an allocation unless the model is regressed on covariates.
+    ///
+    /// # Errors
+    /// As [`Model::forecast_from`]; [`Error::WrongChannels`] if `out` has not one place for each channel.
+    pub fn next_step(&self, state: &State, out: &mut [f64]) -> Result<()> {
+        let slot = self.slot(&state.series)?;
+        self.check_memory(state)?;
+        self.check_lookback(state)?;
+        let scalers = &self.parts.scalers[slot.scale];
+        if out.len() != scalers.len() {
+            return Err(Error::WrongChannels {
+                series: state.series.clone(),
+                found: format!("{} places", out.len()),
+                expected: self.header().channels.join(", "),
+            });
+        }
+        let shape = (1, out.len());
+        let view =
+            ArrayViewMut2::from_shape(shape, out).map_err(|error| Error::Internal(error.to_string()))?;
+        self.parts.family.forecast(slot.family, &state.memory, 0, view);
+        out.iter_mut().zip(scalers).for_each(|(value, scaler)| *value = scaler.unscale(*value));
+        if let Some(regression) = &self.parts.regression {
+            let offsets = self.offsets_ahead(regression, slot, state, 1)?;
+            out.iter_mut().zip(&offsets).for_each(|(value, offset)| *value += offset);
+        }
+        Ok(())
+    }
+
+    /// [`Model::forecast_from`] with the scaled forecast of a family, or of what has its place. Shape
+    /// `(horizon, channel)`.
+    pub(super) fn forecast_by(
+        &self,
+        state: &State,
+        options: &ForecastOptions,
+        forecast: &dyn Fn(usize, &Memory, &mut Array2<f64>),
+    ) -> Result<Forecast> {
         options.check(self)?;
         let slot = self.slot(&state.series)?;
         self.check_memory(state)?;
-        let lookback = self.lookback();
-        if state.index.len < lookback {
-            return Err(Error::HistoryTooShort {
-                series: state.series.clone(),
-                steps: state.index.len,
-                lookback,
-            });
-        }
+        self.check_lookback(state)?;
         let n_missing = self.parts.family.n_missing(&state.memory);
-        let mut scaled = ndarray::Array2::zeros((options.horizon, self.header().channels.len()));
-        self.parts.family.forecast(slot.family, &state.memory, 0, scaled.view_mut());
+        let mut scaled = Array2::zeros((options.horizon, self.header().channels.len()));
+        forecast(slot.family, &state.memory, &mut scaled);
         if let Some(regression) = &self.parts.regression {
             let offsets = self.offsets_ahead(regression, slot, state, options.horizon)?;
             for ((mut column, offsets), scaler) in
@@ -176,7 +219,15 @@ impl Model {
         Ok(self.scale(self.slot(&state.series)?, &state.memory))
     }
 
-    fn check_memory(&self, state: &State) -> Result<()> {
+    fn check_lookback(&self, state: &State) -> Result<()> {
+        let (steps, lookback) = (state.index.len, self.lookback());
+        match steps < lookback {
+            true => Err(Error::HistoryTooShort { series: state.series.clone(), steps, lookback }),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn check_memory(&self, state: &State) -> Result<()> {
         if self.parts.family.accepts(&state.memory, self.header().channels.len()) {
             return Ok(());
         }

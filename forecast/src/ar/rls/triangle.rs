@@ -19,6 +19,16 @@ impl Triangle {
         Triangle(entries)
     }
 
+    /// The same root for each of these coefficients.
+    pub(super) fn at(coefficients: &[f64], root: f64) -> Self {
+        let size = coefficients.len();
+        let mut triangle = Triangle::diagonal(size, root);
+        for (i, coefficient) in coefficients.iter().enumerate() {
+            triangle.0[row_start(i, size) + size - i] = root * coefficient;
+        }
+        triangle
+    }
+
     /// True if this is a triangle for `size` coefficients that can be solved.
     pub(super) fn is_of(&self, size: usize) -> bool {
         self.0.len() == row_start(size, size)
