@@ -53,7 +53,7 @@ impl Model {
     /// ```
     /// # use forecast::{FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
     /// use forecast::ar::rls::RlsOptions;
-    /// # let noise = |i: u32| f64::from((i * i * 7919 + i * 104_729) % 101) / 10.0;
+    /// # let noise = |i: u32| f64::from((i % 997) * (i % 991) * 7 % 101) / 10.0;
     /// # let mut y = vec![0.0; 400];
     /// # for i in 1..400 { y[i] = 0.2 * y[i - 1] + noise(i as u32); }
     /// # let rows: String = y.iter().enumerate().map(|(i, y)| format!("{i},{y}\n")).collect();
