@@ -9,6 +9,7 @@ use super::defaults::{
 use super::list;
 use super::order::Criterion;
 use super::penalty::PenaltyKind;
+use super::shrink::Shrinkage;
 use super::solve::Member;
 use crate::data::FourierTerm;
 use crate::model::{Shape, check_count};
@@ -31,6 +32,7 @@ const MOST_LOOKBACKS: usize = 16;
 /// | `anchor` | last, and mean for the longest of several; none if only `order` is given | what is subtracted from each window and added to its forecast, for each look-back | none, last, mean |
 /// | `ridge` | 0.1, unless another share from 0.0001 to 1 is better by a hundredth on the last fifth of the training range; 0 if recursive | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
+/// | `shrinkage` | none | how far the coefficients of each series are drawn towards those of all | validation, or a share from 0 to 1; not pooled |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
 /// | `criterion` | none; with a penalty ebic if recursive, validation if direct | the order, up to `order`, or the lags along the path of the penalty, that this is smallest at | aic, bic, validation; with a penalty bic, ebic, validation |
 /// | `difference` | none | the series is modelled by its differences over so many steps, one after the other: `1`, or `24,1`; the order counts the lags that they take | fewer than the order in all |
@@ -67,6 +69,9 @@ pub struct ArConfig {
     /// True if all series share one set of coefficients.
     #[serde(default)]
     pub pooled: bool,
+    /// How far the coefficients of each series are drawn towards those of all.
+    #[serde(default)]
+    pub shrinkage: Option<Shrinkage>,
     /// True if all channels share one set of coefficients.
     #[serde(default)]
     pub pool_channels: Option<bool>,
@@ -295,6 +300,13 @@ impl ArConfig {
         let is_one = is_one && self.strategy == Some(Strategy::Recursive);
         self.check_penalty()?;
         self.check_steps()?;
+        if let Some(shrinkage) = self.shrinkage {
+            shrinkage.check()?;
+            if self.pooled {
+                let rule = "pooled coefficients are those of all already; leave one of the two out";
+                return Err(Error::option("shrinkage", "set", rule));
+            }
+        }
         if self.covariate_lags > MOST_COVARIATE_LAGS {
             let rule = format!("it must be at most {MOST_COVARIATE_LAGS}");
             return Err(Error::option("covariate_lags", self.covariate_lags, rule));
@@ -408,6 +420,8 @@ mod tests {
             (vec![("order", "9"), ("direct_steps", "3")], "with strategy = direct"),
             (vec![("direct_steps", "0")], "direct_steps is 0"),
             (vec![("covariate_lags", "1001")], "covariate_lags is 1001"),
+            (vec![("shrinkage", "1.5")], "shrinkage is 1.5"),
+            (vec![("shrinkage", "0.5"), ("pooled", "true")], "leave one of the two out"),
             (vec![("lambda", "1")], "lambda is 1, but it goes with a penalty"),
             (vec![("criterion", "ebic")], "it goes with a penalty"),
             (vec![("penalty", "ridge")], "penalty is"),

@@ -14,6 +14,7 @@ use super::moments::Moments;
 use super::order::{Criterion, best_on};
 use super::ridge::Trial;
 use super::segments::{complete_runs, longest_order, n_windows};
+use super::shrink::{Shrinkage, best_share, first_part, mixed};
 use super::solve::{Member, Solved, solve};
 use super::stability::stabilised;
 use crate::data::Series;
@@ -34,17 +35,48 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
     let n_groups = if config.pool_channels == Some(true) { 1 } else { n_channels };
     let n_slots = if config.pooled { 1 } else { training.series.len() };
     let n_steps = config.n_steps(training.horizon);
+    let columns = |series: &[Series], group: usize| -> Vec<Vec<f64>> {
+        let channels = if n_groups == 1 { 0..n_channels } else { group..group + 1 };
+        let columns = series.iter().flat_map(|one| channels.clone().map(move |channel| (one, channel)));
+        columns.map(|(one, channel)| one.values().column(channel).to_vec()).collect()
+    };
+    let solve = |series: &[Series], columns: Vec<Vec<f64>>| {
+        let order = order - config.n_differenced();
+        Problem { name: name(series), config, order, n_steps }.solve(columns)
+    };
+    let shrinkage = config.shrinkage.filter(|_| training.series.len() > 1);
+    let pooled = (0..n_groups).map(|group| match shrinkage {
+        Some(shrinkage) => {
+            let all = columns(training.series, group);
+            let first = match shrinkage {
+                Shrinkage::Chosen(_) => Some(solve(training.series, first_part(&all))?),
+                Shrinkage::Share(_) => None,
+            };
+            Ok(Some((shrinkage, solve(training.series, all)?, first)))
+        }
+        None => Ok(None),
+    });
+    let pooled: Vec<Option<(Shrinkage, Solved, Option<Solved>)>> = pooled.collect::<Result<_>>()?;
     let solved: Vec<Solved> = (0..n_slots * n_groups)
         .into_par_iter()
         .map(|i| {
             let (slot, group) = (i / n_groups, i % n_groups);
             let series = if config.pooled { training.series } else { &training.series[slot..=slot] };
-            let channels = if n_groups == 1 { 0..n_channels } else { group..group + 1 };
-            let columns = series.iter().flat_map(|one| channels.clone().map(move |channel| (one, channel)));
-            let columns = columns.map(|(one, channel)| one.values().column(channel).to_vec()).collect();
-            let problem =
-                Problem { name: name(series), config, order: order - config.n_differenced(), n_steps };
-            problem.solve(columns)
+            let columns = columns(series, group);
+            let Some((shrinkage, of_all, of_first)) = &pooled[group] else { return solve(series, columns) };
+            let share = match (shrinkage, of_first) {
+                (Shrinkage::Share(share), _) => *share,
+                // What is too short to be fitted without its end has nothing of its own to say.
+                (_, Some(of_first)) => match solve(series, first_part(&columns)) {
+                    Ok(own) => best_share(&columns, &own, of_first)?,
+                    Err(_) => 1.0,
+                },
+                (_, None) => 1.0,
+            };
+            match share < 1.0 {
+                true => Ok(mixed(&solve(series, columns)?, of_all, share)),
+                false => Ok(mixed(of_all, of_all, 1.0)),
+            }
         })
         .collect::<Result<_>>()?;
     let mut ar = Ar {

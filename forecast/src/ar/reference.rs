@@ -121,6 +121,26 @@ fn channels_that_share_are_fitted_on_the_rows_of_all() {
 }
 
 #[test]
+fn short_series_take_after_all_and_long_ones_after_themselves() {
+    let process = |phi: f64, n: usize, seed: u64| {
+        ArProcess { coefficients: vec![phi], ..ArProcess::default() }.generate(n, seed).unwrap()
+    };
+    // Ten short series of one kind, and a long one of another.
+    let mut all: Vec<Series> = (0..10).map(|seed| series(&[process(0.8, 60, seed)])).collect();
+    all.push(series(&[process(-0.5, 600, 99)]));
+    let fit = |shrinkage: &str| fitted(&[("order", "4"), ("shrinkage", shrinkage)], &all, 1).unwrap();
+    let (own, chosen, pooled) = (fit("0"), fit("validation"), fit("1"));
+    let first = |ar: &Ar, slot: usize| ar.weights[[slot, 0, 0, 3]];
+    let error = |ar: &Ar| (0..10).map(|slot| (first(ar, slot) - 0.8).abs()).sum::<f64>();
+    assert!((first(&pooled, 0) - first(&pooled, 10)).abs() < 1e-12);
+    assert!((first(&chosen, 10) + 0.5).abs() < 0.15, "{}", first(&chosen, 10));
+    assert!(error(&chosen) < error(&pooled), "{} {}", error(&chosen), error(&pooled));
+    assert!(own.errors.is_none() && (first(&own, 10) + 0.5).abs() < 0.15);
+    let half = fit("0.5");
+    assert!((first(&half, 3) - f64::midpoint(first(&own, 3), first(&pooled, 3))).abs() < 1e-12);
+}
+
+#[test]
 fn the_mean_over_look_backs_is_the_mean_of_fits_on_the_same_windows() {
     let values = noise(500, 7);
     let all = series(std::slice::from_ref(&values));

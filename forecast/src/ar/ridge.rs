@@ -85,7 +85,7 @@ impl Trial {
 }
 
 /// The squared error of coefficients over the rows of the moments, all targets together.
-fn squared_error(moments: &Moments, solved: &Solved) -> f64 {
+pub(super) fn squared_error(moments: &Moments, solved: &Solved) -> f64 {
     let products = solved.weights.dot(&moments.gram); // (target, column)
     let of_target = |target: usize| {
         let (w, b) = (solved.weights.row(target), solved.intercepts[target]);
