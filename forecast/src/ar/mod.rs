@@ -24,6 +24,7 @@ mod inference;
 mod lag_matrix;
 mod list;
 mod moments;
+pub mod neural;
 mod order;
 #[cfg(test)]
 mod reference;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Family, Tensors, Training};
+use crate::ar::neural::{self, NeuralArConfig};
 use crate::ar::{self, ArConfig};
 use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
 use crate::data::{Frequency, Series};
@@ -64,11 +65,14 @@ pub enum ModelConfig {
     WindowMean(WindowMeanConfig),
     /// Autoregression by least squares: the textbook's, or direct, anchored and shrunk.
     Ar(ArConfig),
+    /// Autoregression trained by gradient descent: AR-Net.
+    NeuralAr(NeuralArConfig),
 }
 
 impl ModelConfig {
     /// The names of all families.
-    pub const NAMES: [&'static str; 5] = ["naive", "seasonal-naive", "drift", "window-mean", "ar"];
+    pub const NAMES: [&'static str; 6] =
+        ["naive", "seasonal-naive", "drift", "window-mean", "ar", "neural-ar"];
 
     /// The default settings of the family with this name.
     ///
@@ -81,6 +85,7 @@ impl ModelConfig {
             "drift" => Ok(ModelConfig::Drift(DriftConfig::default())),
             "window-mean" => Ok(ModelConfig::WindowMean(WindowMeanConfig::default())),
             "ar" => Ok(ModelConfig::Ar(ArConfig::default())),
+            "neural-ar" => Ok(ModelConfig::NeuralAr(NeuralArConfig::default())),
             _ => Err(Error::UnknownModel { name: name.to_string(), known: Self::NAMES.join(", ") }),
         }
     }
@@ -94,6 +99,7 @@ impl ModelConfig {
             ModelConfig::Drift(_) => "drift",
             ModelConfig::WindowMean(_) => "window-mean",
             ModelConfig::Ar(_) => "ar",
+            ModelConfig::NeuralAr(_) => "neural-ar",
         }
     }
 
@@ -156,6 +162,7 @@ impl ModelConfig {
                 ModelConfig::WindowMean(WindowMeanConfig { lookback: Some(lookback) })
             }
             ModelConfig::Ar(config) => ModelConfig::Ar(config.resolve(shape)?),
+            ModelConfig::NeuralAr(config) => ModelConfig::NeuralAr(config.resolve(shape)?),
         })
     }
 
@@ -167,12 +174,13 @@ impl ModelConfig {
             ModelConfig::Drift(DriftConfig { lookback })
             | ModelConfig::WindowMean(WindowMeanConfig { lookback }) => lookback.unwrap_or(1),
             ModelConfig::Ar(config) => config.order.unwrap_or(1),
+            ModelConfig::NeuralAr(config) => config.order.unwrap_or(1),
         }
     }
 
     /// True if the family learns from values, and how they differ: a constant series teaches it nothing.
     pub(crate) fn learns(&self) -> bool {
-        matches!(self, ModelConfig::Ar(_))
+        matches!(self, ModelConfig::Ar(_) | ModelConfig::NeuralAr(_))
     }
 
     /// True if all series share one set of parameters, so that new series can be forecast.
@@ -180,6 +188,7 @@ impl ModelConfig {
     pub fn is_shared(&self) -> bool {
         match self {
             ModelConfig::Ar(config) => config.pooled,
+            ModelConfig::NeuralAr(config) => config.pooled,
             _ => true,
         }
     }
@@ -188,6 +197,7 @@ impl ModelConfig {
     pub(crate) fn fit(&self, training: &Training<'_>) -> Result<Box<dyn Family>> {
         match self {
             ModelConfig::Ar(config) => Ok(Box::new(ar::fit(config, training)?)),
+            ModelConfig::NeuralAr(config) => Ok(Box::new(neural::fit(config, training)?)),
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -201,6 +211,9 @@ impl ModelConfig {
     ) -> Result<Box<dyn Family>> {
         match self {
             ModelConfig::Ar(config) => Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?)),
+            ModelConfig::NeuralAr(config) => {
+                Ok(Box::new(neural::load(config, tensors, n_slots, n_channels)?))
+            }
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -210,7 +223,9 @@ impl ModelConfig {
             ModelConfig::Naive(_) | ModelConfig::SeasonalNaive(_) => baseline::Rule::Repeat,
             ModelConfig::Drift(_) => baseline::Rule::Drift,
             ModelConfig::WindowMean(_) => baseline::Rule::Mean,
-            ModelConfig::Ar(_) => return Err(Error::Internal("ar is not a baseline".to_string())),
+            ModelConfig::Ar(_) | ModelConfig::NeuralAr(_) => {
+                return Err(Error::Internal(format!("{} is not a baseline", self.name())));
+            }
         };
         Ok(baseline::Baseline::new(rule, self.lookback()))
     }
