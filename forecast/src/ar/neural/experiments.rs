@@ -48,8 +48,9 @@ fn weights_come_to_those_of_least_squares() {
     let values = series(5_000, 3);
     let exact = classic(&values, 5, ClassicOptions::default()).unwrap();
     let net = train(&values, &NeuralArConfig { order: Some(5), ..NeuralArConfig::default() }).unwrap();
-    for (ours, exact) in net.weights.iter().zip(&exact.weights).chain([(&net.intercept, &exact.intercept)]) {
-        assert!((ours - exact).abs() < 5e-3, "{:?} for {:?}", net.weights, exact.weights);
+    let intercepts = [(&net.intercept, &exact.intercept)];
+    for (ours, due) in net.weights.iter().zip(&exact.weights).chain(intercepts) {
+        assert!((ours - due).abs() < 5e-3, "{:?} for {:?}", net.weights, exact.weights);
     }
 }
 

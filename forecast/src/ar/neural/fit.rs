@@ -191,7 +191,7 @@ mod tests {
             let loss = task.loss(&network, 1).mean;
             let mut gradients = GradientsParams::from_grads(loss.backward(), &network);
             task.regularise(&network, &mut gradients, progress).unwrap();
-            gradients.get::<2>(network.layers[0].weight.id).unwrap().into_data().to_vec::<f32>().unwrap()
+            gradients.get::<2>(network.layers[0].weight.id).unwrap().try_into_vec_as::<f32>().unwrap()
         };
         let plain = gradient(&mut task, 0.0);
         let weights: Vec<f64> =
