@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use crate::data::mix;
 use crate::{Error, Result};
@@ -102,7 +102,7 @@ pub(crate) fn forward(layers: &[Layer], input: &[f64], out: &mut [f64]) {
 
 impl Layer {
     fn output(&self, at: usize, input: &[f64]) -> f64 {
-        self.biases[at] + self.weights.row(at).iter().zip(input).map(|(w, x)| w * x).sum::<f64>()
+        self.biases[at] + self.weights.row(at).dot(&ArrayView1::from(input))
     }
 }
 

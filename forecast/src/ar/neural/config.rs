@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// | `density` | 1 | share of lags that are expected to matter; below 1 the weights are regularised | above 0, at most 1; 1 with hidden layers |
 /// | `loss` | mse | mean of squared errors, or Huber's, quadratic up to 1 | mse, huber |
 /// | `epochs` | 20, or as many as make 2,000 steps; 10 if original | passes over the windows | 1 to 100,000 |
-/// | `batch_size` | 32; 128 if original | windows of a step | 1 to 65,536 |
+/// | `batch_size` | 32, doubled up to 256 where an epoch had more than 512 steps; 128 if original | windows of a step | 1 to 65,536 |
 /// | `learning_rate` | 0.003; 0.0002 if original | the largest of the schedule | above 0, at most 1 |
 /// | `schedule` | one-cycle; step-decay if original | how the learning rate changes | constant, step-decay, halving, cosine, one-cycle |
 /// | `pooled` | false | one network for all series, so that new ones can be forecast | |
@@ -98,6 +98,8 @@ const MOST_NUMBERS: usize = 1 << 26;
 /// Short series are passed over until there are so many steps, but no more often than this.
 const FEWEST_STEPS: usize = 2_000;
 const MOST_DEFAULT_EPOCHS: usize = 1_000;
+/// Where there are more windows, a step takes more of them: most of its time goes to the weights.
+const MOST_DEFAULT_BATCHES: usize = 512;
 
 impl Default for NeuralArConfig {
     fn default() -> Self {
@@ -140,24 +142,28 @@ impl NeuralArConfig {
         let order = check_count("order", order)?;
         let is_revised = self.recipe == Recipe::Revised;
         let pool_channels = self.pool_channels.unwrap_or(is_direct);
-        let batch_size = self.batch_size.unwrap_or(if is_revised { 32 } else { 128 });
         let anchor = if is_direct { Anchor::Last } else { Anchor::None };
         let schedule = if is_revised { Schedule::OneCycle } else { Schedule::StepDecay };
         let resolved = NeuralArConfig {
             order: Some(order),
             strategy: Some(strategy),
             anchor: Some(self.anchor.unwrap_or(anchor)),
-            batch_size: Some(batch_size),
             learning_rate: Some(self.learning_rate.unwrap_or(if is_revised { 0.003 } else { 2e-4 })),
             schedule: Some(self.schedule.unwrap_or(schedule)),
             pool_channels: Some(pool_channels),
             ..self.clone()
         };
+        let n_windows = resolved.fewest_windows(shape);
+        let batch_size = self.batch_size.unwrap_or_else(|| match self.recipe {
+            Recipe::Original => 128,
+            Recipe::Revised => n_windows.div_ceil(MOST_DEFAULT_BATCHES).next_power_of_two().clamp(32, 256),
+        });
+        let resolved = NeuralArConfig { batch_size: Some(batch_size), ..resolved };
         resolved.check(shape.horizon)?;
         let epochs = self.epochs.unwrap_or_else(|| match self.recipe {
             Recipe::Original => 10,
             Recipe::Revised => {
-                let n_batches = resolved.fewest_windows(shape).div_ceil(batch_size).max(1);
+                let n_batches = n_windows.div_ceil(batch_size).max(1);
                 FEWEST_STEPS.div_ceil(n_batches).clamp(20, MOST_DEFAULT_EPOCHS)
             }
         });
@@ -281,7 +287,7 @@ mod tests {
 
     #[test]
     fn recipes_have_the_constants_of_their_release() {
-        let hours = shape("1h", 24, 100_000);
+        let hours = shape("1h", 24, 12_000);
         let of = |recipe| resolved(&[("recipe", recipe), ("density", "0.1")], &hours).unwrap();
         let (original, revised) = (of("original"), of("revised"));
         let chosen = |c: &NeuralArConfig| (c.epochs, c.batch_size, c.learning_rate, c.schedule);
@@ -297,10 +303,12 @@ mod tests {
     }
 
     #[test]
-    fn short_series_are_passed_over_more_often() {
+    fn short_series_are_passed_over_more_often_and_long_ones_in_larger_steps() {
         let epochs = |n_steps| resolved(&[], &shape("1h", 24, n_steps)).unwrap().epochs.unwrap();
         // 1,000 steps: order 50, horizon 24, 927 windows in 29 batches.
         assert_eq!((epochs(1_000), epochs(20_000)), (69, 20));
+        let batch_size = |n_steps| resolved(&[], &shape("1h", 24, n_steps)).unwrap().batch_size.unwrap();
+        assert_eq!([1_000, 16_000, 30_000, 1_000_000].map(batch_size), [32, 32, 64, 256]);
         assert!(epochs(100) > 300 && epochs(30) == 1_000, "{} {}", epochs(100), epochs(30));
     }
 
