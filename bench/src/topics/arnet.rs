@@ -250,7 +250,8 @@ fn times(
     for is_slow in [false, true] {
         let n_runs = if is_slow || setting.is_quick { 3 } else { 21 };
         // The slow ones hold a lag matrix of 800 MB at order 1,000, and take minutes beyond.
-        let is_done = |rival: &&Rival| rival.is_slow == is_slow && (!is_slow || order <= 1_000);
+        let is_done =
+            |rival: &&Rival| peer.is_some() && rival.is_slow == is_slow && (!is_slow || order <= 1_000);
         let rivals: Vec<&Rival> =
             RIVALS.iter().filter(is_done).filter(|r| r.task != "normal" || order <= 1_000).collect();
         let kinds = [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved];
