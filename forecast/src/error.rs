@@ -348,6 +348,20 @@ pub enum Error {
         /// What the solver said.
         reason: String,
     },
+    /// A training by gradient descent came to a loss that is no number.
+    #[error(
+        "series \"{series}\": the loss of batch {batch} in epoch {epoch} is {loss}; use a smaller learning_rate, or --scaling standard where values are huge"
+    )]
+    Diverged {
+        /// The series.
+        series: String,
+        /// The loss.
+        loss: f64,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The batch of the epoch, from 1.
+        batch: usize,
+    },
     /// A static covariate has two values in one series.
     #[error(
         "series \"{series}\": static covariate \"{column}\" is {first}, but {other}; make it one value, or declare it past or future"
@@ -515,6 +529,7 @@ impl Error {
             | Error::HistoryTooShort { series, .. }
             | Error::TooShortForBacktest { series, .. }
             | Error::TooFewRows { series, .. }
+            | Error::Diverged { series, .. }
             | Error::Singular { series, .. } => Some(series),
             _ => None,
         }

@@ -35,6 +35,7 @@ pub mod batch;
 pub mod data;
 pub mod eval;
 pub mod model;
+pub mod nn;
 #[cfg(feature = "plot")]
 pub mod plot;
 

@@ -247,6 +247,16 @@ fn ar_net_keeps_the_contract() {
     beats_seasonal_naive(&ar_net);
 }
 
+#[test]
+fn neural_ar_keeps_the_contract() {
+    let neural = ModelConfig::parse("neural-ar").unwrap();
+    check_family(&neural);
+    check_family(&neural.with("order", "24").unwrap().with("density", "0.5").unwrap());
+    check_family(&neural.with("hidden", "16").unwrap().with("epochs", "20").unwrap());
+    check_family(&neural.with("pooled", "true").unwrap().with("pool_channels", "false").unwrap());
+    beats_seasonal_naive(&neural);
+}
+
 /// On data with two seasons, trend and noise, over 20 windows of a test range.
 fn beats_seasonal_naive(config: &ModelConfig) {
     let values = seasonal(900, 11);

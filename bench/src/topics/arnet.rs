@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use forecast::ar::neural::{self, NeuralArConfig, Recipe};
 use forecast::ar::sparse::{Criterion, PathOptions, Problem, path, select};
 use forecast::ar::{ClassicOptions, Method, classic};
 use forecast_datasets::ArProcess;
@@ -37,6 +38,8 @@ enum Fit {
     LeastSquares,
     Autocorrelation,
     Solved,
+    /// As the paper trains it.
+    Gradient,
 }
 
 /// A peer's way to fit, and the record that sets ours beside it.
@@ -169,8 +172,22 @@ fn fit(kind: Fit, values: &[f64], order: usize) -> Result<Fitted> {
             let path = path(&problem, &PathOptions::default())?;
             select(&problem, &path, Criterion::default())?.weights.clone()
         }
+        Fit::Gradient => {
+            let config = NeuralArConfig {
+                order: Some(order),
+                recipe: Recipe::Original,
+                density: density(order),
+                ..NeuralArConfig::default()
+            };
+            neural::train(values, &config)?.weights
+        }
     };
     Ok(Fitted { seconds: start.elapsed().as_secs_f64(), weights: black_box(weights) })
+}
+
+/// The share of lags that the process has.
+fn density(order: usize) -> f64 {
+    COEFFICIENTS.len() as f64 / order as f64
 }
 
 /// How far the coefficients are from those of the process, and what that costs a forecast, over several seeds.
@@ -226,18 +243,19 @@ fn times(
     peer: Option<&RefCell<Peer>>,
     torch: Option<&RefCell<Peer>>,
 ) -> Result<Vec<Record>> {
-    let values = series(1)?;
-    let values = &values[..N_TRAINING];
+    let all = series(1)?;
+    let values = &all[..N_TRAINING];
     let file = write(values, scratch)?;
     let mut records = Vec::new();
     for is_slow in [false, true] {
         let n_runs = if is_slow || setting.is_quick { 3 } else { 21 };
         // The slow ones hold a lag matrix of 800 MB at order 1,000, and take minutes beyond.
-        let is_done = |rival: &&Rival| rival.is_slow == is_slow && (!is_slow || order <= 1_000);
+        let is_done =
+            |rival: &&Rival| peer.is_some() && rival.is_slow == is_slow && (!is_slow || order <= 1_000);
         let rivals: Vec<&Rival> =
             RIVALS.iter().filter(is_done).filter(|r| r.task != "normal" || order <= 1_000).collect();
         let kinds = [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved];
-        let question = |task| Question { task, series: &file, order, density: 3.0 / order as f64, seed: 1 };
+        let question = |task| Question { task, series: &file, order, density: density(order), seed: 1 };
         let mut sides: Vec<Candidate<'_, Fitted>> = Vec::new();
         for kind in kinds {
             sides.push(Box::new(move || fit(kind, values, order)));
@@ -247,8 +265,12 @@ fn times(
                 sides.push(Box::new(|| peer.borrow_mut().ask(&question(rival.task))));
             }
         }
+        let n_before = sides.len();
         if let Some(torch) = torch.filter(|_| is_slow) {
             sides.push(Box::new(|| torch.borrow_mut().ask(&question("train"))));
+        }
+        if is_slow {
+            sides.push(Box::new(move || fit(Fit::Gradient, values, order)));
         }
         let measured = in_turn(n_runs, &mut sides)?;
         drop(sides);
@@ -257,6 +279,7 @@ fn times(
             Fit::LeastSquares => format!("classic_ar_p{order}"),
             Fit::Autocorrelation => format!("autocorrelation_ar_p{order}"),
             Fit::Solved => format!("arnet_solved_p{order}"),
+            Fit::Gradient => format!("arnet_gradient_p{order}"),
         };
         if !is_slow {
             records.extend(
@@ -273,16 +296,29 @@ fn times(
             let record = Record::new(&name, "ms", spread(ours)).beside(rival.peer, spread(runs));
             records.push(if order >= 1_000 { record.ratio_at_least(rival.bar) } else { record });
         }
-        if let (Some(runs), true) = (measured.get(kinds.len() + rivals.len()), is_slow) {
+        if let Some((ours, peers)) = measured[n_before..].split_last().filter(|_| is_slow) {
             let peer = "PyTorch, ten epochs";
-            let record = Record::new(&(name(Fit::Solved) + "_vs_pytorch"), "ms", spread(&measured[2]));
-            let bar = if order <= 1_000 { 200.0 } else { 100.0 };
-            records.push(record.beside(peer, spread(runs)).ratio_at_least(bar));
-            records.push(Record::new(
-                &format!("arnet_pytorch_p{order}_stpe"),
-                "%",
-                Spread::of([stpe(&runs[0].weights)]),
-            ));
+            let weights = &ours[0].weights;
+            let loss = forecast_mse(weights, &all) / forecast_mse(&COEFFICIENTS, &all);
+            let name = |kind: Fit, what: &str| name(kind) + what;
+            let one = |kind: Fit, what: &str, unit, value| {
+                Record::new(&name(kind, what), unit, Spread::of([value]))
+            };
+            records.push(one(Fit::Gradient, "_stpe", "%", stpe(weights)));
+            records.push(one(Fit::Gradient, "_mse_over_true", "x", loss));
+            match peers.first() {
+                None => records.push(Record::new(&name(Fit::Gradient, ""), "ms", spread(ours))),
+                Some(runs) => {
+                    let record = |kind: Fit, ours: &[Fitted]| {
+                        Record::new(&name(kind, "_vs_pytorch"), "ms", spread(ours)).beside(peer, spread(runs))
+                    };
+                    let bar = if order <= 1_000 { 200.0 } else { 100.0 };
+                    records.push(record(Fit::Solved, &measured[2]).ratio_at_least(bar));
+                    records.push(record(Fit::Gradient, ours));
+                    let of_peer = Spread::of([stpe(&runs[0].weights)]);
+                    records.push(Record::new(&format!("arnet_pytorch_p{order}_stpe"), "%", of_peer));
+                }
+            }
         }
     }
     Ok(records)
@@ -319,7 +355,7 @@ mod tests {
     #[test]
     fn every_way_to_fit_finds_the_process() {
         let values = series(3).unwrap();
-        for kind in [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved] {
+        for kind in [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved, Fit::Gradient] {
             let weights = fit(kind, &values[..N_TRAINING], 5).unwrap().weights;
             assert!(stpe(&weights) < 3.0, "{kind:?}: {weights:?}");
             let loss = forecast_mse(&weights, &values) / forecast_mse(&COEFFICIENTS, &values);

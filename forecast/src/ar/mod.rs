@@ -26,6 +26,7 @@ mod inference;
 mod lag_matrix;
 mod list;
 mod moments;
+pub mod neural;
 mod order;
 mod penalty;
 #[cfg(test)]

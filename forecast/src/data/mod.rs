@@ -48,6 +48,7 @@ pub use windows::batch::Batch;
 pub use windows::batches::{BatchOptions, Batches};
 pub use windows::exogenous::Exogenous;
 pub use windows::order::WindowOrder;
+pub(crate) use windows::order::{Permutation, mix};
 pub use windows::split::{Split, SplitRule};
 pub use windows::window::{Window, WindowSpec, Windows};
 pub use windows::window_scaling::WindowScaling;

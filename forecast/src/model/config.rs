@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Family, Tensors, Training};
+use crate::ar::neural::{self, NeuralArConfig};
 use crate::ar::{self, ArConfig, PenaltyKind, UseCovariates};
 use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
 use crate::data::{Frequency, Series};
@@ -66,11 +67,14 @@ pub enum ModelConfig {
     Ar(ArConfig),
     /// Sparse autoregression: AR-Net's objective, solved exactly, with weights that are exactly zero.
     ArNet(ArConfig),
+    /// Autoregression trained by gradient descent: AR-Net.
+    NeuralAr(NeuralArConfig),
 }
 
 impl ModelConfig {
     /// The names of all families.
-    pub const NAMES: [&'static str; 6] = ["naive", "seasonal-naive", "drift", "window-mean", "ar", "ar-net"];
+    pub const NAMES: [&'static str; 7] =
+        ["naive", "seasonal-naive", "drift", "window-mean", "ar", "ar-net", "neural-ar"];
 
     /// The default settings of the family with this name.
     ///
@@ -84,6 +88,7 @@ impl ModelConfig {
             "window-mean" => Ok(ModelConfig::WindowMean(WindowMeanConfig::default())),
             "ar" => Ok(ModelConfig::Ar(ArConfig::default())),
             "ar-net" => Ok(ModelConfig::ArNet(ArConfig::default())),
+            "neural-ar" => Ok(ModelConfig::NeuralAr(NeuralArConfig::default())),
             _ => Err(Error::UnknownModel { name: name.to_string(), known: Self::NAMES.join(", ") }),
         }
     }
@@ -98,6 +103,7 @@ impl ModelConfig {
             ModelConfig::WindowMean(_) => "window-mean",
             ModelConfig::Ar(_) => "ar",
             ModelConfig::ArNet(_) => "ar-net",
+            ModelConfig::NeuralAr(_) => "neural-ar",
         }
     }
 
@@ -164,6 +170,7 @@ impl ModelConfig {
                 let penalty = config.penalty.or(Some(PenaltyKind::Sparse));
                 ModelConfig::ArNet(ArConfig { penalty, ..config.clone() }.resolve(shape)?)
             }
+            ModelConfig::NeuralAr(config) => ModelConfig::NeuralAr(config.resolve(shape)?),
         })
     }
 
@@ -175,6 +182,7 @@ impl ModelConfig {
             ModelConfig::Drift(DriftConfig { lookback })
             | ModelConfig::WindowMean(WindowMeanConfig { lookback }) => lookback.unwrap_or(1),
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => config.order.unwrap_or(1),
+            ModelConfig::NeuralAr(config) => config.order.unwrap_or(1),
         }
     }
 
@@ -194,7 +202,7 @@ impl ModelConfig {
 
     /// True if the family learns from values, and how they differ: a constant series teaches it nothing.
     pub(crate) fn learns(&self) -> bool {
-        matches!(self, ModelConfig::Ar(_) | ModelConfig::ArNet(_))
+        matches!(self, ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_))
     }
 
     /// True if all series share one set of parameters, so that new series can be forecast.
@@ -202,6 +210,7 @@ impl ModelConfig {
     pub fn is_shared(&self) -> bool {
         match self {
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => config.pooled,
+            ModelConfig::NeuralAr(config) => config.pooled,
             _ => true,
         }
     }
@@ -210,6 +219,7 @@ impl ModelConfig {
     pub(crate) fn fit(&self, training: &Training<'_>) -> Result<Box<dyn Family>> {
         match self {
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => Ok(Box::new(ar::fit(config, training)?)),
+            ModelConfig::NeuralAr(config) => Ok(Box::new(neural::fit(config, training)?)),
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -225,6 +235,9 @@ impl ModelConfig {
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => {
                 Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?))
             }
+            ModelConfig::NeuralAr(config) => {
+                Ok(Box::new(neural::load(config, tensors, n_slots, n_channels)?))
+            }
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -234,8 +247,8 @@ impl ModelConfig {
             ModelConfig::Naive(_) | ModelConfig::SeasonalNaive(_) => baseline::Rule::Repeat,
             ModelConfig::Drift(_) => baseline::Rule::Drift,
             ModelConfig::WindowMean(_) => baseline::Rule::Mean,
-            ModelConfig::Ar(_) | ModelConfig::ArNet(_) => {
-                return Err(Error::Internal("ar is not a baseline".to_string()));
+            ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_) => {
+                return Err(Error::Internal(format!("{} is not a baseline", self.name())));
             }
         };
         Ok(baseline::Baseline::new(rule, self.lookback()))

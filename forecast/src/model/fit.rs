@@ -29,7 +29,7 @@ const MOST_WARNINGS: usize = 10;
 /// | `scaling` | standard | how series are scaled | |
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
 /// | `refit` | yes | fit the final coefficients on all steps, the validation range included | |
-/// | `seed` | 1 | seed of every random choice, stored with the model; the families so far make none | |
+/// | `seed` | 1 | seed of every random choice, stored with the model; `neural-ar`, which draws numbers, has its own among its settings | |
 /// | `calibration_windows` | 500 of the validation range and of each earlier block | windows of each series that intervals are calibrated on, together | at least 1 |
 /// | `unit` | none | unit of the values, for charts | |
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,8 @@ pub struct FitOptions {
     /// True if the final coefficients are fitted on all steps. The intervals then belong to a model that saw
     /// less, which errs on the wide side.
     pub refit: bool,
-    /// Seed of every random choice, stored with the model; the families so far make none.
+    /// Seed of every random choice, stored with the model; `neural-ar`, which draws numbers, has its own among its
+    /// settings.
     pub seed: u64,
     /// Windows of each series that intervals are calibrated on, together; level 99 needs 199 of them.
     pub calibration_windows: Option<usize>,

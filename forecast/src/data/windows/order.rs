@@ -43,7 +43,7 @@ pub enum WindowOrder {
 
 impl WindowOrder {
     /// The permutation that takes positions in this order to numbers of windows; `None` if it changes nothing.
-    pub(in crate::data) fn permutation(self, n: usize) -> Option<Permutation> {
+    pub(crate) fn permutation(self, n: usize) -> Option<Permutation> {
         match self {
             WindowOrder::InTime => None,
             WindowOrder::Shuffled { seed, epoch } => Some(Permutation::new(n, seed, epoch)),
@@ -56,7 +56,7 @@ const N_ROUNDS: usize = 10;
 
 /// A permutation of `0..n`.
 #[derive(Debug, Clone)]
-pub(in crate::data) struct Permutation {
+pub(crate) struct Permutation {
     n: usize,
     half_bits: u32,
     keys: [u64; N_ROUNDS],
@@ -76,7 +76,7 @@ impl Permutation {
 
     /// Where the element at `position`, which has to be below `n`, goes.
     #[inline]
-    pub(in crate::data) fn at(&self, position: usize) -> usize {
+    pub(crate) fn at(&self, position: usize) -> usize {
         // The network permutes all of its domain, so a walk that starts below n comes back to there: after
         // four steps on average at most, because the domain is smaller than 4 n.
         let mut to = self.network(position as u64);
@@ -100,7 +100,7 @@ impl Permutation {
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The mixing function of SplitMix64, a permutation of the 64-bit numbers.
-fn mix(x: u64) -> u64 {
+pub(crate) fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
