@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::forecast::Missing;
 use super::{Forecast, ForecastOptions, Interval, Model, State};
 use crate::data::sorted;
 use crate::eval::conformal::Tracker;
@@ -318,7 +319,7 @@ impl Model {
         let mean = Array2::zeros((options.horizon, self.header().channels.len()));
         let scale = vec![1.0; self.header().channels.len()];
         let recent = crate::eval::conformal::Recent::of_scale(scale);
-        self.spread(&mean, &recent, options).map(|_| ())
+        self.spread(&mean, &recent, &Missing::default(), options).map(|_| ())
     }
 
     fn check_adaptive(&self, adaptive: &Adaptive, state: &State, behind: usize) -> Result<()> {

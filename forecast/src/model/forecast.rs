@@ -95,6 +95,24 @@ pub struct QuantilePath {
     pub values: Array2<f64>,
 }
 
+/// What is missing of the last steps of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    /// Of the lookback, steps with a missing value.
+    pub(super) n_steps: usize,
+    /// Of each channel, how many of the newest steps are missing.
+    pub(super) newest: Vec<usize>,
+}
+
+impl Missing {
+    /// Steps whose errors are asked for: those of the horizon, and as many more as are missing before it, as far as
+    /// the calibration goes.
+    fn rows(&self, horizon: usize, calibrated: usize) -> usize {
+        let newest = self.newest.iter().copied().max().unwrap_or(0);
+        horizon.saturating_add(newest).min(calibrated.max(horizon))
+    }
+}
+
 impl ForecastOptions {
     /// Checks everything that can be checked without data.
     ///
@@ -227,8 +245,8 @@ impl Model {
         slot: Slot,
         index: TimeIndex,
         mut mean: Array2<f64>, // (horizon, channel), scaled
-        n_missing: usize,
-        recent: impl FnOnce() -> Recent,
+        missing: &Missing,
+        recent: impl FnOnce(usize) -> Recent,
         options: &ForecastOptions,
     ) -> Result<Forecast> {
         for (mut column, scaler) in mean.axis_iter_mut(Axis(1)).zip(&self.parts.scalers[slot.scale]) {
@@ -243,14 +261,21 @@ impl Model {
         let (intervals, quantiles) = if options.levels.is_empty() && options.quantiles.is_empty() {
             (Vec::new(), Vec::new())
         } else {
-            self.spread(&mean, &recent(), options)?
+            let rows = missing.rows(options.horizon, self.header().horizon);
+            self.spread(&mean, &recent(rows), missing, options)?
         };
         let mut warnings = Vec::new();
-        if n_missing > 0 {
-            let message = format!(
-                "{n_missing} of the last {} steps had a missing value and were filled by the model's own forecast",
+        if missing.n_steps > 0 {
+            let mut message = format!(
+                "{} of the last {} steps had a missing value and were filled by the model's own forecast",
+                missing.n_steps,
                 self.lookback()
             );
+            if let Some(newest) = missing.newest.iter().max().filter(|newest| **newest > 0) {
+                message += &format!(
+                    "; the newest {newest} are among them, so intervals are those of as many steps more"
+                );
+            }
             warnings.push(Warning { reason: "MISSING_FILLED", message });
         }
         if !self.parts.by_id.contains_key(series) && self.parts.by_id.len() > 1 {
@@ -267,28 +292,36 @@ impl Model {
         &self,
         mean: &Array2<f64>,
         recent: &Recent,
+        missing: &Missing,
         options: &ForecastOptions,
     ) -> Result<(Vec<Interval>, Vec<QuantilePath>)> {
         let calibration = &self.parts.calibration;
         let recent = &recent.sorted();
+        let rows = missing.rows(mean.nrows(), self.header().horizon);
+        let none = Array2::zeros((rows, mean.ncols()));
+        // Steps are counted from the newest value that is there.
+        let path = |q: f64, side: Side, asked: &str| {
+            let around = calibration.path(&none, recent, q, side, asked)?;
+            let at = |(step, channel): (usize, usize)| {
+                let newest = missing.newest.get(channel).copied().unwrap_or(0);
+                mean[[step, channel]] + around[[(step + newest).min(rows - 1), channel]]
+            };
+            Ok(Array2::from_shape_fn(mean.dim(), at))
+        };
         let interval = |level: &f64| {
             let asked = format!("level {level}");
             let (lower, upper) = match options.band {
                 Band::WholePath => calibration.band(mean, recent, level / 100.0, &asked)?,
                 Band::EachStep => {
                     let tail = (1.0 - level / 100.0) / 2.0;
-                    (
-                        calibration.path(mean, recent, tail, Side::Lower, &asked)?,
-                        calibration.path(mean, recent, 1.0 - tail, Side::Upper, &asked)?,
-                    )
+                    (path(tail, Side::Lower, &asked)?, path(1.0 - tail, Side::Upper, &asked)?)
                 }
             };
             Ok(Interval { level: *level, lower, upper })
         };
         let quantile = |q: &f64| {
             let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
-            let values = calibration.path(mean, recent, *q, side, &format!("quantile {q}"))?;
-            Ok(QuantilePath { level: *q, values })
+            path(*q, side, &format!("quantile {q}")).map(|values| QuantilePath { level: *q, values })
         };
         Ok((
             options.levels.iter().map(interval).collect::<Result<_>>()?,

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayViewMut2};
 use serde::{Deserialize, Serialize};
 
 use super::family::{feed_start, prime};
-use super::forecast::{Forecast, ForecastOptions};
+use super::forecast::{Forecast, ForecastOptions, Missing};
 use super::regressed::{StepCovariates, Tail};
 use super::{Memory, Model};
 use crate::data::{Series, TimeIndex};
@@ -198,7 +198,7 @@ impl Model {
         let slot = self.slot(&state.series)?;
         self.check_memory(state)?;
         self.check_lookback(state)?;
-        let n_missing = self.parts.family.n_missing(&state.memory);
+        let missing = self.missing(&state.memory);
         let mut scaled = Array2::zeros((options.horizon, self.header().channels.len()));
         forecast(slot.family, &state.memory, &mut scaled);
         if let Some(regression) = &self.parts.regression {
@@ -209,14 +209,28 @@ impl Model {
                 column.zip_mut_with(&offsets, |value, offset| *value += offset / scaler.spread);
             }
         }
-        let recent = || self.recent(slot, &state.memory, options.horizon);
+        let recent = |rows: usize| self.recent(slot, &state.memory, rows);
         let index = state.index.future(options.horizon);
-        self.finish_forecast(state.series(), slot, index, scaled, n_missing, recent, options)
+        self.finish_forecast(state.series(), slot, index, scaled, &missing, recent, options)
     }
 
     /// What the last one-step errors of a state say of the errors to come, one scale a channel.
     pub(super) fn scale_of(&self, state: &State) -> Result<Vec<f64>> {
         Ok(self.scale(self.slot(&state.series)?, &state.memory))
+    }
+
+    /// What is missing of the last steps.
+    fn missing(&self, memory: &Memory) -> Missing {
+        let family = self.parts.family.as_ref();
+        let n_steps = family.n_missing(memory);
+        if n_steps == 0 {
+            return Missing::default();
+        }
+        let most = family.recall(memory);
+        let newest = |channel: usize| {
+            (0..most).take_while(|age| family.observed(memory, channel, *age).is_nan()).count()
+        };
+        Missing { n_steps, newest: (0..self.header().channels.len()).map(newest).collect() }
     }
 
     fn check_lookback(&self, state: &State) -> Result<()> {
