@@ -14,7 +14,7 @@ pub struct State {
     series: String,
     /// From the first step that was fed to the last.
     index: TimeIndex,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
 impl State {
