@@ -103,6 +103,7 @@ fn check_family(config: &ModelConfig) {
     assert_eq!(bytes, loaded.to_bytes().unwrap(), "{name}");
     assert_eq!(model.header(), loaded.header(), "{name}");
 
+    check_explanations(&model, &data);
     check_no_leakage(config, &data);
     check_bad_input(&model, name);
 
@@ -162,6 +163,26 @@ fn check_long_streams(model: &Model, channels: &[String]) {
     // The recent errors are part of it: the lookback alone has the same mean and other bounds.
     let short = model.forecast_series(&whole.tail(model.lookback().max(6)), &options()).unwrap();
     assert_ne!(short.intervals, expected.intervals, "{name}");
+}
+
+/// Where a family has coefficients, base and contributions add up to its forecast of any step.
+fn check_explanations(model: &Model, data: &Panel) {
+    let name = model.header().config.name();
+    for (series, channel, step) in
+        data.series().iter().flat_map(|series| [(series, 0, 1), (series, 1, HORIZON), (series, 0, 40)])
+    {
+        let told = match model.explain(series, channel, step) {
+            Ok(told) => told,
+            Err(error) => {
+                assert!(error.to_string().contains("no coefficients"), "{name}: {error}");
+                continue;
+            }
+        };
+        let options = ForecastOptions { horizon: step, ..Default::default() };
+        let expected = model.forecast_series(series, &options).unwrap().mean[[step - 1, channel]];
+        let sum = told.base + told.contributions.iter().map(|c| c.contribution).sum::<f64>();
+        assert!((sum - expected).abs() <= 1e-9 * expected.abs(), "{name}, step {step}: {sum}, {expected}");
+    }
 }
 
 /// What happens at or after a cutoff changes nothing that is forecast at it.

@@ -167,13 +167,17 @@ impl LagRule for Ar {
         tensors
     }
 
-    fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
+    fn n_direct_steps(&self) -> usize {
+        self.weights.dim().2
+    }
+
+    fn coefficients(&self, slot: usize, channel: usize, step: usize) -> Option<(f64, Vec<f64>)> {
         let group = self.group(channel);
-        if !self.has(slot, group) {
+        if !self.has(slot, group) || step >= self.weights.dim().2 {
             return None;
         }
-        let weights = self.weights.slice(s![slot, group, 0, ..]);
-        Some((self.intercepts[[slot, group, 0]], weights.iter().rev().copied().collect()))
+        let weights = self.weights.slice(s![slot, group, step, ..]);
+        Some((self.intercepts[[slot, group, step]], weights.iter().rev().copied().collect()))
     }
 
     fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>> {
@@ -181,15 +185,16 @@ impl LagRule for Ar {
         Some(errors.slice(s![slot, self.group(channel), ..]).to_vec())
     }
 
-    fn is_recursion(&self) -> bool {
-        self.weights.dim().2 == 1
+    fn selection_frequency(&self, slot: usize, channel: usize) -> Option<Vec<f64>> {
+        let frequencies = self.frequencies.as_ref().filter(|_| self.has(slot, self.group(channel)))?;
+        Some(frequencies.slice(s![slot, self.group(channel), ..]).to_vec())
     }
 
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {
         if self.weights.dim().2 > 1 {
             return None;
         }
-        unstable_root(&LagRule::coefficients(self, slot, channel)?.1)
+        unstable_root(&LagRule::coefficients(self, slot, channel, 0)?.1)
     }
 }
 
@@ -224,7 +229,8 @@ mod tests {
         assert_eq!(out, [4.0, 1.0, 0.5]);
         ar.forecast_channel(0, 0, &[4.0, 8.0], &mut out[..1]);
         assert_eq!(out[0], 4.0);
-        assert_eq!(LagRule::coefficients(&ar, 0, 0), Some((1.0, vec![0.5, -0.25])));
+        assert_eq!(LagRule::coefficients(&ar, 0, 0, 0), Some((1.0, vec![0.5, -0.25])));
+        assert_eq!(LagRule::coefficients(&ar, 0, 0, 1), None);
         assert_eq!(LagRule::unstable_root(&ar, 0, 0), None);
     }
 

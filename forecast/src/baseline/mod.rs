@@ -103,6 +103,25 @@ impl LagRule for Baseline {
             Rule::Mean => out.fill(window.iter().sum::<f64>() / self.lookback as f64),
         }
     }
+
+    fn n_direct_steps(&self) -> usize {
+        usize::MAX
+    }
+
+    fn coefficients(&self, _slot: usize, _channel: usize, step: usize) -> Option<(f64, Vec<f64>)> {
+        let n = self.lookback;
+        let mut weights = vec![0.0; n]; // lag 1 first
+        match self.rule {
+            Rule::Repeat => weights[n - 1 - step % n] = 1.0,
+            Rule::Drift => {
+                let slope = (step + 1) as f64 / (n - 1) as f64;
+                weights[0] += 1.0 + slope;
+                weights[n - 1] -= slope;
+            }
+            Rule::Mean => weights.fill(1.0 / n as f64),
+        }
+        Some((0.0, weights))
+    }
 }
 
 #[cfg(test)]

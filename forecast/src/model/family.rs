@@ -68,14 +68,19 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// Everything that was learned.
     fn tensors(&self) -> Tensors;
 
-    /// Intercept and weights on the scale of the model, lag 1 first, if the family is linear.
-    fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)>;
+    /// Steps ahead that are forecast from the window itself; those that follow take these as their window, block
+    /// after block. 1 for a recursion, `usize::MAX` where every step is forecast from the window.
+    fn n_direct_steps(&self) -> usize;
 
-    /// Standard errors of these weights, lag 1 first, where they are known.
+    /// Intercept and weights of a step ahead (0 is the first) on the scale of the model, lag 1 first, if the family
+    /// is linear; `step` is less than [`Family::n_direct_steps`].
+    fn coefficients(&self, slot: usize, channel: usize, step: usize) -> Option<(f64, Vec<f64>)>;
+
+    /// Standard errors of the weights of the first step, lag 1 first, where they are known.
     fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>>;
 
-    /// True if further steps follow from forecasts of those before, by the same coefficients.
-    fn is_recursion(&self) -> bool;
+    /// The share of fits on parts of the data that chose each lag, lag 1 first, where it is known.
+    fn selection_frequency(&self, slot: usize, channel: usize) -> Option<Vec<f64>>;
 
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
@@ -128,19 +133,26 @@ pub(crate) trait LagRule: fmt::Debug + Send + Sync {
         Tensors::new()
     }
 
-    /// Intercept and weights, lag 1 first, if the rule is linear.
-    fn coefficients(&self, _slot: usize, _channel: usize) -> Option<(f64, Vec<f64>)> {
+    /// Steps ahead that are forecast from the window itself; see [`Family::n_direct_steps`].
+    fn n_direct_steps(&self) -> usize {
+        1
+    }
+
+    /// Intercept and weights of a step ahead (0 is the first), lag 1 first, if the rule is linear; `step` is less
+    /// than [`LagRule::n_direct_steps`].
+    fn coefficients(&self, _slot: usize, _channel: usize, _step: usize) -> Option<(f64, Vec<f64>)> {
         None
     }
 
-    /// Standard errors of the weights, lag 1 first, where they are known.
+    /// Standard errors of the weights of the first step, lag 1 first, where they are known.
     fn standard_errors(&self, _slot: usize, _channel: usize) -> Option<Vec<f64>> {
         None
     }
 
-    /// True if further steps follow from forecasts of those before, by the same coefficients.
-    fn is_recursion(&self) -> bool {
-        false
+    /// The share of fits on parts of the data, from 0 to 1, that chose each lag, lag 1 first; only of rules that
+    /// choose lags.
+    fn selection_frequency(&self, _slot: usize, _channel: usize) -> Option<Vec<f64>> {
+        None
     }
 
     /// The size of the largest root of a recursion that grows without bound.
@@ -226,16 +238,20 @@ impl<R: LagRule> Family for R {
         LagRule::tensors(self)
     }
 
-    fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
-        LagRule::coefficients(self, slot, channel)
+    fn n_direct_steps(&self) -> usize {
+        LagRule::n_direct_steps(self)
+    }
+
+    fn coefficients(&self, slot: usize, channel: usize, step: usize) -> Option<(f64, Vec<f64>)> {
+        LagRule::coefficients(self, slot, channel, step)
     }
 
     fn standard_errors(&self, slot: usize, channel: usize) -> Option<Vec<f64>> {
         LagRule::standard_errors(self, slot, channel)
     }
 
-    fn is_recursion(&self) -> bool {
-        LagRule::is_recursion(self)
+    fn selection_frequency(&self, slot: usize, channel: usize) -> Option<Vec<f64>> {
+        LagRule::selection_frequency(self, slot, channel)
     }
 
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {

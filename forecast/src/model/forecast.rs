@@ -39,7 +39,7 @@ pub enum Band {
 }
 
 /// No forecast is longer than this: it bounds what one request can allocate.
-const MAX_HORIZON: usize = 1_000_000;
+pub(super) const MAX_HORIZON: usize = 1_000_000;
 
 impl Default for ForecastOptions {
     fn default() -> Self {

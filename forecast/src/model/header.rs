@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ModelConfig;
-use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone};
+use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone, label};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
+use crate::{Error, Result};
 
 /// The version of the file format that this program writes; it reads this and every earlier one.
 pub const FORMAT_VERSION: u64 = 4;
@@ -64,6 +65,18 @@ impl Header {
     #[must_use]
     pub fn frequency(&self) -> Frequency {
         Frequency { step: self.step, opening: self.opening.clone() }
+    }
+
+    /// How a channel of a series is called in tables of `n_series` series: by the series, the channel, or both.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if there is no such channel.
+    pub fn label(&self, series: &str, n_series: usize, channel: usize) -> Result<String> {
+        let n = self.channels.len();
+        if channel >= n {
+            return Err(Error::option("channel", channel, format!("the model has {n}, counted from 0")));
+        }
+        Ok(label(series, &self.channels, n_series, channel))
     }
 }
 

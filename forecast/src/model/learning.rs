@@ -82,7 +82,7 @@ impl Model {
         let n_channels = self.header().channels.len();
         let (mut lags, mut models) = (Vec::with_capacity(n_channels), Vec::with_capacity(n_channels));
         for channel in 0..n_channels {
-            let known = family.coefficients(slot.family, channel).filter(|_| family.is_recursion());
+            let known = family.coefficients(slot.family, channel, 0).filter(|_| family.n_direct_steps() == 1);
             let (intercept, weights) = known.ok_or_else(|| {
                 let rule = "only recursions learn from a stream: ar and ar-net with strategy = recursive";
                 Error::option("model", self.header().config.name(), rule)
@@ -104,7 +104,7 @@ impl Model {
     /// [`Error::BadOption`] if learner and state are not of one series and model.
     pub fn learn(&self, learner: &mut Learner, state: &State) -> Result<()> {
         self.check_learner(learner, state)?;
-        let Memory::Lags(memory) = state.memory();
+        let Memory::Lags(memory) = &state.memory;
         if memory.recall() < 1 {
             return Ok(());
         }

@@ -3,7 +3,9 @@
 
 mod adaptive;
 mod checkpoint;
+mod coefficients;
 mod config;
+mod explain;
 mod family;
 mod fit;
 mod forecast;
@@ -17,6 +19,7 @@ mod regressed;
 mod state;
 mod table;
 mod tensor;
+mod traced;
 mod validate;
 
 use std::collections::HashMap;
@@ -28,8 +31,10 @@ use crate::regression::Regression;
 use crate::{Error, Result};
 
 pub use adaptive::{Adaptive, AdaptiveOptions};
+pub use coefficients::{Coefficient, Coefficients};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
+pub use explain::{Contribution, Explanation, ValueOrigin};
 pub(crate) use family::{Family, LagRule, Memory, Training, prime};
 pub(crate) use fit::Purpose;
 pub use fit::{FitOptions, FitReport, Fitted};
@@ -102,68 +107,6 @@ impl Model {
     #[must_use]
     pub fn history(&self) -> &[Series] {
         &self.parts.history
-    }
-
-    /// Coefficients of a linear model for a training series and channel, lag 1 first, in the units of the
-    /// series, and the intercept; `None` for families without.
-    #[must_use]
-    pub fn coefficients(&self, series: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
-        let slot = self.family_slot(series);
-        let (intercept, weights) = self.parts.family.coefficients(slot, channel)?;
-        let scaler = self.parts.scalers.get(series)?.get(channel)?;
-        // y = center + spread * (b + w . (lags - center) / spread)
-        let sum: f64 = weights.iter().sum();
-        Some((scaler.center * (1.0 - sum) + scaler.spread * intercept, weights))
-    }
-
-    /// Standard errors of [`Model::coefficients`], lag 1 first, in the units of the series; `None` where they are not
-    /// known: of other families, direct, anchored and averaged coefficients, and files of older versions.
-    #[must_use]
-    pub fn standard_errors(&self, series: usize, channel: usize) -> Option<Vec<f64>> {
-        self.parts.family.standard_errors(self.family_slot(series), channel)
-    }
-
-    /// Confidence intervals of [`Model::coefficients`], lag 1 first: where the weights lie with a probability of
-    /// `level` percent, in large samples. `None` where [`Model::standard_errors`] is.
-    ///
-    /// # Errors
-    /// [`Error::BadOption`] if the level does not lie between 0 and 100.
-    ///
-    /// # Example
-    /// ```
-    /// # use forecast::{FitOptions, Model, ModelConfig, Panel, ReadOptions};
-    /// # let mut state = 1u32;
-    /// # let mut next = || { state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223); state >> 16 };
-    /// # let rows: String = (0..300).map(|i| format!("{i},{}\n", next())).collect();
-    /// # let panel = Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "t.csv", &ReadOptions::default())?;
-    /// let config = ModelConfig::parse("ar")?.with("order", "2")?;
-    /// let model = Model::fit(&config, &panel, &FitOptions::default())?.model;
-    /// let (_, weights) = model.coefficients(0, 0).unwrap();
-    /// let intervals = model.coefficient_intervals(0, 0, 95.0)?.unwrap();
-    /// let errors = model.standard_errors(0, 0).unwrap();
-    /// assert!((intervals[1].1 - weights[1] - 1.96 * errors[1]).abs() < 1e-4);
-    /// assert!(model.coefficient_intervals(0, 0, 100.0).is_err());
-    /// # Ok::<(), forecast::Error>(())
-    /// ```
-    pub fn coefficient_intervals(
-        &self,
-        series: usize,
-        channel: usize,
-        level: f64,
-    ) -> Result<Option<Vec<(f64, f64)>>> {
-        if !(level > 0.0 && level < 100.0) {
-            return Err(Error::option(
-                "level",
-                level,
-                "it must lie between 0 and 100 percent, both excluded",
-            ));
-        }
-        let width = crate::ar::normal_half_width(level / 100.0);
-        let weights = self.coefficients(series, channel).map(|(_, weights)| weights);
-        let errors = self.standard_errors(series, channel);
-        Ok(weights.zip(errors).map(|(weights, errors)| {
-            weights.iter().zip(&errors).map(|(w, e)| (w - width * e, w + width * e)).collect()
-        }))
     }
 
     /// Families that share their parameters have one slot for all series.

@@ -235,6 +235,26 @@ impl Model {
         Ok(offsets.mapv(|offset| if offset.is_nan() { 0.0 } else { offset }))
     }
 
+    /// What each column adds to the forecast of a step ahead, from 1, of a channel, in the units of the series.
+    ///
+    /// # Errors
+    /// As [`Model::offsets_ahead`].
+    pub(super) fn column_contributions(
+        &self,
+        regression: &Regression,
+        slot: Slot,
+        state: &State,
+        channel: usize,
+        step: usize,
+    ) -> Result<Vec<(String, f64)>> {
+        self.offsets_ahead(regression, slot, state, step)?;
+        let series = self.carrier(state, 0)?;
+        let at = series.n_steps() + step - 1;
+        let spread = self.parts.scalers[slot.scale][channel].spread;
+        let contributions = regression.contributions(slot.family, channel, &series, at, spread)?;
+        Ok(regression.regressors().names(self.header().step).into_iter().zip(contributions).collect())
+    }
+
     /// A series that carries the index and the covariates of a state's last steps, `more` of which are not yet in its
     /// index.
     fn carrier(&self, state: &State, more: usize) -> Result<Series> {

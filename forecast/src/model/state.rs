@@ -16,7 +16,7 @@ pub struct State {
     series: String,
     /// From the first step that was fed to the last.
     index: TimeIndex,
-    memory: Memory,
+    pub(super) memory: Memory,
     /// The covariates that a model is regressed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) tail: Option<Tail>,
@@ -33,12 +33,6 @@ impl State {
     #[must_use]
     pub fn index(&self) -> &TimeIndex {
         &self.index
-    }
-}
-
-impl State {
-    pub(super) fn memory(&self) -> &Memory {
-        &self.memory
     }
 }
 

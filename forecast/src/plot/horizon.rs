@@ -44,8 +44,8 @@ impl HorizonErrorChart {
         let mut frame = Frame::new(Layout {
             title: &self.title,
             legend: &legend,
-            x: step_axis(self.step, horizon),
-            x_title: &format!("{} ahead", steps_of(self.step)),
+            x: step_axis(&self.step.into(), horizon),
+            x_title: &format!("{} ahead", steps_of(&self.step.into())),
             // Errors are compared by their ratio, which only an axis from zero shows.
             side: Side::Values(value_axis(errors(), 1.0), &self.error_label),
         })?;

@@ -8,6 +8,7 @@
 //! | [`CalibrationChart`] | the share of values inside the intervals of several models, against their levels |
 //! | [`SampleChart`] | a few forecasts side by side, such as the best, the median and the worst |
 //! | [`CoefficientChart`] | the coefficients of an autoregression by lag |
+//! | [`ContributionChart`] | what each past value adds to one forecast |
 //! | [`MissingMap`] | where observations are missing |
 //!
 //! Every chart is 1200 x 675 pixels, in colours that survive colour-blindness. The same data give the same bytes.
@@ -41,6 +42,7 @@ mod backtest;
 mod calibration;
 mod canvas;
 mod coefficients;
+mod contributions;
 mod fan;
 mod frame;
 mod horizon;
@@ -48,6 +50,7 @@ mod legend;
 mod line;
 mod missing;
 mod sample;
+mod stems;
 mod step_axis;
 mod strip;
 mod stroke;
@@ -61,6 +64,7 @@ mod value_axis;
 pub use backtest::{BacktestChart, BacktestModel};
 pub use calibration::CalibrationChart;
 pub use coefficients::CoefficientChart;
+pub use contributions::ContributionChart;
 pub use fan::FanChart;
 pub use horizon::HorizonErrorChart;
 pub use line::{Band, Line};

@@ -4,38 +4,47 @@ use super::frame::{Axis, Tick};
 use super::time_ticks::ROUND_SECONDS;
 use super::value_axis::grouped;
 use crate::Step;
+use crate::data::Frequency;
 
 /// An axis of the steps 1 to `n` with labels such as `24 (1 day)`.
-pub(super) fn step_axis(step: Step, n: usize) -> Axis {
+pub(super) fn step_axis(frequency: &Frequency, n: usize) -> Axis {
     let n = n.max(1);
-    let spacing = spacing(step, n);
+    let spacing = spacing(frequency, n);
     let ticks = (1..=n / spacing)
         .map(|i| i * spacing)
-        .map(|at| Tick { at: at as f64, label: label(step, at), context: None })
+        .map(|at| Tick { at: at as f64, label: label(frequency, at), context: None })
         .collect();
     Axis { lo: 0.5, hi: n as f64 + 0.5, ticks }
 }
 
 /// A step count and its span: `24 (1 day)`; the count alone for an integer index.
-fn label(step: Step, steps: usize) -> String {
+fn label(frequency: &Frequency, steps: usize) -> String {
     let count = grouped(steps as f64, 0);
-    match step {
+    match frequency.step {
         Step::Index(_) => count,
-        _ => format!("{count} ({})", step.span(steps)),
+        _ => format!("{count} ({})", frequency.span(steps)),
     }
 }
 
 /// What one step is, for the title of the axis: `steps of 1 hour`.
-pub(super) fn steps_of(step: Step) -> String {
-    match step {
+pub(super) fn steps_of(frequency: &Frequency) -> String {
+    match frequency.step {
         Step::Index(_) => "steps".to_string(),
-        _ => format!("steps of {}", step.span(1)),
+        _ => format!("steps of {}", frequency.span(1)),
     }
 }
 
 /// Steps between ticks: a round span of time if one gives a good number of ticks, else a round number.
-fn spacing(step: Step, n: usize) -> usize {
-    let round: Vec<usize> = match step {
+fn spacing(frequency: &Frequency, n: usize) -> usize {
+    let open = frequency.slots_of_week_and_day();
+    let round: Vec<usize> = match frequency.step {
+        // What is closed is not counted, so that open days and weeks are the round spans.
+        _ if open.is_some() => open
+            .into_iter()
+            .flat_map(|(week, day)| {
+                [day, day.map(|day| 2 * day)].into_iter().flatten().chain([week, 2 * week, 4 * week])
+            })
+            .collect(),
         Step::Nanos(nanos) if nanos > 0 => ROUND_SECONDS
             .map(|seconds| seconds * 1_000_000_000)
             .into_iter()
@@ -73,8 +82,8 @@ fn spacing(step: Step, n: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn labels(step: &str, n: usize) -> Vec<String> {
-        step_axis(step.parse().unwrap(), n).ticks.into_iter().map(|t| t.label).collect()
+    fn labels(frequency: &str, n: usize) -> Vec<String> {
+        step_axis(&frequency.parse().unwrap(), n).ticks.into_iter().map(|t| t.label).collect()
     }
 
     #[test]
@@ -84,13 +93,15 @@ mod tests {
         assert_eq!(labels("15min", 96)[0], "12 (3 hours)");
         assert_eq!(labels("1mo", 36)[0], "6 (6 months)");
         assert_eq!(labels("1", 336)[0], "50");
+        assert_eq!(labels("1h, Mon-Fri 09:00-17:00", 120)[..2], ["16 (2 open days)", "32 (4 open days)"]);
+        assert_eq!(labels("B", 30)[0], "5 (1 week)");
     }
 
     #[test]
     fn every_length_has_few_ticks_inside() {
-        for step in ["20ms", "1s", "7s", "10min", "1h", "1D", "1mo", "1q", "1"] {
+        for step in ["20ms", "1s", "7s", "10min", "1h", "1D", "1mo", "1q", "1", "B"] {
             for n in [1, 2, 3, 5, 12, 24, 37, 168, 672, 1440, 5000] {
-                let axis = step_axis(step.parse().unwrap(), n);
+                let axis = step_axis(&step.parse().unwrap(), n);
                 let count = axis.ticks.len();
                 assert!(count <= 10 && count >= n.min(4), "{step} x {n}: {count}");
                 assert!(axis.ticks.iter().all(|t| t.at >= 1.0 && t.at <= n as f64));

@@ -96,6 +96,26 @@ impl Regression {
         Ok(offsets)
     }
 
+    /// What each column adds to one step of a channel with this spread, in the units of the series; 0 where a covariate
+    /// is missing.
+    pub(crate) fn contributions(
+        &self,
+        slot: usize,
+        channel: usize,
+        series: &Series,
+        step: usize,
+        spread: f64,
+    ) -> Result<Vec<f64>> {
+        let weights = self.weights.index_axis(Axis(0), slot.min(self.weights.dim().0 - 1));
+        let mut row = Array2::zeros((1, self.standards.len()));
+        self.regressors.fill(series, step..step + 1, row.view_mut())?;
+        let of_column = |((value, scaler), weight): ((&f64, &Scaler), &f64)| {
+            let contribution = spread * weight * scaler.scale(*value);
+            if contribution.is_nan() { 0.0 } else { contribution }
+        };
+        Ok(row.iter().zip(&self.standards).zip(weights.row(channel)).map(of_column).collect())
+    }
+
     /// The series without what the columns add: what the family models. A step whose covariates are missing is
     /// missing.
     pub(crate) fn taken_out(

@@ -1,10 +1,14 @@
 //! What can be typed. Every command shows an example in its help.
 
+mod lags;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use lags::{CoefArguments, ExplainArguments, LagArguments};
 
 /// Forecasts fine-grained time series: seconds, minutes, hours.
 #[derive(Debug, Parser)]
@@ -38,6 +42,12 @@ pub(crate) enum Command {
         after_help = "Example: longcast forecast load.longcast --horizon 168 --level 80,95 -o week.csv --plot week.png"
     )]
     Forecast(ForecastArguments),
+    /// What an autoregression has learned: the weight of each lag, and how far back that is.
+    #[command(after_help = "Example: longcast coef load.longcast --plot weights.png")]
+    Coef(CoefArguments),
+    /// Split one forecast into what each past value adds to it.
+    #[command(after_help = "Example: longcast explain load.longcast --step 24 -o why.csv --plot why.png")]
+    Explain(ExplainArguments),
     /// Forecast from several cutoffs in the past and score against what followed.
     #[command(
         after_help = "Example: longcast backtest load.csv --model ar --horizon 168 --n-windows 24 --level 80,95"

@@ -1,9 +1,11 @@
 //! Charts of models, forecasts and data.
 
-use forecast::plot::{Band, CoefficientChart, FanChart, Line, MissingMap};
-use forecast::{Forecast, Model, Panel, Series, TimeIndex};
+use forecast::model::{Coefficient, ValueOrigin};
+use forecast::plot::{Band, CoefficientChart, ContributionChart, FanChart, Line, MissingMap};
+use forecast::{Explanation, Forecast, Model, Panel, Series, TimeIndex};
 
 use super::failure::Failure;
+use super::lags::decimals;
 
 /// History in a fan chart: this many horizons before the cutoff.
 const HISTORY_HORIZONS: usize = 2;
@@ -84,24 +86,72 @@ fn value_label(name: &str, unit: &str) -> String {
     if unit.is_empty() { name.to_string() } else { format!("{name} ({unit})") }
 }
 
-/// The coefficients of one series and channel of a model.
-pub(crate) fn coefficients(model: &Model, series: usize, channel: usize) -> Result<Vec<u8>, Failure> {
+/// The coefficients of one series and channel of a model for a step ahead, with the band of chance at a level in
+/// percent.
+pub(crate) fn coefficients(
+    model: &Model,
+    (series, channel): (usize, usize),
+    step: usize,
+    level: f64,
+) -> Result<Vec<u8>, Failure> {
     let header = model.header();
-    let Some((_, coefficients)) = model.coefficients(series, channel) else {
-        return Err(Failure::User(format!(
-            "the model is {}, which has no coefficients",
-            header.config.name()
-        )));
+    let coefficients = model.coefficients_at(series, channel, step)?;
+    let intervals = model.coefficient_intervals(series, channel, level)?;
+    let of = match coefficients.n_steps {
+        Some(1) => String::new(),
+        _ => format!(", step {}", coefficients.step),
     };
+    let by_lag = |of: &dyn Fn(&Coefficient) -> Option<f64>| {
+        let mut values = vec![f64::NAN; coefficients.lookback];
+        for c in &coefficients.lags {
+            values[c.lag - 1] = of(c).unwrap_or(f64::NAN);
+        }
+        values
+    };
+    let with_frequencies = coefficients.lags.iter().any(|c| c.frequency.is_some());
     let chart = CoefficientChart {
         title: format!(
-            "{}: coefficients of {}({})",
-            name_of(model, &header.series[series], channel),
+            "{}: coefficients of {}({}){of}",
+            name_of(model, &coefficients.series, channel),
             header.config.name(),
-            coefficients.len()
+            coefficients.lookback
         ),
-        step: header.step,
-        coefficients,
+        frequency: header.frequency(),
+        coefficients: by_lag(&|c| Some(c.weight)),
+        band: intervals.map(|all| (level, all.iter().map(|(lo, hi)| (hi - lo) / 2.0).collect())),
+        frequencies: with_frequencies.then(|| by_lag(&|c| c.frequency)),
+    };
+    Ok(chart.render()?)
+}
+
+/// What each past value adds to a forecast.
+pub(crate) fn contributions(
+    model: &Model,
+    explanation: &Explanation,
+    label: &str,
+) -> Result<Vec<u8>, Failure> {
+    let window = &explanation.window;
+    let mut contributions = vec![f64::NAN; window.len];
+    let mut filled = vec![false; window.len];
+    for c in &explanation.contributions {
+        contributions[window.len - c.lag] = c.contribution;
+        filled[window.len - c.lag] = c.origin == ValueOrigin::Filled;
+    }
+    let number = |value: f64| format!("{value:.*}", decimals([explanation.forecast]));
+    let unit = &model.header().unit;
+    let chart = ContributionChart {
+        title: format!(
+            "{label}, {}: {} by {} = base {} and these contributions",
+            window.format(explanation.stamp),
+            number(explanation.forecast),
+            model.header().config.name(),
+            number(explanation.base),
+        ),
+        value_label: value_label("contribution", unit),
+        window: window.clone(),
+        contributions,
+        filled,
+        step: explanation.step,
     };
     Ok(chart.render()?)
 }

@@ -10,15 +10,18 @@ mod bench_data;
 mod charts;
 mod clean;
 mod client;
+mod coef;
 mod console;
 mod covariates;
 mod data;
 mod demo;
+mod explain;
 mod failure;
 mod fit;
 mod forecast;
 mod input;
 mod inspect;
+mod lags;
 mod leaderboard;
 mod memory;
 mod output;
@@ -67,6 +70,8 @@ fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
         Command::Clean(arguments) => clean::run(arguments, console),
         Command::Fit(arguments) => fit::run(arguments, console),
         Command::Forecast(arguments) => forecast::run(arguments, console),
+        Command::Coef(arguments) => coef::run(arguments, console),
+        Command::Explain(arguments) => explain::run(arguments, console),
         Command::Backtest(arguments) => backtest::run(arguments, console),
         Command::Batch(arguments) => batch::run(arguments, console),
         Command::Bench(arguments) => bench::run(arguments, console),

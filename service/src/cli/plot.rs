@@ -8,7 +8,7 @@ use forecast::data::{Cells, Format, decode};
 use super::args::{Chart, PlotArguments};
 use super::console::Console;
 use super::failure::Failure;
-use super::{backtest_charts, charts, input, output, sample_chart};
+use super::{backtest_charts, charts, coef, input, output, sample_chart};
 
 pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Failure> {
     output::check_chart(Some(arguments.chart.path()))?;
@@ -23,10 +23,7 @@ pub(crate) fn run(arguments: &PlotArguments, console: &Console) -> Result<(), Fa
         }
         Chart::Coefficients { model, series, .. } => {
             let model = Model::load(model)?;
-            {
-                let (at, channel) = find(&model, series.as_deref())?;
-                charts::coefficients(&model, at, channel)?
-            }
+            charts::coefficients(&model, find(&model, series.as_deref())?, 1, coef::LEVEL)?
         }
         Chart::Backtest { table, series, .. } => {
             backtest_charts::against_actuals(&read_table(table)?, series.as_deref())?

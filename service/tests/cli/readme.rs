@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::{Folder, Table, bits, check_picture};
 
 /// Every command, as it is typed before `--help`.
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 25] = [
     "data",
     "data list",
     "data show",
@@ -15,6 +15,8 @@ const COMMANDS: [&str; 23] = [
     "clean",
     "fit",
     "forecast",
+    "coef",
+    "explain",
     "backtest",
     "batch",
     "bench",
@@ -147,6 +149,8 @@ fn every_command_of_the_readme_and_the_help_works_as_it_stands_but_serving_and_t
         "load.png",
         "missing.png",
         "lags.png",
+        "weights.png",
+        "why.png",
         "backtest.png",
         "horizon.png",
         "calibration.png",

@@ -15,13 +15,15 @@ fn fitted(name: &str) -> Folder {
 }
 
 /// Every command that ends by itself, short of the demo.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "data list",
     "data show electricity",
     "inspect load.csv",
     "fit --order 24 load.csv -o other.longcast",
     "forecast load.longcast --level 80",
     "forecast load.longcast load.csv",
+    "coef load.longcast",
+    "explain load.longcast",
     "backtest load.csv --horizon 6 --n-windows 2",
     "plot forecast load.longcast -o chart.png",
     "plot coefficients load.longcast -o chart.png",

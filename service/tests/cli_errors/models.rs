@@ -5,9 +5,14 @@ use crate::run::{Folder, command, finish, hourly, wave};
 
 /// Every command that loads a model refuses this one with the same message.
 fn check(folder: &Folder, model: &str, parts: &[&str]) {
-    for command in
-        ["forecast", "plot forecast -o x.png", "plot coefficients -o x.png", "serve --port 0 --model"]
-    {
+    for command in [
+        "forecast",
+        "coef",
+        "explain",
+        "plot forecast -o x.png",
+        "plot coefficients -o x.png",
+        "serve --port 0 --model",
+    ] {
         refused(folder, &format!("{command} {model}"), parts);
     }
 }
@@ -101,10 +106,8 @@ fn data_that_does_not_fit_the_model_says_how() {
 }
 
 #[test]
-fn a_model_without_coefficients_says_so() {
-    let folder = fitted("no-lags");
-    folder.run("fit --model drift load.csv -o drift.longcast").succeeded();
-    refused(&folder, "plot coefficients drift.longcast -o x.png", &["drift", "no coefficients"]);
+fn a_chart_of_a_backtest_needs_what_backtest_wrote() {
+    let folder = fitted("no-backtest");
     refused(&folder, "plot backtest load.csv -o x.png", &["no column \"unique_id\"", "backtest -o"]);
 }
 

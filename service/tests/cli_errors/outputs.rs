@@ -8,6 +8,8 @@ fn an_unknown_extension_is_refused_before_anything_is_read() {
     // The model and the data are not there: what is said shows what is looked at first.
     for arguments in [
         "forecast gone.longcast -o week.xlsx",
+        "coef gone.longcast -o week.xlsx",
+        "explain gone.longcast -o week.xlsx",
         "backtest gone.csv -o week.xlsx",
         "backtest gone.csv --scores week.xlsx",
         "backtest gone.csv --scores-by-step week.xlsx",
@@ -27,6 +29,8 @@ fn a_missing_folder_is_named() {
         ("forecast load.longcast -o gone/week.csv", "gone/week.csv"),
         ("data export pv -o gone/pv.csv", "gone/pv.csv"),
         ("plot coefficients load.longcast -o gone/lags.png", "gone/lags.png"),
+        ("coef load.longcast --plot gone/lags.png", "gone/lags.png"),
+        ("explain load.longcast -o gone/why.csv", "gone/why.csv"),
         ("plot missing load.csv -o gone/map.png", "gone/map.png"),
     ] {
         let said = format!("cannot write \"{file}\"");

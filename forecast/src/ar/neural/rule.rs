@@ -129,9 +129,16 @@ impl LagRule for NeuralAr {
         tensors
     }
 
-    fn coefficients(&self, slot: usize, channel: usize) -> Option<(f64, Vec<f64>)> {
+    fn n_direct_steps(&self) -> usize {
+        let last = self.networks.first().and_then(|layers| layers.last());
+        last.map_or(1, |layer| layer.biases.len())
+    }
+
+    fn coefficients(&self, slot: usize, channel: usize, step: usize) -> Option<(f64, Vec<f64>)> {
         match self.network(slot, channel)? {
-            [linear] => Some((linear.biases[0], linear.weights.row(0).iter().rev().copied().collect())),
+            [linear] if step < linear.biases.len() => {
+                Some((linear.biases[step], linear.weights.row(step).iter().rev().copied().collect()))
+            }
             _ => None,
         }
     }

@@ -40,7 +40,7 @@ impl Frequency {
     }
 
     /// Slots of a week, and of an open day if all have as many; `None` without an opening.
-    pub(in crate::data) fn slots_of_week_and_day(&self) -> Option<(usize, Option<usize>)> {
+    pub(crate) fn slots_of_week_and_day(&self) -> Option<(usize, Option<usize>)> {
         let slots = self.slots()?;
         let mut open = slots.into_iter().filter(|slots| *slots > 0);
         let first = open.next()?;

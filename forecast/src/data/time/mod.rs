@@ -6,6 +6,7 @@ pub(super) mod civil;
 pub(super) mod clock;
 pub(super) mod frequency;
 pub(super) mod index;
+mod lag_words;
 pub(super) mod opening;
 pub(super) mod stamp;
 pub(super) mod step;
