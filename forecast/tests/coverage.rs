@@ -127,6 +127,26 @@ fn ar_covers_within_3_points_of_every_level_on_every_set() {
     check(&ModelConfig::parse("ar").unwrap());
 }
 
+/// Errors of the quiet days before Christmas are not blown up with the scale of the days after it.
+#[test]
+fn after_exceptional_days_no_bound_is_further_from_the_forecast_than_the_load_has_moved() {
+    let panel = read(forecast_datasets::find("electricity").unwrap());
+    let config = ModelConfig::parse("ar").unwrap();
+    let options = FitOptions { horizon: Some(168), ..FitOptions::default() };
+    let model = Model::fit(&config, &panel, &options).unwrap().model;
+    let options = ForecastOptions { horizon: 168, levels: LEVELS.to_vec(), ..Default::default() };
+    let forecast = &model.forecast(&panel, &options).unwrap()[0];
+    let month = panel.series()[0].tail(31 * 24);
+    let extreme = |of: fn(f64, f64) -> f64| month.values().iter().copied().fold(f64::NAN, of);
+    let moved = extreme(f64::max) - extreme(f64::min);
+    for interval in &forecast.intervals {
+        let (lower, upper) = (&forecast.mean - &interval.lower, &interval.upper - &forecast.mean);
+        let furthest = lower.iter().chain(&upper).copied().fold(0.0, f64::max);
+        println!("level {}: at most {furthest:.0} kW from the forecast, of {moved:.0}", interval.level);
+        assert!(furthest < moved, "level {}: {furthest} of {moved}", interval.level);
+    }
+}
+
 /// Bands for whole paths, on two sets; intervals of single steps hold far fewer paths than their level says.
 #[test]
 fn joint_bands_hold_whole_paths_within_3_points_of_every_level() {

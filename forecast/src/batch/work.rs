@@ -13,6 +13,11 @@ use crate::{Error, FitOptions, Forecast, Model, ModelConfig, Result};
 
 /// Windows that one series is calibrated on, about.
 const WINDOWS: usize = 500;
+/// Matrices of a number for each two lags that a fit holds at a time, at most: the moments, their leading part,
+/// anchored and centred, the factor, and as many of a trial that chooses the ridge.
+const GRAMS: usize = 8;
+/// Matrices of a number for each lag and step ahead: cross moments beside each of them, and the coefficients.
+const COEFFICIENTS: usize = 12;
 
 /// A row of the errors file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,15 +132,55 @@ impl<'a> Work<'a> {
         Ok(usize::try_from(share / most.max(1)).unwrap_or(usize::MAX).clamp(1, n_threads.max(1)))
     }
 
-    /// What fitting a series takes, about: copies of it, its residuals, and the lag matrix of an autoregression
-    /// with the copies that the solver makes.
+    /// What fitting a series takes, about: copies of it, its residuals, and for each channel of an autoregression
+    /// its second-order statistics with the copies that the solver makes, and coefficients for each step ahead.
     fn bytes(&self, series: &Series) -> u64 {
         let (n_steps, n_channels) = series.values().dim();
         let horizon = self.options.forecast.horizon;
         let residuals = n_steps.min(WINDOWS).saturating_mul(horizon).saturating_mul(3 * n_channels);
         let lags = self.models.iter().filter(|model| model.learns()).map(ModelConfig::lookback);
-        let rows = lags.max().map_or(0, |order| n_steps.saturating_mul(3 * (order + 1)));
-        let numbers = (6 * n_steps).saturating_mul(n_channels).saturating_add(residuals).saturating_add(rows);
+        let lags = lags.max().unwrap_or(0);
+        let statistics = lags.saturating_mul(lags).saturating_mul(GRAMS * n_channels);
+        let coefficients = lags.saturating_mul(horizon).saturating_mul(COEFFICIENTS * n_channels);
+        let numbers = (6 * n_steps).saturating_mul(n_channels).saturating_add(residuals);
+        let numbers = numbers.saturating_add(statistics).saturating_add(coefficients);
         (numbers as u64).saturating_mul(8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::data::TimeIndex;
+
+    fn bytes(model: &str, settings: &BTreeMap<&str, &str>, n_steps: usize, n_channels: usize) -> u64 {
+        let mut config = ModelConfig::parse(model).unwrap();
+        for (key, value) in settings {
+            config = config.with(key, value).unwrap();
+        }
+        let options = BatchOptions { models: vec![config.clone()], ..BatchOptions::default() };
+        let channels: Vec<String> = (0..n_channels).map(|channel| channel.to_string()).collect();
+        let index = TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), n_steps);
+        let series =
+            Series::new("s", index, ndarray::Array2::zeros((n_steps, n_channels)), &channels).unwrap();
+        let (models, fit) = (std::slice::from_ref(&config), FitOptions::default());
+        Work { options: &options, models, channels: &channels, fit, memory: options.memory_limit }
+            .bytes(&series)
+    }
+
+    #[test]
+    fn an_autoregression_counts_its_second_order_statistics_and_no_row_for_each_step() {
+        let ar = BTreeMap::from([("order", "720")]);
+        let beside = |n_steps, n_channels| {
+            bytes("ar", &ar, n_steps, n_channels) - bytes("naive", &BTreeMap::new(), n_steps, n_channels)
+        };
+        // As much for a long series as for a short one, and at least the statistics of each channel.
+        assert_eq!(beside(1_000, 1), beside(100_000, 1));
+        assert_eq!(beside(1_000, 3), 3 * beside(1_000, 1));
+        assert!(beside(1_000, 1) >= 720 * 720 * 8);
+        // A lag matrix alone would take ten times as much.
+        assert!(bytes("ar", &ar, 1_000_000, 1) < 1_000_000 * 720 * 8 / 10);
     }
 }

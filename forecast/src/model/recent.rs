@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Family, Memory, Model, Slot};
 use crate::data::Scaler;
-use crate::eval::conformal::{ByWindow, LastErrors, Recency, Recent};
+use crate::eval::conformal::{ByWindow, LastErrors, Outer, Recency, Recent};
 
 /// Forecasts that are worth a thread to make again.
 const FEWEST_A_THREAD: usize = 16;
@@ -80,15 +80,19 @@ impl Model {
         let observed: Vec<f64> = (0..scalers.len())
             .flat_map(|channel| (0..oldest).map(move |age| family.observed(memory, channel, age)))
             .collect();
+        // What each channel's scores are divided by. Shape `(channel, window)`.
         let scale_at = |channel: usize, age: usize| self.scale_at(slot, &one_step, channel, age);
-        let window = |(age, scores): (&usize, &mut [f64])| {
+        let scales: Vec<Vec<f64>> = (0..scalers.len())
+            .map(|channel| ages.iter().map(|age| scale_at(channel, *age)).collect())
+            .collect();
+        let window = |((at, age), scores): ((usize, &usize), &mut [f64])| {
             let age = *age;
             if let Ok(paths) = ArrayViewMut2::from_shape(shape, scores) {
                 family.forecast(slot.family, memory, age, paths.reversed_axes());
             }
             for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
                 let observed = &observed[channel * oldest..(channel + 1) * oldest];
-                let (spread, scale) = (scalers[channel].spread, scale_at(channel, age));
+                let (spread, scale) = (scalers[channel].spread, scales[channel][at]);
                 // Each step looks at the outcomes of equally many steps.
                 let first = age.saturating_sub(recency.recall).min(horizon);
                 let last = age.min(horizon).max(first);
@@ -103,9 +107,12 @@ impl Model {
         // Each has its place, whatever the number of threads.
         let window_len = scores.window_len();
         let places = scores.values_mut().par_chunks_exact_mut(window_len);
-        ages.par_iter().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
-        let scale = (0..scalers.len()).map(|channel| scale_at(channel, 0)).collect();
-        Recent { scale, scores, stride: recency.stride }
+        ages.par_iter().enumerate().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
+        let scale: Vec<f64> = (0..scalers.len()).map(|channel| scale_at(channel, 0)).collect();
+        let ratios =
+            scales.iter().zip(&scale).map(|(then, now)| then.iter().map(|then| then / now).collect());
+        let outer = Outer::new(&self.parts.calibration, horizon, ratios.collect());
+        Recent { scale, scores, stride: recency.stride, outer }
     }
 
     /// The one-step errors that running scales are told from; none if no channel's scale depends on them.

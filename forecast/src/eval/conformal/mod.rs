@@ -8,12 +8,14 @@
 //! score of rank `floor(a (n + 1))`, the upper one of rank `ceil((1 - a)(n + 1))`: under exchangeability the
 //! interval between them covers at least `1 - 2a` (Vovk et al. 2005; Lei et al. 2018, section 2; both tails
 //! apart, so skewed errors give skewed intervals). Series drift, so the scores of the forecasts that were due
-//! just before the cutoff weigh more than those of the fit, as far as the history tells them (`mixture.rs`).
+//! just before the cutoff weigh more than those of the fit, as far as the history tells them (`mixture.rs`); errors
+//! of quiet days are not blown up without bound where the running scale has grown since (`outer.rs`).
 //!
 //! A band for whole paths is the same for one score a window (`paths.rs`).
 
 mod by_window;
 mod mixture;
+mod outer;
 mod paths;
 mod ranks;
 mod rearrange;
@@ -29,6 +31,7 @@ use ndarray::{Array2, Array3};
 use crate::{Error, Result};
 pub(crate) use by_window::ByWindow;
 use mixture::Mixture;
+pub(crate) use outer::Outer;
 pub(crate) use paths::Paths;
 pub use rearrange::rearrange;
 pub(crate) use recency::{LastErrors, Recency, Recent, SortedRecent};
@@ -236,7 +239,7 @@ mod tests {
         let calibration = calibration(&(1..=400).map(|i| f64::from(i) / 100.0).collect::<Vec<_>>());
         let mut scores = ByWindow::zeros(100, 1, 1);
         scores.values_mut().iter_mut().enumerate().for_each(|(i, score)| *score = 10.0 + i as f64 / 100.0);
-        let recent = Recent { scale: vec![1.0], scores, stride: 1 };
+        let recent = Recent { scores, ..Recent::of_scale(vec![1.0]) };
         let mean = Array2::zeros((1, 1));
         let upper = |q| calibration.path(&mean, &recent.sorted(), q, Side::Upper, "x").unwrap()[[0, 0]];
         // 10 of 111 weigh the scores of the fit, all below the recent ones.

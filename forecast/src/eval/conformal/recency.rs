@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::ByWindow;
 use super::ranks::Sorter;
+use super::{ByWindow, Outer};
 
 /// No model looks back further than this for errors, in steps.
 const LONGEST_RECALL: usize = 100_000;
@@ -18,6 +18,8 @@ const SEASONS_RECALLED: usize = 2;
 const N_RECALLED: usize = 100;
 /// What all calibration windows of the fit weigh together beside them, as a share of their number.
 const TRAINING_SHARE: f64 = 0.1;
+/// Share of the scores of the fit, on each side, that lie further out than scaling carries a recent error.
+const OUTER_SHARE: f64 = 0.01;
 
 /// How the errors before a cutoff enter its intervals; written into the model file.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,10 @@ pub(crate) struct Recency {
     /// Steps from one of the forecasts that are made again to the next.
     pub(crate) stride: usize,
     pub(crate) training_share: f64,
+    /// Share of the scores of the fit, on each side, beyond which scaling does not carry a recent error; files
+    /// saved before there was such a bound have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) outer_share: Option<f64>,
 }
 
 /// Sum and number of the last absolute one-step errors of a channel, in the units of the series.
@@ -47,9 +53,11 @@ pub(crate) struct Recent {
     pub(crate) scores: ByWindow,
     /// Steps from one of these forecasts to the one before it.
     pub(crate) stride: usize,
+    /// How far out the scores of single steps lie at most.
+    pub(crate) outer: Outer,
 }
 
-/// The same with the scores of each step and channel sorted, for any number of bounds.
+/// The same with the scores of each step and channel bounded and sorted, for any number of quantiles.
 #[derive(Debug)]
 pub(crate) struct SortedRecent<'a> {
     pub(crate) recent: &'a Recent,
@@ -62,10 +70,10 @@ pub(crate) struct SortedRecent<'a> {
 impl Recent {
     /// Nothing but a scale.
     pub(crate) fn of_scale(scale: Vec<f64>) -> Self {
-        Recent { scale, scores: ByWindow::default(), stride: 1 }
+        Recent { scale, scores: ByWindow::default(), stride: 1, outer: Outer::default() }
     }
 
-    /// Sorts the scores of each step and channel.
+    /// Bounds and sorts the scores of each step and channel.
     pub(crate) fn sorted(&self) -> SortedRecent<'_> {
         let (n_channels, horizon) = (self.scores.n_channels(), self.scores.horizon());
         let n_most = n_channels * horizon * self.scores.n_windows();
@@ -78,6 +86,7 @@ impl Recent {
             for step in 0..horizon {
                 let start = unsorted.len();
                 unsorted.extend(self.scores.at(channel, step));
+                self.outer.bound(channel, step, &mut unsorted[start..]);
                 let mut end = start;
                 // Written always and kept where it is a number.
                 for at in start..unsorted.len() {
@@ -135,7 +144,13 @@ impl Recency {
         // A stride that shares no factor with the season visits all of its phases.
         let fewest = recall / N_RECALLED;
         let stride = (fewest..).find(|s| gcd(*s, season_length) == 1).unwrap_or(fewest);
-        Recency { scale_steps: SCALE_STEPS, recall, stride, training_share: TRAINING_SHARE }
+        Recency {
+            scale_steps: SCALE_STEPS,
+            recall,
+            stride,
+            training_share: TRAINING_SHARE,
+            outer_share: Some(OUTER_SHARE),
+        }
     }
 
     /// True if a rule from a file is one that can be followed.
@@ -144,6 +159,7 @@ impl Recency {
             && (1..=LONGEST_RECALL).contains(&self.recall)
             && (1..=self.recall).contains(&self.stride)
             && (0.0..=1.0).contains(&self.training_share)
+            && self.outer_share.is_none_or(|share| (0.0..=0.5).contains(&share))
     }
 
     /// How much each of `n_training` scores weighs beside `n_recent` ones that weigh 1 each.
@@ -190,7 +206,7 @@ mod tests {
             let target = if channel == 0 { 1000 + step - 5 * window } else { at };
             *score = if target % 11 == 3 { f64::NAN } else { (target * 7919 % 101) as f64 - 50.0 };
         }
-        let recent = Recent { scale: vec![1.0; 2], scores, stride: 5 };
+        let recent = Recent { scores, stride: 5, ..Recent::of_scale(vec![1.0; 2]) };
         let sorted = recent.sorted();
         for channel in 0..2 {
             for step in 0..12 {

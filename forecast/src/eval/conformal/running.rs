@@ -10,7 +10,7 @@ const WEIGHTS: [f64; 3] = [f64::INFINITY, 40.0, 10.0];
 /// The miscoverage of the intervals that are compared.
 const ALPHA: f64 = 0.1;
 /// Steps that are looked at, evenly spaced.
-const MOST_STEPS: usize = 24;
+const MOST_STEPS: usize = 8;
 
 /// The weight of the long-run mean with the smallest mean interval score (Gneiting and Raftery 2007, *Strictly
 /// proper scoring rules*, equation 43) of 90 % intervals on the calibration windows of one channel.
