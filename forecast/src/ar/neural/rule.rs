@@ -168,8 +168,8 @@ mod tests {
                 assert_eq!(out, expected[..n]);
             }
         }
-        assert_eq!(LagRule::coefficients(&one, 0, 0), Some((1.0, vec![0.5, -0.25])));
-        assert_eq!(LagRule::coefficients(&one, 1, 0), None);
+        assert_eq!(LagRule::coefficients(&one, 0, 0, 0), Some((1.0, vec![0.5, -0.25])));
+        assert_eq!(LagRule::coefficients(&one, 1, 0, 0), None);
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
             let mut out = [0.0];
             rule.forecast_channel(0, 0, &[4.0, 8.0], &mut out);
             assert_eq!(out, [expected], "{anchor:?}");
-            assert_eq!(LagRule::coefficients(&rule, 0, 0), None);
+            assert_eq!(LagRule::coefficients(&rule, 0, 0, 0), None);
         }
     }
 
