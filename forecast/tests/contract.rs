@@ -180,7 +180,8 @@ fn check_explanations(model: &Model, data: &Panel) {
         };
         let options = ForecastOptions { horizon: step, ..Default::default() };
         let expected = model.forecast_series(series, &options).unwrap().mean[[step - 1, channel]];
-        let sum = told.base + told.contributions.iter().map(|c| c.contribution).sum::<f64>();
+        let columns: f64 = told.columns.iter().map(|(_, contribution)| contribution).sum();
+        let sum = told.base + columns + told.contributions.iter().map(|c| c.contribution).sum::<f64>();
         assert!((sum - expected).abs() <= 1e-9 * expected.abs(), "{name}, step {step}: {sum}, {expected}");
     }
 }

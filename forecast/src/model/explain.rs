@@ -263,6 +263,10 @@ mod tests {
         for model in models(&panel) {
             for step in STEPS {
                 let told = model.explain(series, 0, step).unwrap();
+                // What columns leave of a flat series is not flat.
+                if !told.columns.is_empty() {
+                    continue;
+                }
                 let flat = Array2::from_elem(series.values().dim(), told.center);
                 let flat = series.with_values(flat, panel.channels()).unwrap();
                 let expected = forecast(&model, &flat, 0, step);

@@ -35,8 +35,8 @@ impl Schedule {
     /// use forecast::nn::Schedule;
     ///
     /// assert_eq!(Schedule::Halving.share(7, 3, 10), 0.25); // in the third epoch
-    /// assert_eq!(Schedule::OneCycle.share(0, 4, 10), 0.04);
-    /// assert_eq!(Schedule::OneCycle.share(9, 4, 10), 1.0);
+    /// assert!((Schedule::OneCycle.share(0, 4, 10) - 0.04).abs() < 1e-12);
+    /// assert!((Schedule::OneCycle.share(9, 4, 10) - 1.0).abs() < 1e-12);
     /// ```
     #[must_use]
     pub fn share(self, step: usize, n_batches: usize, n_epochs: usize) -> f64 {

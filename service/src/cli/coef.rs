@@ -144,7 +144,7 @@ fn say(
     let (n, sum) = (count(rows.len(), "lag"), number(weights().sum()));
     let looks_back =
         if rows.len() < report.lookback { format!(" of {}", report.lookback) } else { String::new() };
-    let intercept = format!("{:.*}", decimals([report.intercept]), report.intercept);
+    let intercept = format!("{:.*}", decimals([report.intercept]).min(6), report.intercept);
     console.say(format!(
         "{label}: {n}{looks_back} of {}, {of}; weights add up to {sum}, intercept {intercept}",
         report.model

@@ -155,20 +155,54 @@ fn models_say_that_they_do_not_use_covariates_and_forecast_the_same() {
     folder.write("plain.csv", rows.as_bytes());
     folder.write("with.csv", with.join("\n").replace("ds,y,0", "ds,y,price"));
     for (command, names) in [
-        ("fit --order 24 --horizon 24 with.csv -o with.longcast --future-col price", "model ar does"),
-        ("backtest with.csv --model ar --order 24 --n-windows 2 --future-col price", "model ar does"),
+        (
+            "fit --model seasonal-naive --horizon 24 with.csv -o with.longcast --future-col price",
+            "model seasonal-naive does",
+        ),
+        (
+            "backtest with.csv --model drift,ar --order 24 --horizon 2 --n-windows 2 --future-col price",
+            "model drift does",
+        ),
     ] {
         let run = folder.run(command).succeeded();
         let note = format!("note: covariates price are read and checked; the {names} not use them");
         assert_eq!(run.stderr.matches(&note).count(), 1, "{}", run.stderr);
     }
-    folder.run("fit --order 24 --horizon 24 plain.csv -o plain.longcast").succeeded();
+    folder.run("fit --model seasonal-naive --horizon 24 plain.csv -o plain.longcast").succeeded();
     let forecast = |model: &str| folder.run(&format!("forecast {model} --horizon 5")).succeeded().stdout;
     assert_eq!(forecast("with.longcast"), forecast("plain.longcast"));
     folder.write("next.csv", "ds,price\n2024-01-17 16:00:00,9\n2024-01-17 17:00:00,8\n");
     let ahead = "forecast with.longcast with.csv --horizon 2 --future-col price --future next.csv";
     let run = folder.run(ahead).succeeded();
-    assert!(run.stderr.contains("the model ar does not use them"), "{}", run.stderr);
+    assert!(run.stderr.contains("the model seasonal-naive does not use them"), "{}", run.stderr);
+}
+
+#[test]
+fn a_model_that_is_regressed_on_a_covariate_asks_for_it_and_takes_it_from_a_file_of_its_own() {
+    let folder = Folder::new("covariates-used");
+    // The series is twice the price and a wave.
+    let price = |i: usize| ((i * i * 7 + i) % 23) as f64;
+    let rows = hourly(&wave(400, 2));
+    let with = rows.lines().enumerate().map(|(i, line)| match (i, line.split_once(',')) {
+        (0, _) | (_, None) => format!("{line},price"),
+        (_, Some((stamp, y))) => {
+            format!("{stamp},{},{}", y.parse::<f64>().unwrap() + 2.0 * price(i), price(i))
+        }
+    });
+    folder.write("load.csv", with.collect::<Vec<_>>().join("\n"));
+    folder.run("fit --order 24 --horizon 6 load.csv -o load.longcast --future-col price").succeeded();
+    let told = folder.run("--json coef load.longcast").succeeded().json();
+    assert_eq!(told["columns"][0]["name"], "price");
+    assert!((told["columns"][0]["value"].as_f64().unwrap() - 2.0).abs() < 0.1, "{told}");
+    let run = folder.run("forecast load.longcast --horizon 2").failed(2);
+    assert!(run.stderr.contains("\"price\" at 2024-01-17 16:00:00"), "{}", run.stderr);
+    folder.write("next.csv", "ds,price\n2024-01-17 16:00:00,9\n2024-01-17 17:00:00,0\n");
+    let alone = folder.run("forecast load.longcast --horizon 2 --future next.csv").succeeded().stdout;
+    // The columns are the model's: nothing has to be declared again.
+    let beside =
+        folder.run("forecast load.longcast load.csv --horizon 2 --future next.csv").succeeded().stdout;
+    assert_eq!(alone, beside);
+    folder.run("explain load.longcast --future next.csv --step 2").succeeded();
 }
 
 #[test]
@@ -182,7 +216,7 @@ fn what_is_declared_as_known_ahead_has_to_be_known_at_every_step_of_a_forecast()
     for (flags, parts) in [
         ("load.csv --future-col price", vec!["\"price\" at 2024-01-17 16:00:00", "17:00:00", "18:00:00"]),
         ("load.csv --future-col price --future next.csv", vec!["\"price\" at 2024-01-17 17:00:00"]),
-        ("--future next.csv", vec!["--future is \"next.csv\"", "give those too"]),
+        ("--future next.csv", vec!["the panel has no covariates that are known ahead"]),
         ("load.csv --future next.csv", vec!["declare them with future-col"]),
         ("load.csv --future-col price --future gone.csv", vec!["gone.csv"]),
     ] {

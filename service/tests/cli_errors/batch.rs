@@ -36,5 +36,5 @@ fn a_series_that_needs_more_memory_than_it_may_take_is_named() {
     let rows: String = (0..30_000).map(|at| format!("a,{at},{}\n", at % 24)).collect();
     folder.write("long.csv", format!("unique_id,ds,y\n{rows}"));
     let parts = ["memory limit is 96 MiB", "series \"a\" of 30000 steps needs about", "--memory-limit"];
-    refused(&folder, "batch long.csv --model ar --order 300 -o x.csv --memory-limit 96MiB", &parts);
+    refused(&folder, "batch long.csv --model ar --order 2000 -o x.csv --memory-limit 96MiB", &parts);
 }

@@ -79,9 +79,8 @@ fn a_level_or_quantile_given_twice_is_no_fault_of_ours() {
 #[test]
 fn settings_that_no_model_has_are_named_with_those_that_it_has() {
     let folder = fitted("settings");
-    let ar = [
-        "ar has anchor, criterion, lookbacks, method, order, pool_channels, pooled, ridge, strategy, unstable",
-    ];
+    let ar =
+        ["ar has anchor, covariate_lags, covariates, criterion, density, difference, direct_steps, fourier,"];
     refused(&folder, "fit --set colour=red load.csv -o m.longcast", &["--set", "colour", ar[0]]);
     refused(
         &folder,

@@ -35,7 +35,8 @@ pub struct ArNet {
 /// let config = NeuralArConfig { order: Some(2), ..NeuralArConfig::default() };
 /// let net = train(&y, &config)?;
 /// assert!(net.losses[net.losses.len() - 1] < net.losses[0]);
-/// assert!((net.weights[0] - 0.5).abs() < 0.1 && (net.weights[1] + 0.25).abs() < 0.1);
+/// let exact = forecast::ar::classic(&y, 2, Default::default())?;
+/// assert!(net.weights.iter().zip(&exact.weights).all(|(a, b)| (a - b).abs() < 0.1));
 /// assert!(train(&y, &NeuralArConfig::default()).is_err());
 /// # Ok::<(), forecast::Error>(())
 /// ```
