@@ -1,15 +1,38 @@
-//! Least squares of one target on columns that are no lags.
+//! What an autoregression is regressed on, and least squares of one target on columns that are no lags.
 
 use ndarray::{Array1, Array2, s};
 
 use super::cholesky::Cholesky;
+use super::config::{ArConfig, Trend, UseCovariates};
 use super::moments::Moments;
 use super::sparse::{Criterion, PathOptions, Problem, path, select};
 use crate::Result;
+use crate::data::{CovariateSchema, TimeIndex};
+use crate::regression::{self, Regressors};
 
 /// What is added to the diagonal, as a share of its mean: columns such as the categories of one covariate add up to
 /// one.
 const RIDGE: f64 = 1e-6;
+
+impl ArConfig {
+    /// The columns for series with these covariates, whose trend begins with `index`; `None` if there are none.
+    ///
+    /// # Errors
+    /// As [`Regressors::new`].
+    pub(crate) fn regressors(
+        &self,
+        index: &TimeIndex,
+        schema: &CovariateSchema,
+        horizon: usize,
+    ) -> Result<Option<Regressors>> {
+        let trend = (self.trend == Trend::Linear)
+            .then_some(regression::Trend { origin: index.start, steps: index.len });
+        let none = CovariateSchema::default();
+        let schema = if self.covariates == UseCovariates::Use { schema } else { &none };
+        let fourier = self.fourier.as_deref().unwrap_or_default();
+        Regressors::new(fourier, trend, schema, (self.covariate_lags, horizon), index.step)
+    }
+}
 
 /// Weights of the first columns for the last one, intercept taken out; zero where there are no more rows than columns.
 ///

@@ -6,10 +6,9 @@ use std::ops::Range;
 use super::fit::{FitOptions, FitReport};
 use super::header::{Header, Stretch};
 use super::{ModelConfig, Shape};
-use crate::ar::{self, UseCovariates};
-use crate::data::{self, CovariateSchema, Frequency, Panel, Series};
+use crate::data::{self, Frequency, Panel, Series};
 use crate::eval::conformal::Recency;
-use crate::regression::{Regressors, Trend};
+use crate::regression::Regressors;
 use crate::{Error, Result};
 
 /// Windows that one series is calibrated on, at most.
@@ -153,19 +152,12 @@ impl Plan {
     }
 }
 
-/// What the series of a panel are regressed on: trends begin where the first series does.
+/// What the series of a panel are regressed on.
 fn regressors(config: &ModelConfig, panel: &Panel, horizon: usize) -> Result<Option<Regressors>> {
-    let Some(config) = config.regressed() else { return Ok(None) };
-    let first = panel.series().first().map(Series::index);
-    let trend = first.filter(|_| config.trend == ar::Trend::Linear);
-    let trend = trend.map(|index| Trend { origin: index.start, steps: index.len });
-    let none = CovariateSchema::default();
-    let schema = match config.covariates {
-        UseCovariates::Use => panel.covariate_schema(),
-        UseCovariates::Ignore => &none,
-    };
-    let fourier = config.fourier.as_deref().unwrap_or_default();
-    Regressors::new(fourier, trend, schema, (config.covariate_lags, horizon), panel.step())
+    match (config.regressed(), panel.series().first()) {
+        (Some(config), Some(first)) => config.regressors(first.index(), panel.covariate_schema(), horizon),
+        _ => Ok(None),
+    }
 }
 
 /// Steps of the validation range of a series with `n`.

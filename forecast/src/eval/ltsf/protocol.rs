@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use super::ranges;
 use super::windows::Sums;
+use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
-use crate::data::{Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
+use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
 use crate::model::{ModelConfig, Shape, Training, check_count};
+use crate::regression::Regression;
 use crate::{Error, Result};
 
 /// What the window mean looks back by default: two weeks of hours, as the literature's linear models do.
@@ -151,8 +153,9 @@ impl Ltsf {
     /// data that cannot be fitted.
     pub fn score(&self, config: &ModelConfig) -> Result<Vec<LtsfScore>> {
         let config = self.resolve(config)?;
-        let train = self.scaled.slice(self.split.train.clone());
         let start = Instant::now();
+        let left = self.left(&config)?;
+        let train = left.slice(self.split.train.clone());
         let family = config.fit(&Training {
             series: &[train],
             channels: &self.channels,
@@ -177,7 +180,24 @@ impl Ltsf {
             n_parameters,
             fit_seconds,
         };
-        Ok(self.horizons.iter().zip(self.sums(family.as_ref())).map(score).collect())
+        Ok(self.horizons.iter().zip(self.sums(family.as_ref(), &left)).map(score).collect())
+    }
+
+    /// The series without what the model is regressed on, fitted on the training range; errors are the same with it put
+    /// back into forecasts and labels.
+    fn left(&self, config: &ModelConfig) -> Result<Series> {
+        let regressors = match config.regressed() {
+            Some(config) => {
+                config.regressors(self.series.index(), &CovariateSchema::default(), self.shape.horizon)?
+            }
+            None => None,
+        };
+        let Some(regressors) = regressors else { return Ok(self.scaled.clone()) };
+        let train = [self.scaled.slice(self.split.train.clone())];
+        let is_sparse = config.regressed().is_some_and(ArConfig::is_sparse);
+        let regression = Regression::fit(&regressors, &train, true, is_sparse)?;
+        let as_it_is = vec![Scaler::default(); self.channels.len()];
+        regression.taken_out(0, &self.scaled, &as_it_is, &self.channels)
     }
 
     /// The ranges of training, validation and test labels.
@@ -264,6 +284,19 @@ mod tests {
             let ltsf = Ltsf::new(&panel(&[saw(n)]), &options(6)).unwrap();
             assert_eq!(ltsf.score(&config("window-mean")).unwrap()[0].lookback, lookback);
         }
+    }
+
+    #[test]
+    fn a_season_that_a_model_is_regressed_on_needs_no_lags() {
+        // A season of 24 steps whose noise an autoregression of one lag follows.
+        let noise = |t: usize| ((t * t * 31 + t * 17) % 101) as f64 / 50.0 - 1.0;
+        let value = |t: usize| 5.0 * (t as f64 * std::f64::consts::TAU / 24.0).sin() + noise(t);
+        let values = Array2::from_shape_fn((1_000, 2), |(t, channel)| value(t + 7 * channel));
+        let ltsf = Ltsf::new(&panel(&[values]), &options(24)).unwrap();
+        let mse = |config: ModelConfig| ltsf.score(&config).unwrap()[0].mse;
+        let plain = config("ar").with("order", "1").unwrap();
+        let (with, without) = (mse(plain.with("fourier", "24:1").unwrap()), mse(plain));
+        assert!(with < 0.1 && without > 5.0 * with, "{with} {without}");
     }
 
     #[test]

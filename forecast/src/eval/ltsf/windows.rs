@@ -4,7 +4,7 @@ use ndarray::{Array2, s};
 use rayon::prelude::*;
 
 use super::protocol::Ltsf;
-use crate::data::{Scaler, Scaling};
+use crate::data::{Scaler, Scaling, Series};
 use crate::model::{Family, prime};
 
 /// The test range is scored in at most this many parts, whose sums are added in order.
@@ -21,8 +21,9 @@ pub(super) struct Sums {
 }
 
 impl Ltsf {
-    /// The errors of every window, for each horizon. Parts and their order do not depend on the threads.
-    pub(super) fn sums(&self, family: &dyn Family) -> Vec<Sums> {
+    /// The errors of every window of the scaled series, or what is left of it, for each horizon. Parts and their order
+    /// do not depend on the threads.
+    pub(super) fn sums(&self, family: &dyn Family, scaled: &Series) -> Vec<Sums> {
         let none = vec![Sums::default(); self.horizons.len()];
         let shortest = self.horizons.first().copied().unwrap_or(1);
         let cutoffs = self.split.test.start..self.split.test.end + 1 - shortest;
@@ -34,7 +35,7 @@ impl Ltsf {
             .map(|first| {
                 let mut sums = none.clone();
                 for cutoff in first..(first + per_part).min(cutoffs.end) {
-                    self.add_window(family, cutoff, &mut sums);
+                    self.add_window(family, scaled, cutoff, &mut sums);
                 }
                 sums
             })
@@ -48,18 +49,18 @@ impl Ltsf {
 
     /// Forecasts as far as the labels reach, once: what a family says of a step does not depend on the steps
     /// that follow, so that the first steps are the forecast of a shorter horizon.
-    fn add_window(&self, family: &dyn Family, cutoff: usize, sums: &mut [Sums]) {
+    fn add_window(&self, family: &dyn Family, scaled: &Series, cutoff: usize, sums: &mut [Sums]) {
         let reach = self.split.test.end - cutoff;
         let n_fit = self.horizons.partition_point(|horizon| *horizon <= reach);
         let longest = self.horizons[..n_fit].last().copied().unwrap_or(0);
         let n_channels = self.channels.len();
-        let history = self.scaled.slice(0..cutoff);
+        let history = scaled.slice(0..cutoff);
         let as_it_is = vec![Scaler::of_values(Scaling::None, &[]); n_channels];
         let (memory, _) = prime(family, 0, &history, &as_it_is, family.lookback());
         let mut forecast = Array2::zeros((longest, n_channels));
         family.forecast(0, &memory, 0, forecast.view_mut());
 
-        let labels = self.scaled.values();
+        let labels = scaled.values();
         let labels = labels.slice(s![cutoff..cutoff + longest, ..]);
         let mut window = Sums { n_windows: 1, ..Sums::default() };
         let mut seen = 0;
