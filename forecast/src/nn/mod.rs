@@ -1,7 +1,7 @@
 //! What families trained by gradient descent share: the training loop, schedules of the learning rate, layers.
 //!
 //! Networks are trained in 32 bits through burn on the CPU, and forecast through plain loops: nothing of burn is
-//! needed to load or to run one. A family implements [`Task`] for its network; the loop is [`train`].
+//! needed to load or to run one. A family implements `Task` for its network; the loop is `train`.
 
 mod mlp;
 mod schedule;
