@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// How far the coefficients of each series are drawn towards those of all.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it must be validation, or a share from 0 to 1")]
 pub enum Shrinkage {
     /// As the last fifth of each series tells.
     Chosen(ByValidation),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::BatchOptions;
-use crate::data::{self, Frequency, Panel, SeriesOutcome};
+use crate::data::{self, CovariateSchema, Frequency, Panel, SeriesOutcome};
 use crate::model::Shape;
 use crate::{ModelConfig, Result, Series};
 
@@ -30,7 +30,7 @@ impl Choices {
     /// [`Error::BadOption`](crate::Error::BadOption) if a setting of a model is out of range.
     pub(super) fn make(
         first: &[SeriesOutcome],
-        channels: &[String],
+        (channels, schema): (&[String], &CovariateSchema),
         frequency: Frequency,
         options: &BatchOptions,
     ) -> Result<Self> {
@@ -42,7 +42,7 @@ impl Choices {
         let season_length = match options.fit.season_length {
             Some(given) => given,
             None if series.is_empty() => 1,
-            None => data::season_length(&Panel::new(channels.to_vec(), series)?),
+            None => data::season_length(&Panel::of(channels.to_vec(), schema.clone(), series)?),
         };
         let shape = Shape {
             season_length,

@@ -63,6 +63,7 @@ fn compute(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Choices> {
     let channels = source.channels().to_vec();
+    let schema = source.covariate_schema().clone();
     let n_resumed = journal.total().n_series;
     let choices = match journal.choices() {
         Some(choices) => choices.clone(),
@@ -79,7 +80,7 @@ fn compute(
     source.skip(n_resumed)?;
     progress(Progress { n_done: n_resumed, n_resumed, n_expected: source.n_expected() });
 
-    let work = Work::new(options, &choices, &channels);
+    let work = Work::new(options, &choices, (&channels, &schema));
     let mut part = Part::new(options, &choices, journal, options.series_per_part(channels.len()));
     let n_done = AtomicUsize::new(n_resumed);
     let mut shard = source.take(part.room())?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::BatchOptions;
 use super::choices::{Choices, SERIES_LOOKED_AT};
-use crate::data::{Frequency, SeriesOutcome, SeriesReader};
+use crate::data::{CovariateSchema, Frequency, SeriesOutcome, SeriesReader};
 use crate::{Error, Result};
 
 /// The series in the order of the input.
@@ -27,6 +27,10 @@ impl Source {
         self.reader.channels()
     }
 
+    pub(super) fn covariate_schema(&self) -> &CovariateSchema {
+        self.reader.covariate_schema()
+    }
+
     pub(super) fn frequency(&self) -> Frequency {
         self.reader.frequency()
     }
@@ -39,7 +43,8 @@ impl Source {
                 None => break,
             }
         }
-        Choices::make(self.held.make_contiguous(), channels, self.reader.frequency(), options)
+        let schema = self.reader.covariate_schema().clone();
+        Choices::make(self.held.make_contiguous(), (channels, &schema), self.reader.frequency(), options)
     }
 
     fn read(&mut self, max_series: usize) -> Result<Option<Vec<SeriesOutcome>>> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choices::Choices;
 use super::{BatchOptions, MemoryLimit};
-use crate::data::{Panel, Series, SeriesOutcome};
+use crate::data::{CovariateSchema, Panel, Series, SeriesOutcome};
 use crate::model::Purpose;
 use crate::{Error, FitOptions, Forecast, Model, ModelConfig, Result};
 
@@ -43,18 +43,23 @@ pub(super) struct Work<'a> {
     options: &'a BatchOptions,
     models: &'a [ModelConfig],
     channels: &'a [String],
+    schema: &'a CovariateSchema,
     fit: FitOptions,
     memory: MemoryLimit,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(options: &'a BatchOptions, choices: &'a Choices, channels: &'a [String]) -> Self {
+    pub(super) fn new(
+        options: &'a BatchOptions,
+        choices: &'a Choices,
+        (channels, schema): (&'a [String], &'a CovariateSchema),
+    ) -> Self {
         let fit = FitOptions {
             horizon: Some(options.forecast.horizon),
             season_length: Some(choices.season_length),
             ..options.fit.clone()
         };
-        Work { options, models: &choices.models, channels, fit, memory: options.memory_limit }
+        Work { options, models: &choices.models, channels, schema, fit, memory: options.memory_limit }
     }
 
     /// Forecasts a shard in parallel, as many series at a time as the memory allows; `done` is called after
@@ -103,7 +108,7 @@ impl<'a> Work<'a> {
     }
 
     fn forecast(&self, model: &ModelConfig, series: &Series) -> Result<Forecast> {
-        let panel = Panel::new(self.channels.to_vec(), vec![series.clone()])?;
+        let panel = Panel::of(self.channels.to_vec(), self.schema.clone(), vec![series.clone()])?;
         let purpose = Purpose::of(&self.options.forecast);
         let fitted = Model::fit_for(model, &panel, &self.fit, purpose)?;
         fitted.model.forecast_series(series, &self.options.forecast)
@@ -166,7 +171,8 @@ mod tests {
         let series =
             Series::new("s", index, ndarray::Array2::zeros((n_steps, n_channels)), &channels).unwrap();
         let (models, fit) = (std::slice::from_ref(&config), FitOptions::default());
-        Work { options: &options, models, channels: &channels, fit, memory: options.memory_limit }
+        let schema = &CovariateSchema::default();
+        Work { options: &options, models, channels: &channels, schema, fit, memory: options.memory_limit }
             .bytes(&series)
     }
 

@@ -128,14 +128,14 @@ impl Panel {
     /// # Errors
     /// [`Error::WrongStep`], [`Error::WrongChannels`] if they differ, [`Error::BadOption`] if there are none or two have one id.
     pub fn new(channels: Vec<String>, series: Vec<Series>) -> Result<Self> {
+        Self::of(channels, CovariateSchema::default(), series)
+    }
+
+    /// [`Panel::new`] of series with the covariates of a schema.
+    pub(crate) fn of(channels: Vec<String>, schema: CovariateSchema, series: Vec<Series>) -> Result<Self> {
         let first = series.first().map_or(Step::Index(1).into(), |series| series.index().frequency());
         let Frequency { step, opening } = first;
-        Self::from_parts(
-            channels,
-            CovariateSchema::default(),
-            series,
-            ReadReport { step, opening, ..ReadReport::default() },
-        )
+        Self::from_parts(channels, schema, series, ReadReport { step, opening, ..ReadReport::default() })
     }
 
     fn check_covariates(&self) -> Result<()> {

@@ -47,9 +47,6 @@ pub(super) fn weights(
     channel: usize,
     is_sparse: bool,
 ) -> Result<Array1<f64>> {
-    let Some(step) = series.first().map(|series| series.index().step) else {
-        return Ok(Array1::zeros(standards.len()));
-    };
     let mut weights = Array1::zeros(standards.len());
     let mut filter = Vec::new();
     for round in 0..=N_FILTERS {
@@ -62,7 +59,6 @@ pub(super) fn weights(
             filter = filter_of(&runs);
         }
     }
-    debug_assert_eq!(step, series[0].index().step);
     Ok(weights)
 }
 

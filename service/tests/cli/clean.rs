@@ -203,6 +203,26 @@ fn a_model_that_is_regressed_on_a_covariate_asks_for_it_and_takes_it_from_a_file
         folder.run("forecast load.longcast load.csv --horizon 2 --future next.csv").succeeded().stdout;
     assert_eq!(alone, beside);
     folder.run("explain load.longcast --future next.csv --step 2").succeeded();
+    // Of many series too: rows without a value say what is known ahead.
+    let ahead = "2024-01-17 16:00:00,,9\n2024-01-17 17:00:00,,0\n";
+    folder.write("many.csv", [folder.read("load.csv"), format!("\n{ahead}").into_bytes()].concat());
+    let batch =
+        "batch many.csv --model ar --order 24 --horizon 2 --future-col price --target-col y -o many.out.csv";
+    folder.run(batch).succeeded();
+    let mean = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec())
+            .unwrap()
+            .lines()
+            .nth(1)
+            .unwrap()
+            .rsplit(',')
+            .next()
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+    };
+    let (one, many) = (mean(&alone), mean(&folder.read("many.out.csv")));
+    assert!((one - many).abs() < 1.0, "{one} {many}");
 }
 
 #[test]
