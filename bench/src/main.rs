@@ -38,6 +38,9 @@ struct Arguments {
     /// Write the records to this file as well.
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw charts into this folder, by topics that have some.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
     /// The program longcast [default: the one beside forecast-bench].
     #[arg(long, global = true, value_name = "PATH")]
     longcast: Option<PathBuf>,
@@ -82,8 +85,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    let setting =
-        Setting { is_quick: arguments.quick, has_peers: !arguments.no_peers, longcast: arguments.longcast };
+    let setting = Setting {
+        is_quick: arguments.quick,
+        has_peers: !arguments.no_peers,
+        longcast: arguments.longcast,
+        plots: arguments.plots,
+    };
     let topics: &[topics::Run] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::ColdStart => &[topics::cold_start::run],

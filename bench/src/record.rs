@@ -45,6 +45,15 @@ impl Record {
         }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The median of the runs.
+    pub(crate) fn value(&self) -> f64 {
+        self.value
+    }
+
     /// The same with a peer, in the same unit. There is no ratio to a figure of 0.
     pub(crate) fn beside(mut self, peer: &str, theirs: Spread) -> Self {
         self.peer = Some(peer.to_string());

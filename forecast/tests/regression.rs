@@ -106,6 +106,46 @@ fn what_made_the_series_is_found_and_pays() {
     assert!(fitted(&config(&[("covariates", "ignore")]), &panel).regression_weights(0, 0).is_empty());
 }
 
+/// Steps whose season has an amplitude of 8 before step 600 and of 2 from there on.
+fn calming(n: usize) -> Panel {
+    let errors = noise(n, 4);
+    let values = (0..n).map(|t| {
+        let amplitude = if t < 600 { 8.0 } else { 2.0 };
+        50.0 + amplitude * (t as f64 * std::f64::consts::TAU / 24.0).sin() + 0.1 * errors[t]
+    });
+    let rows: String = values.enumerate().map(|(t, y)| format!("{t},{y}\n")).collect();
+    Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "load.csv", &ReadOptions::default()).unwrap()
+}
+
+#[test]
+fn the_newest_rows_count_most_where_a_half_life_says_so() {
+    let panel = calming(1_200);
+    let amplitude = |settings: &[(&str, &str)]| {
+        let config = config(&[&[("fourier", "24:1")], settings].concat());
+        let weights = fitted(&config, &panel).regression_weights(0, 0);
+        weights.iter().find(|(column, _)| column == "sin-24-1").unwrap().1
+    };
+    let plain = amplitude(&[]);
+    assert!(plain > 2.3, "half of the rows say 8, half of them 2: {plain}");
+    // The first 600 steps count 2^-10 of the rest and less.
+    let newest = amplitude(&[("half_life", "60")]);
+    assert!((newest - 2.0).abs() < 0.1, "{newest}");
+    // One that is far longer than the series is none.
+    assert!((amplitude(&[("half_life", "100000000")]) - plain).abs() < 1e-3);
+}
+
+#[test]
+fn a_half_life_that_says_nothing_is_refused() {
+    let message = |settings: &[(&str, &str)]| {
+        let options = FitOptions { horizon: Some(HORIZON), ..FitOptions::default() };
+        Model::fit(&config(settings), &calming(300), &options).unwrap_err().to_string()
+    };
+    assert!(message(&[("half_life", "90")]).contains("half_life is 90, but it goes with fourier"));
+    let of_day = message(&[("half_life", "90D"), ("fourier", "24:1")]);
+    assert!(of_day.contains("give a count of steps"), "{of_day}");
+    assert!(ModelConfig::parse("ar").unwrap().with("half_life", "-3D").is_err());
+}
+
 #[test]
 fn a_penalty_leaves_out_columns_that_tell_nothing() {
     let panel = panel(N, 0);

@@ -21,6 +21,8 @@ pub(crate) struct Setting {
     pub(crate) has_peers: bool,
     /// Where the program `longcast` is, if not beside this one.
     pub(crate) longcast: Option<PathBuf>,
+    /// Where charts go; none are drawn without.
+    pub(crate) plots: Option<PathBuf>,
 }
 
 /// A topic: measures and returns its records.

@@ -1,9 +1,11 @@
-//! Settings that are one value or several: `0.1`, `[0.1, 1.0]`, or text such as `0.1,1.0` and `last,mean`.
+//! Settings that are one value or several: `0.1`, `[0.1, 1.0]`, or text such as `0.1,1.0` and `last,mean`; spans of time.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::data::Step;
 
 #[derive(serde::Deserialize)]
 #[serde(untagged, expecting = "it must be one value, or several as a list or separated by commas")]
@@ -31,4 +33,25 @@ where
             Some(text.split(',').map(parse).collect::<Result<_, _>>()?)
         }
     })
+}
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Span {
+    Text(String),
+    Steps(i64),
+}
+
+/// Reads a span of time: a duration such as `90D`, or a count of steps.
+pub(super) fn deserialize_span<'de, D>(deserializer: D) -> Result<Option<Step>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let bad = || D::Error::custom("it must be a duration such as 90D, or a count of steps, and positive");
+    let span = match Option::<Span>::deserialize(deserializer).map_err(|_| bad())? {
+        None => return Ok(None),
+        Some(Span::Steps(steps)) => Step::Index(steps),
+        Some(Span::Text(text)) => Step::try_from(text).map_err(|_| bad())?,
+    };
+    if span.is_positive() { Ok(Some(span)) } else { Err(bad()) }
 }

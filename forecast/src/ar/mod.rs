@@ -17,6 +17,7 @@ mod config;
 mod correlation;
 mod defaults;
 mod difference;
+mod displaced;
 mod fit;
 #[cfg(test)]
 mod golden;
@@ -32,6 +33,7 @@ mod penalty;
 #[cfg(test)]
 mod reference;
 mod regressed;
+mod resolve;
 mod ridge;
 pub mod rls;
 mod rule;
@@ -42,7 +44,7 @@ pub mod sparse;
 mod stability;
 
 pub use anchor::Anchor;
-pub use classic::{Classic, ClassicOptions, classic};
+pub use classic::{Classic, ClassicOptions, Inference, classic};
 pub use config::{ArConfig, Method, Strategy, Trend, Unstable, UseCovariates};
 pub(crate) use fit::fit;
 pub(crate) use inference::normal_half_width;

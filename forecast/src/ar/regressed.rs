@@ -6,9 +6,9 @@ use super::cholesky::Cholesky;
 use super::config::{ArConfig, Trend, UseCovariates};
 use super::moments::Moments;
 use super::sparse::{Criterion, PathOptions, Problem, path, select};
-use crate::Result;
-use crate::data::{CovariateSchema, TimeIndex};
-use crate::regression::{self, Regressors};
+use crate::data::{CovariateSchema, Step, TimeIndex};
+use crate::regression::{self, Entry, Regressors};
+use crate::{Error, Result};
 
 /// What is added to the diagonal, as a share of its mean: columns such as the categories of one covariate add up to
 /// one.
@@ -18,7 +18,7 @@ impl ArConfig {
     /// The columns for series with these covariates, whose trend begins with `index`; `None` if there are none.
     ///
     /// # Errors
-    /// As [`Regressors::new`].
+    /// As [`Regressors::new`]; [`Error::BadOption`] for a half-life of nothing.
     pub(crate) fn regressors(
         &self,
         index: &TimeIndex,
@@ -30,7 +30,31 @@ impl ArConfig {
         let none = CovariateSchema::default();
         let schema = if self.covariates == UseCovariates::Use { schema } else { &none };
         let fourier = self.fourier.as_deref().unwrap_or_default();
-        Regressors::new(fourier, trend, schema, (self.covariate_lags, horizon), index.step)
+        let half_life = self.half_life.map(|half_life| steps_of(half_life, index.step)).transpose()?;
+        let entry = Entry { covariate_lags: self.covariate_lags, horizon, half_life };
+        let regressors = Regressors::new(fourier, trend, schema, entry, index.step)?;
+        match self.half_life {
+            Some(half_life) if regressors.is_none() => {
+                let rule = "it goes with fourier, trend or covariates, of which there are none";
+                Err(Error::option("half_life", half_life, rule))
+            }
+            _ => Ok(regressors),
+        }
+    }
+}
+
+/// A duration, or a count of steps, in steps.
+///
+/// # Errors
+/// [`Error::BadOption`] for a duration where the index counts integers.
+fn steps_of(half_life: Step, step: Step) -> Result<f64> {
+    match (half_life, step) {
+        (Step::Index(n), _) => Ok(n as f64),
+        (_, Step::Index(_)) => {
+            let rule = "an integer index has no durations: give a count of steps, for example 2000";
+            Err(Error::option("half_life", half_life, rule))
+        }
+        (half_life, step) => Ok(half_life.approximate_nanos() as f64 / step.approximate_nanos() as f64),
     }
 }
 

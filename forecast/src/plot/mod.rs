@@ -9,6 +9,7 @@
 //! | [`SampleChart`] | a few forecasts side by side, such as the best, the median and the worst |
 //! | [`CoefficientChart`] | the coefficients of an autoregression by lag |
 //! | [`ContributionChart`] | what each past value adds to one forecast |
+//! | [`GrowthChart`] | how a quantity grows with a size, by orders of magnitude |
 //! | [`MissingMap`] | where observations are missing |
 //!
 //! Every chart is 1200 x 675 pixels, in colours that survive colour-blindness. The same data give the same bytes.
@@ -45,6 +46,7 @@ mod coefficients;
 mod contributions;
 mod fan;
 mod frame;
+mod growth;
 mod horizon;
 mod legend;
 mod line;
@@ -66,6 +68,7 @@ pub use calibration::CalibrationChart;
 pub use coefficients::CoefficientChart;
 pub use contributions::ContributionChart;
 pub use fan::FanChart;
+pub use growth::GrowthChart;
 pub use horizon::HorizonErrorChart;
 pub use line::{Band, Line};
 pub use missing::MissingMap;

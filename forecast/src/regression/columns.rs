@@ -29,6 +29,20 @@ pub(crate) struct Regressors {
     covariate_lags: usize,
     /// Past covariates enter from this lag on: so they are known for every step of a horizon.
     past_lag: usize,
+    /// The age in steps at which a row counts half; all count the same if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    half_life: Option<f64>,
+}
+
+/// How covariates enter, and which rows count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    /// Covariates enter with so many steps before as well.
+    pub(crate) covariate_lags: usize,
+    /// Past covariates enter from this lag on.
+    pub(crate) horizon: usize,
+    /// The age in steps at which a row counts half.
+    pub(crate) half_life: Option<f64>,
 }
 
 /// A line through time: 0 at `origin`, 1 after `steps`.
@@ -50,14 +64,15 @@ impl Regressors {
         fourier: &[FourierTerm],
         trend: Option<Trend>,
         schema: &CovariateSchema,
-        (covariate_lags, horizon): (usize, usize),
+        entry: Entry,
         step: Step,
     ) -> Result<Option<Self>> {
         let calendar = CalendarFeatures { fourier: fourier.to_vec(), ..CalendarFeatures::default() };
         calendar.check(step)?;
         let columns = schema.columns().iter().filter(|column| column.known != Known::Static);
         let schema = CovariateSchema::try_from(columns.cloned().collect::<Vec<_>>())?;
-        let regressors = Regressors { calendar, trend, schema, covariate_lags, past_lag: horizon };
+        let Entry { covariate_lags, horizon: past_lag, half_life } = entry;
+        let regressors = Regressors { calendar, trend, schema, covariate_lags, past_lag, half_life };
         let n = regressors.n_columns(step);
         if n > MOST_COLUMNS {
             let rule = format!("there may be at most {MOST_COLUMNS}: use fewer covariate_lags or categories");
@@ -74,6 +89,11 @@ impl Regressors {
     /// True if there are columns that a stamp does not tell.
     pub(crate) fn has_covariates(&self) -> bool {
         !self.schema.of(Known::Past).is_empty() || !self.schema.of(Known::Future).is_empty()
+    }
+
+    /// What a row counts that is followed by so many, from 0 to 1.
+    pub(super) fn row_weight(&self, n_after: usize) -> f64 {
+        self.half_life.map_or(1.0, |half_life| (-(n_after as f64) / half_life).exp2())
     }
 
     /// Steps before a step that its columns look at.

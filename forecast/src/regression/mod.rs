@@ -14,4 +14,4 @@ mod solve;
 mod whiten;
 
 pub(crate) use apply::Regression;
-pub(crate) use columns::{Regressors, Trend};
+pub(crate) use columns::{Entry, Regressors, Trend};

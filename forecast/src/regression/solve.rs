@@ -73,8 +73,8 @@ fn filtered_fit(
 ) -> Result<Array1<f64>> {
     let (k, step) = (standards.len(), series[0].index().step);
     // Columns and the value, of rows without a missing value. Shape `(k + 1, k + 1)`, `(k + 1)`.
-    let (mut products, mut sums, mut n) =
-        (Array2::<f64>::zeros((k + 1, k + 1)), Array1::<f64>::zeros(k + 1), 0);
+    let (mut products, mut sums, mut n, mut count) =
+        (Array2::<f64>::zeros((k + 1, k + 1)), Array1::<f64>::zeros(k + 1), 0, 0.0);
     each_rows(regressors, series, step, filter.len(), |of_one, rows, first| {
         let mut both = Array2::zeros((rows.nrows(), k + 1));
         for (row, mut to) in rows.outer_iter().zip(both.outer_iter_mut()) {
@@ -94,14 +94,20 @@ fn filtered_fit(
                 for (column, mut to) in columns.columns().into_iter().zip(white.columns_mut()) {
                     to.assign(&ArrayView1::from(&filtered(&column.to_vec(), filter)));
                 }
-                products += &white.t().dot(&white);
-                sums += &white.sum_axis(Axis(0));
+                let after = of_one.n_steps() - first - start - filter.len() - 1;
+                let counts = Array1::from_shape_fn(white.nrows(), |row| regressors.row_weight(after - row));
+                let counted = &white * &counts.view().insert_axis(Axis(1));
+                products += &white.t().dot(&counted);
+                sums += &counted.sum_axis(Axis(0));
+                count += counts.sum();
                 n += white.nrows();
             }
             start = end + 1;
         }
     })?;
-    least_squares(&products, &sums, n, is_sparse)
+    // What the rows count is about each other: together they are as many as there are.
+    let scale = if count > 0.0 { n as f64 / count } else { 1.0 };
+    least_squares(&(products * scale), &(sums * scale), n, is_sparse)
 }
 
 /// What the columns do not explain, NaN where a row is not complete; one vector a series.

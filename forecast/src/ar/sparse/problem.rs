@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
+use crate::ar::autocorrelation::autocovariances;
 use crate::ar::fit::MOST_LAGS;
 use crate::ar::gram::lagged_moments;
 use crate::ar::moments::Moments;
@@ -20,9 +21,9 @@ const CONSTANT: f64 = 1e-13;
 /// matrix is copied. Means that are much larger than the spread cost as many digits; scale such series first.
 #[derive(Debug)]
 pub struct Problem<'a> {
-    gram: Cow<'a, Array2<f64>>, // (column, column)
-    cross: Array1<f64>,         // (column)
-    sums: Array1<f64>,          // (column)
+    gram: Gram<'a>,
+    cross: Array1<f64>, // (column)
+    sums: Array1<f64>,  // (column)
     energy: f64,
     target_sum: f64,
     rows: usize,
@@ -32,6 +33,28 @@ pub struct Problem<'a> {
     pub(super) covariances: Vec<f64>,
     /// The variance of the target, 0 where it is constant.
     pub(super) energy_per_row: f64,
+    /// What was subtracted from the series before the sums were taken.
+    shift: f64,
+}
+
+/// Sums of products of every two columns.
+#[derive(Debug)]
+enum Gram<'a> {
+    /// Shape `(column, column)`, row after row.
+    Whole(Cow<'a, Array2<f64>>),
+    /// Products that depend on the distance of two columns alone, `r_(p-1) .. r_1, r_0, r_1 .. r_(p-1)`: every row is a
+    /// part of it.
+    Toeplitz(Vec<f64>),
+}
+
+impl Gram<'_> {
+    fn row(&self, column: usize, p: usize) -> &[f64] {
+        match self {
+            // `checked` sees to the layout.
+            Gram::Whole(all) => all.as_slice().map_or(&[], |all| &all[column * p..(column + 1) * p]),
+            Gram::Toeplitz(both) => &both[p - 1 - column..2 * p - 1 - column],
+        }
+    }
 }
 
 impl<'a> Problem<'a> {
@@ -71,6 +94,35 @@ impl<'a> Problem<'a> {
         Problem::owned(lagged_moments(&runs, order, 1)?)
     }
 
+    /// The problem of a series on its `order` lags by the method of autocorrelations, lag 1 first, in O(n log order):
+    /// what lies beyond the ends counts as the mean, so that the sums of products depend on the distance of two lags
+    /// alone. Agrees with [`Problem::from_series`] as the series grows. Missing values are NaN.
+    ///
+    /// # Errors
+    /// As [`Problem::from_series`].
+    pub fn from_autocorrelations(values: &[f64], order: usize) -> Result<Problem<'static>> {
+        check_count("order", order)?;
+        let (sum, n) = values.iter().filter(|v| !v.is_nan()).fold((0.0, 0), |(s, n), v| (s + v, n + 1));
+        let mean = sum / f64::from(n.max(1));
+        let centred: Vec<f64> = values.iter().map(|value| value - mean).collect();
+        let runs: Vec<&[f64]> = complete_runs(&centred).collect();
+        let r = autocovariances(&runs, order)?; // (order + 1)
+        let both = r[1..order].iter().rev().chain(&r[..order]).copied().collect();
+        Problem {
+            gram: Gram::Toeplitz(both),
+            cross: Array1::from_iter(r[1..].iter().copied()),
+            sums: Array1::zeros(order),
+            energy: r[0],
+            target_sum: 0.0,
+            rows: n as usize,
+            variances: Vec::new(),
+            covariances: Vec::new(),
+            energy_per_row: 0.0,
+            shift: mean,
+        }
+        .checked()
+    }
+
     /// The problem of the first target.
     ///
     /// # Errors
@@ -82,10 +134,11 @@ impl<'a> Problem<'a> {
             energy: moments.energy[0],
             target_sum: moments.target_sums[0],
             rows: moments.rows,
-            gram: Cow::Owned(moments.gram),
+            gram: Gram::Whole(Cow::Owned(moments.gram)),
             variances: Vec::new(),
             covariances: Vec::new(),
             energy_per_row: 0.0,
+            shift: 0.0,
         }
         .checked()
     }
@@ -101,7 +154,7 @@ impl<'a> Problem<'a> {
             return Err(Error::Internal(format!("target {target} of {n_targets}")));
         }
         Problem {
-            gram: Cow::Borrowed(&moments.gram),
+            gram: Gram::Whole(Cow::Borrowed(&moments.gram)),
             cross: moments.cross.column(target).to_owned(),
             sums: moments.column_sums.clone(),
             energy: moments.energy[target],
@@ -110,6 +163,7 @@ impl<'a> Problem<'a> {
             variances: Vec::new(),
             covariances: Vec::new(),
             energy_per_row: 0.0,
+            shift: 0.0,
         }
         .checked()
     }
@@ -127,15 +181,18 @@ impl<'a> Problem<'a> {
         let (mut cross, mut sums) = (Array1::zeros(p), Array1::zeros(p));
         let (mut energy, mut target_sum, mut rows) = (0.0, 0.0, 0);
         for part in parts {
-            gram += &*part.gram;
+            for (i, mut row) in gram.rows_mut().into_iter().enumerate() {
+                row += &ArrayView1::from(part.products(i));
+            }
             cross += &part.cross;
             sums += &part.sums;
             energy += part.energy;
             target_sum += part.target_sum;
             rows += part.rows;
         }
-        let (gram, variances, covariances, energy_per_row) = (Cow::Owned(gram), Vec::new(), Vec::new(), 0.0);
-        Problem { gram, cross, sums, energy, target_sum, rows, variances, covariances, energy_per_row }
+        let gram = Gram::Whole(Cow::Owned(gram));
+        let (variances, covariances, energy_per_row, shift) = (Vec::new(), Vec::new(), 0.0, 0.0);
+        Problem { gram, cross, sums, energy, target_sum, rows, variances, covariances, energy_per_row, shift }
             .checked()
     }
 
@@ -154,12 +211,17 @@ impl<'a> Problem<'a> {
     /// The intercept that belongs to some weights.
     pub(super) fn intercept(&self, weights: &[f64]) -> f64 {
         let explained: f64 = weights.iter().zip(&self.sums).map(|(w, sum)| w * sum).sum();
-        (self.target_sum - explained) / self.rows as f64
+        (self.target_sum - explained) / self.rows as f64 + self.shifted(weights)
+    }
+
+    /// What an intercept has of the shift of the series.
+    fn shifted(&self, weights: &[f64]) -> f64 {
+        self.shift * (1.0 - weights.iter().sum::<f64>())
     }
 
     /// The covariance of two columns.
     pub(super) fn covariance(&self, i: usize, j: usize) -> f64 {
-        self.gram[[i, j]] / self.rows as f64 - self.mean(i) * self.mean(j)
+        self.products(i)[j] / self.rows as f64 - self.mean(i) * self.mean(j)
     }
 
     /// The smallest and the largest variance of columns that are not constant; infinity and 0 if there is none.
@@ -174,9 +236,7 @@ impl<'a> Problem<'a> {
 
     /// Sums of products of one column with all, not centred.
     pub(super) fn products(&self, column: usize) -> &[f64] {
-        let p = self.n_columns();
-        // `checked` sees to the layout.
-        self.gram.as_slice().map_or(&[], |all| &all[column * p..(column + 1) * p])
+        self.gram.row(column, self.n_columns())
     }
 
     /// The sum of squared errors on these rows of any weights and intercept: no pass over the data.
@@ -190,6 +250,7 @@ impl<'a> Problem<'a> {
             square += weights[*i] * support.iter().map(|j| weights[*j] * products[*j]).sum::<f64>();
         }
         let n = self.rows as f64;
+        let intercept = intercept - self.shifted(weights);
         let of_intercept = intercept * (n * intercept - 2.0 * (self.target_sum - sum));
         (self.energy - 2.0 * linear + square + of_intercept).max(0.0)
     }
@@ -206,15 +267,17 @@ impl<'a> Problem<'a> {
         if p == 0 {
             return Err(Error::option("order", 0, "it must be at least 1"));
         }
-        if self.gram.dim() != (p, p) || self.cross.len() != p {
-            return Err(Error::Internal(format!("{:?} sums of products for {p} columns", self.gram.dim())));
+        if let Gram::Whole(whole) = &mut self.gram {
+            if whole.dim() != (p, p) || self.cross.len() != p {
+                return Err(Error::Internal(format!("{:?} sums of products for {p} columns", whole.dim())));
+            }
+            if !whole.is_standard_layout() {
+                *whole = Cow::Owned(whole.as_standard_layout().into_owned());
+            }
         }
-        if !self.gram.is_standard_layout() {
-            self.gram = Cow::Owned(self.gram.as_standard_layout().into_owned());
-        }
+        let diagonal: Vec<f64> = (0..p).map(|j| self.products(j)[j]).collect();
         // Entries off the diagonal are at most as large as those on it.
-        let sums =
-            self.gram.diag().iter().chain(&self.cross).chain(&self.sums).copied().collect::<Vec<f64>>();
+        let sums = diagonal.iter().chain(&self.cross).chain(&self.sums).copied().collect::<Vec<f64>>();
         let mut sums = sums.into_iter().chain([self.energy, self.target_sum]);
         if let Some(value) = sums.find(|value| !value.is_finite()) {
             let rule = "it must be finite: scale the series, whose squares are too large to be summed";
@@ -227,7 +290,7 @@ impl<'a> Problem<'a> {
         };
         let target_mean = self.target_sum / n;
         self.energy_per_row = spread(self.energy, target_mean);
-        self.variances = (0..p).map(|j| spread(self.gram[[j, j]], self.mean(j))).collect();
+        self.variances = (0..p).map(|j| spread(diagonal[j], self.mean(j))).collect();
         let varies = |j: &usize| self.variances[*j] > 0.0 && self.energy_per_row > 0.0;
         let covariance = |j: usize| self.cross[j] / n - self.mean(j) * target_mean;
         self.covariances = (0..p).map(|j| if varies(&j) { covariance(j) } else { 0.0 }).collect();
@@ -273,6 +336,28 @@ mod tests {
         assert!((0..16).all(|i| close(sum.covariance(i / 4, i % 4), whole.covariance(i / 4, i % 4))));
         assert!(sum.covariances.iter().zip(&whole.covariances).all(|(a, b)| close(*a, *b)));
         assert!(close(sum.energy_per_row, whole.energy_per_row));
+    }
+
+    #[test]
+    fn autocorrelations_give_the_problem_of_a_series_between_zeros_about_its_mean() {
+        let values: Vec<f64> = (0..90).map(|t| 40.0 + ((t * t * 7) % 19) as f64).collect();
+        let problem = Problem::from_autocorrelations(&values, 5).unwrap();
+        let mean = values.iter().sum::<f64>() / 90.0;
+        // Every row that holds any value, about the mean, which is also what lies beyond the ends.
+        let at = |t: Option<usize>| t.and_then(|t| values.get(t)).map_or(0.0, |value| value - mean);
+        let x = Array2::from_shape_fn((95, 5), |(t, lag)| at(t.checked_sub(1 + lag)));
+        let y = Array1::from_shape_fn(95, |t| at(Some(t)));
+        let weights = [0.3, -0.2, 0.0, 0.5, 0.1];
+        let errors = &y - x.dot(&Array1::from(weights.to_vec()));
+        let of_mean = mean * (1.0 - 0.7);
+        assert!((problem.intercept(&weights) - of_mean).abs() < 1e-9);
+        for intercept in [of_mean, 3.0] {
+            let naive = errors.dot(&errors) + 90.0 * (intercept - of_mean).powi(2);
+            assert!((problem.sse(&weights, intercept) / naive - 1.0).abs() < 1e-9, "{naive}");
+        }
+        assert!((problem.covariance(1, 4) - x.column(1).dot(&x.column(4)) / 90.0).abs() < 1e-9);
+        assert!(Problem::from_autocorrelations(&values, 0).is_err());
+        assert!(Problem::from_autocorrelations(&[f64::NAN; 9], 3).is_err());
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! The series are of the paper's AR(3) process, 125,000 steps, of which the first 100,000 are fitted and the rest
 //! forecast one step ahead. Time is that of the fit alone, from an array in memory to coefficients.
 
+mod charts;
+mod growth;
+
 use std::cell::RefCell;
 use std::fs;
 use std::hint::black_box;
@@ -11,7 +14,7 @@ use std::time::Instant;
 
 use forecast::ar::neural::{self, NeuralArConfig, Recipe};
 use forecast::ar::sparse::{Criterion, PathOptions, Problem, path, select};
-use forecast::ar::{ClassicOptions, Method, classic};
+use forecast::ar::{ClassicOptions, Inference, Method, classic};
 use forecast_datasets::ArProcess;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +41,8 @@ enum Fit {
     LeastSquares,
     Autocorrelation,
     Solved,
+    /// The same path from autocorrelations alone.
+    SolvedQuick,
     /// As the paper trains it.
     Gradient,
 }
@@ -102,7 +107,7 @@ const RIVALS: [Rival; 6] = [
         is_slow: false,
     },
     Rival {
-        ours: Fit::Solved,
+        ours: Fit::SolvedQuick,
         task: "lasso",
         suffix: "_vs_lasso",
         peer: "scipy and scikit-learn, FFT and coordinate descent for one penalty",
@@ -147,28 +152,45 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
         records.extend(accuracy(*order, n_seeds)?);
         records.extend(times(*order, setting, &scratch, peer.as_ref(), torch.as_ref())?);
     }
+    console::note("arnet: growth");
+    records.extend(growth::growth(setting.is_quick)?);
+    if let Some(folder) = &setting.plots {
+        charts::draw(&records, folder)?;
+    }
     Ok(records)
 }
 
 /// The process, its mean over the training range taken away.
 fn series(seed: u64) -> Result<Vec<f64>> {
-    let process = ArProcess { coefficients: COEFFICIENTS.to_vec(), ..ArProcess::default() };
-    let mut values = process.generate(N_STEPS, seed)?;
+    let mut values = series_of(N_STEPS, seed)?;
     let mean = values[..N_TRAINING].iter().sum::<f64>() / N_TRAINING as f64;
     values.iter_mut().for_each(|value| *value -= mean);
     Ok(values)
 }
 
+fn series_of(n: usize, seed: u64) -> Result<Vec<f64>> {
+    let process = ArProcess { coefficients: COEFFICIENTS.to_vec(), ..ArProcess::default() };
+    Ok(process.generate(n, seed)?)
+}
+
 fn fit(kind: Fit, values: &[f64], order: usize) -> Result<Fitted> {
     let start = Instant::now();
     let weights = match kind {
-        Fit::LeastSquares => classic(values, order, ClassicOptions::default())?.weights,
+        Fit::LeastSquares => {
+            let options = ClassicOptions { inference: Inference::None, ..ClassicOptions::default() };
+            classic(values, order, options)?.weights
+        }
         Fit::Autocorrelation => {
             let options = ClassicOptions { method: Method::Autocorrelation, ..ClassicOptions::default() };
             classic(values, order, options)?.weights
         }
         Fit::Solved => {
             let problem = Problem::from_series(values, order)?;
+            let path = path(&problem, &PathOptions::default())?;
+            select(&problem, &path, Criterion::default())?.weights.clone()
+        }
+        Fit::SolvedQuick => {
+            let problem = Problem::from_autocorrelations(values, order)?;
             let path = path(&problem, &PathOptions::default())?;
             select(&problem, &path, Criterion::default())?.weights.clone()
         }
@@ -254,7 +276,7 @@ fn times(
             |rival: &&Rival| peer.is_some() && rival.is_slow == is_slow && (!is_slow || order <= 1_000);
         let rivals: Vec<&Rival> =
             RIVALS.iter().filter(is_done).filter(|r| r.task != "normal" || order <= 1_000).collect();
-        let kinds = [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved];
+        let kinds = [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved, Fit::SolvedQuick];
         let question = |task| Question { task, series: &file, order, density: density(order), seed: 1 };
         let mut sides: Vec<Candidate<'_, Fitted>> = Vec::new();
         for kind in kinds {
@@ -279,6 +301,7 @@ fn times(
             Fit::LeastSquares => format!("classic_ar_p{order}"),
             Fit::Autocorrelation => format!("autocorrelation_ar_p{order}"),
             Fit::Solved => format!("arnet_solved_p{order}"),
+            Fit::SolvedQuick => format!("autocorrelation_arnet_p{order}"),
             Fit::Gradient => format!("arnet_gradient_p{order}"),
         };
         if !is_slow {
@@ -355,7 +378,7 @@ mod tests {
     #[test]
     fn every_way_to_fit_finds_the_process() {
         let values = series(3).unwrap();
-        for kind in [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved, Fit::Gradient] {
+        for kind in [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved, Fit::SolvedQuick, Fit::Gradient] {
             let weights = fit(kind, &values[..N_TRAINING], 5).unwrap().weights;
             assert!(stpe(&weights) < 3.0, "{kind:?}: {weights:?}");
             let loss = forecast_mse(&weights, &values) / forecast_mse(&COEFFICIENTS, &values);
