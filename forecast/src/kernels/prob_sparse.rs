@@ -1,0 +1,98 @@
+//! ProbSparse self-attention (Zhou et al. 2021, arXiv 2012.07436, section 3.1): only the queries that single out some
+//! keys attend; the others get what all values have in common.
+//!
+//! A query is measured by some keys drawn for it, `M(q) = max_j q.k_j - (sum_j q.k_j) / L_K`. The `n_top` queries
+//! with the largest M attend to all keys; the rows of the others are the mean of V, or, with a causal mask, the sum
+//! of V up to their own position. Cost: `L_Q n_samples + n_top L_K` products of length d for each head.
+
+use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+
+use super::attention::{Mask, attend, merge_heads, split_heads};
+
+/// How ProbSparse attention chooses its queries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProbSparse<'a> {
+    /// Heads side by side in the last dimension.
+    pub(crate) n_heads: usize,
+    /// Keys that measure each query, `(L_Q, n_samples)` row by row; one draw for all of a batch and all heads.
+    pub(crate) samples: &'a [u32],
+    /// Keys drawn for each query, at least 1.
+    pub(crate) n_samples: usize,
+    /// Queries that attend, at most `L_Q`.
+    pub(crate) n_top: usize,
+    /// With [`Mask::Causal`] there are as many keys as queries.
+    pub(crate) mask: Mask,
+}
+
+/// ProbSparse attention; the choice of queries has no gradient.
+///
+/// # Shapes
+/// `q` and the result `(batch, L_Q, heads * d)`; `k` and `v` `(batch, L_K, heads * d)`.
+pub(crate) fn prob_sparse_attention(
+    q: Tensor<3>,
+    k: Tensor<3>,
+    v: Tensor<3>,
+    options: &ProbSparse<'_>,
+) -> Tensor<3> {
+    composition(q, k, v, options)
+}
+
+fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, options: &ProbSparse<'_>) -> Tensor<3> {
+    let device = q.device();
+    let [q, k, v] = [q, k, v].map(|x| split_heads(x, options.n_heads)); // (batch, head, length, d)
+    let measure = measure(q.clone().detach(), k.clone().detach(), options); // (batch, head, L_Q)
+    let [n_batch, n_heads, n_queries] = measure.dims();
+    let (n_keys, d) = (k.dims()[2], k.dims()[3]);
+    let n_top = options.n_top.min(n_queries);
+    let measure: Vec<f32> = measure.into_data().iter::<f32>().collect();
+    let top = measure.chunks(n_queries.max(1)).flat_map(|measure| top_queries(measure, n_top));
+    let top: Vec<i64> = top.map(|query| query as i64).collect();
+    let selected = Tensor::<4, Int>::from_data(TensorData::new(top, [n_batch, n_heads, n_top, 1]), &device);
+    let hidden = match options.mask {
+        Mask::None => None,
+        Mask::Causal => Some(is_later(selected.clone(), n_keys, &device)),
+    };
+    let selected = selected.expand([n_batch, n_heads, n_top, d]);
+    let attended = attend(q.gather(2, selected.clone()), k, v.clone(), hidden); // (batch, head, n_top, d)
+    let shape = [n_batch, n_heads, n_queries, d];
+    let common = match options.mask {
+        Mask::None => v.mean_dim(2).expand(shape),
+        Mask::Causal => v.cumsum(2),
+    };
+    let chosen = Tensor::<4>::zeros(shape, &device);
+    let chosen = chosen.scatter(2, selected.clone(), attended.ones_like().detach(), IndexingUpdateOp::Add);
+    let attended = Tensor::<4>::zeros(shape, &device).scatter(2, selected, attended, IndexingUpdateOp::Add);
+    merge_heads(common * (chosen.neg() + 1.0) + attended)
+}
+
+/// M of every query, `(batch, head, L_Q)`.
+fn measure(q: Tensor<4>, k: Tensor<4>, options: &ProbSparse<'_>) -> Tensor<3> {
+    let [n_batch, n_heads, n_queries, d] = q.dims();
+    let n_keys = k.dims()[2];
+    let n_samples = options.n_samples;
+    let samples: Vec<i64> = options.samples.iter().map(|key| i64::from(*key)).collect();
+    let samples = Tensor::<1, Int>::from_data(TensorData::new(samples, [n_queries * n_samples]), &q.device());
+    let keys = k.select(2, samples).reshape([n_batch, n_heads, n_queries, n_samples * d]);
+    let keys = keys.reshape([n_batch * n_heads, n_queries, n_samples, d]);
+    let q = q.reshape([n_batch * n_heads, n_queries, 1, d]);
+    let scores = (keys * q).sum_dim(3).reshape([n_batch, n_heads, n_queries, n_samples]);
+    let sparsity = scores.clone().max_dim(3) - scores.sum_dim(3) / n_keys as f64;
+    sparsity.reshape([n_batch, n_heads, n_queries])
+}
+
+/// The queries with the largest measure, the first ones among equals; in ascending order.
+fn top_queries(measure: &[f32], n_top: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..measure.len()).collect();
+    order.sort_by(|a, b| measure[*b].total_cmp(&measure[*a]).then(a.cmp(b)));
+    order.truncate(n_top);
+    order.sort_unstable();
+    order
+}
+
+/// True where a key comes after a query; `selected` `(batch, head, n_top, 1)`, the result with a dimension of keys.
+fn is_later(selected: Tensor<4, Int>, n_keys: usize, device: &Device) -> Tensor<4, Bool> {
+    let [n_batch, n_heads, n_top, _] = selected.dims();
+    let shape = [n_batch, n_heads, n_top, n_keys];
+    let keys = Tensor::<1, Int>::arange(0..n_keys as i64, device).reshape([1, 1, 1, n_keys]);
+    keys.expand(shape).greater(selected.expand(shape))
+}
