@@ -1,0 +1,153 @@
+//! The network: `forecast = W decoder(embed(start token, zeros), encoders(embed(lookback))) + b`.
+//!
+//! One pass gives all steps of the horizon. Shapes: values `(batch, length, channel)`, time marks
+//! `(batch, length, mark)`, forecasts `(batch, horizon, output)`. One channel and one output is the univariate model,
+//! as many outputs as channels the multivariate one, and one output from several channels many-to-one.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::config::{EmbeddingKind, InformerConfig};
+use super::decoder::Decoder;
+use super::draws::Draws;
+use super::embedding::{CALENDAR, Embedding, EmbeddingShape};
+use super::encoder::Encoder;
+use super::layers::Linear;
+use super::pass::{Mode, Pass, Sites};
+use super::sequence::Sequence;
+use crate::kernels::Activation;
+use crate::{Error, Result};
+
+/// Informer.
+#[derive(Module, Debug)]
+pub(crate) struct Informer {
+    pub(super) encoder_embedding: Embedding,
+    pub(super) decoder_embedding: Embedding,
+    pub(super) encoders: Vec<Encoder>,
+    pub(super) decoder: Decoder,
+    pub(super) projection: Linear,
+    #[module(skip)]
+    config: InformerConfig,
+    #[module(skip)]
+    shape: Shape,
+}
+
+/// What the network takes and gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Channels of the input.
+    pub(crate) n_channels: usize,
+    /// Time marks of a step; none is a network that does not know the time.
+    pub(crate) n_marks: usize,
+    /// Channels that are forecast.
+    pub(crate) n_outputs: usize,
+    /// Steps that are forecast.
+    pub(crate) horizon: usize,
+}
+
+/// Channels, marks, outputs, and steps of the horizon, at most.
+const MOST: usize = 65_536;
+
+impl Informer {
+    /// A network with first weights that follow from the seed alone.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if a setting or a size is out of range.
+    pub(crate) fn new(config: &InformerConfig, shape: Shape, device: &Device) -> Result<Self> {
+        config.check()?;
+        shape.check(config)?;
+        let (mut draws, mut sites) = (Draws::new(config.seed, device), Sites::default());
+        let mut embedding = |length| {
+            let Shape { n_channels, n_marks, .. } = shape;
+            let shape = EmbeddingShape { n_channels, n_marks, d_model: config.d_model, length };
+            Embedding::new(config.embedding, shape, &mut draws, &mut sites)
+        };
+        let encoder_embedding = embedding(config.lookback);
+        let decoder_embedding = embedding(config.label_length + shape.horizon);
+        let encoders = config.encoders().into_iter();
+        let encoders = encoders.map(|of| Encoder::new(of, config, &mut draws, &mut sites)).collect();
+        Ok(Informer {
+            encoder_embedding,
+            decoder_embedding,
+            encoders,
+            decoder: Decoder::new(config, &mut draws, &mut sites),
+            projection: Linear::new(config.d_model, shape.n_outputs, &mut draws),
+            config: config.clone(),
+            shape,
+        })
+    }
+
+    /// The settings.
+    pub(crate) fn config(&self) -> &InformerConfig {
+        &self.config
+    }
+
+    /// What it takes and gives.
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The forecast, `(batch, horizon, output)`.
+    ///
+    /// # Shapes
+    /// `x_enc` `(batch, lookback, channel)`, `x_dec` `(batch, label_length + horizon, channel)`, see
+    /// [`Informer::decoder_input`]; `marks_enc` and `marks_dec` the time marks of the same steps.
+    pub(crate) fn forward(
+        &self,
+        x_enc: Tensor<3>,
+        marks_enc: Tensor<3>,
+        x_dec: Tensor<3>,
+        marks_dec: Tensor<3>,
+        mode: Mode<'_>,
+    ) -> Tensor<3> {
+        let pass = Pass::new(&self.config, mode);
+        let memory = self.encode(self.encoder_embedding.forward(x_enc, marks_enc, &pass), &pass);
+        let x = self.decoder_embedding.forward(x_dec, marks_dec, &pass);
+        let decoded = self.decoder.forward(x, &memory, self.shape.horizon, &pass);
+        decoded.with(self.projection.forward(decoded.rows.clone(), Activation::None)).steps()
+    }
+
+    /// What the decoder attends to: the encoders' outputs one after the other.
+    pub(super) fn encode(&self, embedded: Sequence, pass: &Pass<'_>) -> Sequence {
+        if let [only] = &self.encoders[..] {
+            return only.forward(embedded, pass);
+        }
+        let parts = self.encoders.iter().map(|encoder| encoder.forward(embedded.clone(), pass).steps());
+        Sequence::new(Tensor::cat(parts.collect(), 1))
+    }
+
+    /// What the decoder starts from: the last `label_length` steps of the lookback, then zeros, of shape
+    /// `(batch, label_length + horizon, channel)`.
+    pub(crate) fn decoder_input(&self, x_enc: &Tensor<3>) -> Tensor<3> {
+        let [n_batch, length, n_channels] = x_enc.dims();
+        let zeros = Tensor::zeros([n_batch, self.shape.horizon, n_channels], &x_enc.device());
+        let label_length = self.config.label_length.min(length);
+        match label_length {
+            0 => zeros,
+            n => Tensor::cat(vec![x_enc.clone().narrow(1, length - n, n), zeros], 1),
+        }
+    }
+}
+
+impl Shape {
+    fn check(&self, config: &InformerConfig) -> Result<()> {
+        let Shape { n_channels, n_marks, n_outputs, horizon } = *self;
+        let sizes =
+            [("horizon", horizon), ("number of channels", n_channels), ("number of outputs", n_outputs)];
+        if let Some((field, size)) = sizes.into_iter().find(|(_, size)| !(1..=MOST).contains(size)) {
+            return Err(Error::option(field, size, format!("it must be from 1 to {MOST}")));
+        }
+        let (least, most) = (CALENDAR.len() - 1, CALENDAR.len());
+        match config.embedding {
+            EmbeddingKind::TimeF if n_marks > MOST => {
+                let rule = format!("it must be at most {MOST}");
+                Err(Error::option("number of time marks", n_marks, rule))
+            }
+            EmbeddingKind::Fixed | EmbeddingKind::Learned if n_marks > most || (1..least).contains(&n_marks) => {
+                let rule = format!("embeddings by tables take none, {least} or {most}; use timeF");
+                Err(Error::option("number of time marks", n_marks, rule))
+            }
+            _ => Ok(()),
+        }
+    }
+}
