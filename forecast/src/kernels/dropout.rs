@@ -19,7 +19,7 @@ fn composition<const D: usize>(x: Tensor<D>, rate: f64, seed: u64) -> Tensor<D> 
     let draws = Draws::new(rate, seed);
     let shape = x.dims();
     let mask: Vec<f32> = (0..shape.iter().product()).map(|i| draws.factor(i)).collect();
-    let mask = Tensor::<D>::from_data(TensorData::new(mask, shape), &x.device());
+    let mask = Tensor::<D>::from_data(TensorData::new(mask, shape), (&x.device(), x.dtype()));
     x * mask
 }
 

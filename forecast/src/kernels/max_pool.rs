@@ -13,6 +13,6 @@ pub(crate) fn max_pool3(x: Tensor<3>) -> Tensor<3> {
 }
 
 fn composition(x: Tensor<3>) -> Tensor<3> {
-    let options = MaxPoolOptions::new([3], [2], [1], [1], false);
+    let options = MaxPoolOptions::new([3]).with_stride([2]).with_padding([1]);
     max_pool1d(x.swap_dims(1, 2), options).swap_dims(1, 2)
 }

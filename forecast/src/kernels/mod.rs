@@ -7,12 +7,19 @@ pub(crate) mod adam;
 
 mod activation;
 mod attention;
+#[cfg(test)]
+mod check;
 mod circular_conv;
 mod dropout;
+mod fused;
+mod lanes;
 mod layer_norm;
 mod linear;
 mod max_pool;
+mod pool;
 mod prob_sparse;
+#[allow(unsafe_code, reason = "the library of products takes pointers")]
+mod product;
 
 pub(crate) use activation::{Activation, elu};
 pub(crate) use attention::{Mask, attention};

@@ -59,9 +59,10 @@ fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, options: &ProbSparse<'_
         Mask::None => v.mean_dim(2).expand(shape),
         Mask::Causal => v.cumsum(2),
     };
-    let chosen = Tensor::<4>::zeros(shape, &device);
-    let chosen = chosen.scatter(2, selected.clone(), attended.ones_like().detach(), IndexingUpdateOp::Add);
-    let attended = Tensor::<4>::zeros(shape, &device).scatter(2, selected, attended, IndexingUpdateOp::Add);
+    let nothing = common.clone().detach().zeros_like();
+    let ones = attended.clone().detach().ones_like();
+    let chosen = nothing.clone().scatter(2, selected.clone(), ones, IndexingUpdateOp::Add);
+    let attended = nothing.scatter(2, selected, attended, IndexingUpdateOp::Add);
     merge_heads(common * (chosen.neg() + 1.0) + attended)
 }
 
