@@ -78,7 +78,12 @@ impl Attention {
         let attended = match self.options.kind {
             AttentionKind::Prob if n_top < n_queries => {
                 let (samples, n_samples) = pass.sampled(self.sparse_idx, self.site, n_queries, n_keys);
-                prob_sparse_attention(q, k, v, &ProbSparse { n_heads, samples: &samples, n_samples, n_top, mask })
+                prob_sparse_attention(
+                    q,
+                    k,
+                    v,
+                    &ProbSparse { n_heads, samples: &samples, n_samples, n_top, mask },
+                )
             }
             // Where all queries attend, there is nothing to choose.
             AttentionKind::Prob | AttentionKind::Full => attention(q, k, v, n_heads, mask),

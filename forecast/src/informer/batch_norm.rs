@@ -8,9 +8,10 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::{
-    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
-    Param, ParamId,
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+    ParamId,
 };
+use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 
 use super::draws::Draws;
@@ -41,26 +42,19 @@ impl BatchNorm {
 
     /// Shapes: `x` and the result `(row, d_model)`.
     pub(super) fn forward(&self, x: Tensor<2>, phase: Phase) -> Tensor<2> {
+        let (gain, bias) = (self.gain.val(), self.bias.val());
         match phase {
-            Phase::Training { .. } => self.of_batch(x),
-            Phase::Evaluation => {
-                let scale = self.gain.val() / (self.variance.value() + EPSILON).sqrt();
-                let shift = self.bias.val() - self.mean.value() * scale.clone();
-                x * scale.unsqueeze() + shift.unsqueeze()
+            Phase::Training { .. } => {
+                let n_rows = x.dims()[0];
+                let normed = batch_norm_train(x, gain, bias, EPSILON);
+                // The average takes the variance with n - 1; one row has none.
+                let unbiased = if n_rows > 1 { n_rows as f64 / (n_rows - 1) as f64 } else { 1.0 };
+                self.mean.add(normed.mean);
+                self.variance.add(normed.variance * unbiased);
+                normed.output
             }
+            Phase::Evaluation => batch_norm(x, gain, bias, self.mean.value(), self.variance.value(), EPSILON),
         }
-    }
-
-    fn of_batch(&self, x: Tensor<2>) -> Tensor<2> {
-        let n_rows = x.dims()[0];
-        let mean = x.clone().mean_dim(0); // (1, d_model)
-        let centred = x - mean.clone();
-        let variance = centred.clone().square().mean_dim(0); // (1, d_model)
-        // The averages take the variance with n - 1; one row has none.
-        let unbiased = if n_rows > 1 { n_rows as f64 / (n_rows - 1) as f64 } else { 1.0 };
-        self.mean.add(mean.squeeze_dim(0));
-        self.variance.add(variance.clone().squeeze_dim::<1>(0) * unbiased);
-        centred / (variance + EPSILON).sqrt() * self.gain.val().unsqueeze() + self.bias.val().unsqueeze()
     }
 }
 

@@ -210,7 +210,8 @@ impl InformerConfig {
         };
         within("lookback", self.lookback, 1, LONGEST)?;
         if self.label_length > self.lookback {
-            let rule = format!("the decoder starts from steps of the lookback; use at most {}", self.lookback);
+            let rule =
+                format!("the decoder starts from steps of the lookback; use at most {}", self.lookback);
             return Err(Error::option("label_length", self.label_length, rule));
         }
         within("d_model", self.d_model, 1, WIDEST)?;
@@ -229,10 +230,13 @@ impl InformerConfig {
             return Err(Error::option("dropout", self.dropout, "it must be at least 0 and below 1"));
         }
         self.check_stacks()?;
-        let n_layers = self.encoders().iter().map(|(_, depth)| depth).sum::<usize>() + 2 * self.decoder_layers.len();
+        let n_layers =
+            self.encoders().iter().map(|(_, depth)| depth).sum::<usize>() + 2 * self.decoder_layers.len();
         let of_layer = self.d_model * (7 * self.d_model + 2 * self.d_ff);
         if n_layers.saturating_mul(of_layer) > MOST_WEIGHTS {
-            let rule = format!("no network has more than {MOST_WEIGHTS} weights; use a smaller one, or fewer layers");
+            let rule = format!(
+                "no network has more than {MOST_WEIGHTS} weights; use a smaller one, or fewer layers"
+            );
             return Err(Error::option("d_model", self.d_model, rule));
         }
         Ok(())
@@ -249,11 +253,17 @@ impl InformerConfig {
         let listed = || self.stacks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let deepest = self.stacks.iter().copied().max().unwrap_or(0);
         if deepest != self.encoder_layers.len() {
-            let rule = format!("the deepest must have as many layers as encoder_layers, {}", self.encoder_layers.len());
+            let rule = format!(
+                "the deepest must have as many layers as encoder_layers, {}",
+                self.encoder_layers.len()
+            );
             return Err(Error::option("stacks", listed(), rule));
         }
         if self.lookback >> (self.stacks.len() - 1) == 0 {
-            let rule = format!("the last one would see none of the {} steps of the lookback; use fewer", self.lookback);
+            let rule = format!(
+                "the last one would see none of the {} steps of the lookback; use fewer",
+                self.lookback
+            );
             return Err(Error::option("stacks", listed(), rule));
         }
         Ok(())
@@ -310,7 +320,10 @@ mod tests {
     fn settings_out_of_range_are_refused_with_the_rule() {
         for (json, said) in [
             (r#"{"lookback": 0}"#, "lookback is 0, but it must be from 1 to 65536"),
-            (r#"{"label_length": 97}"#, "label_length is 97, but the decoder starts from steps of the lookback; use at most 96"),
+            (
+                r#"{"label_length": 97}"#,
+                "label_length is 97, but the decoder starts from steps of the lookback; use at most 96",
+            ),
             (r#"{"factor": 0}"#, "factor is 0, but it must be from 1"),
             (r#"{"d_model": 12}"#, "n_heads is 8, but it must divide d_model, which is 12"),
             (r#"{"cross_heads": 3}"#, "cross_heads is 3, but it must divide d_model"),
@@ -320,7 +333,10 @@ mod tests {
             (r#"{"encoder_layers": []}"#, "number of encoder_layers is 0"),
             (r#"{"decoder_layers": ""}"#, "number of decoder_layers is 0"),
             (r#"{"encoder_layers": "prob,sparse"}"#, "unknown variant `sparse`, expected `prob` or `full`"),
-            (r#"{"stacks": [3, 2, 1]}"#, "stacks is 3,2,1, but the deepest must have as many layers as encoder_layers, 2"),
+            (
+                r#"{"stacks": [3, 2, 1]}"#,
+                "stacks is 3,2,1, but the deepest must have as many layers as encoder_layers, 2",
+            ),
             (r#"{"stacks": "2,1", "lookback": 1, "label_length": 0}"#, "would see none of the 1 steps"),
             (r#"{"stacks": [0]}"#, "stacks is 0, but the deepest"),
             (r#"{"dropout": 1}"#, "dropout is 1, but it must be at least 0 and below 1"),

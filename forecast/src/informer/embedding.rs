@@ -89,6 +89,9 @@ impl Embedding {
     /// The time's part, `(batch * length, d_model)`.
     pub(super) fn time(&self, marks: Tensor<3>) -> Option<Tensor<2>> {
         let [n_batch, length, n_marks] = marks.dims();
+        if n_marks == 0 {
+            return None;
+        }
         let marks = marks.reshape([n_batch * length, n_marks]);
         if let Some(time) = &self.time {
             return Some(time.forward(marks, Activation::None));
@@ -121,4 +124,74 @@ pub(super) fn sinusoids(n_positions: usize, d_model: usize, device: &Device) -> 
     };
     let values: Vec<f32> = (0..n_positions * d_model).map(value).collect();
     Tensor::from_data(TensorData::new(values, [n_positions, d_model]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::informer::config::InformerConfig;
+    use crate::informer::pass::Mode;
+
+    fn embedding(kind: EmbeddingKind, n_marks: usize, device: &Device) -> Embedding {
+        let shape = EmbeddingShape { n_channels: 2, n_marks, d_model: 6, length: 5 };
+        Embedding::new(kind, shape, &mut Draws::new(3, device), &mut Sites::default())
+    }
+
+    fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.try_into_vec_as::<f32>().unwrap()
+    }
+
+    /// One step after the other, table by table.
+    #[test]
+    fn parts_of_the_calendar_take_their_rows() {
+        let device = Device::flex();
+        let steps = [[1.0, 31.0, 0.0, 23.0, 3.0], [12.0, 1.0, 6.0, 0.0, 0.0], [7.0, 15.0, 3.0, 9.0, 2.0]];
+        for n_marks in [4, 5] {
+            let marks: Vec<f32> = steps.iter().flat_map(|marks| marks[..n_marks].to_vec()).collect();
+            let marks = Tensor::<3>::from_data(TensorData::new(marks, [1, 3, n_marks]), &device);
+            let learned = embedding(EmbeddingKind::Learned, n_marks, &device);
+            let table = numbers(learned.calendar.as_ref().unwrap().val());
+            assert_eq!(table.len(), CALENDAR[..n_marks].iter().sum::<usize>() * 6);
+            let ours = numbers(learned.time(marks.clone()).unwrap());
+            let fixed = numbers(embedding(EmbeddingKind::Fixed, n_marks, &device).time(marks).unwrap());
+            for (step, marks) in steps.iter().enumerate() {
+                for j in 0..6 {
+                    let (mut due, mut due_fixed, mut first) = (0.0, 0.0, 0);
+                    for (mark, n_rows) in marks.iter().zip(&CALENDAR[..n_marks]) {
+                        due += table[(first + *mark as usize) * 6 + j];
+                        let angle = f64::from(*mark) / 10_000_f64.powf((j / 2 * 2) as f64 / 6.0);
+                        due_fixed += if j % 2 == 0 { angle.sin() } else { angle.cos() };
+                        first += n_rows;
+                    }
+                    assert!((ours[step * 6 + j] - due).abs() < 1e-5);
+                    assert!((f64::from(fixed[step * 6 + j]) - due_fixed).abs() < 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn marks_that_no_table_has_take_no_row() {
+        let device = Device::flex();
+        let marks = [f32::NAN, 32.0, -1.0, 2.5];
+        let marks = Tensor::<3>::from_data(TensorData::new(marks.to_vec(), [1, 1, 4]), &device);
+        let time = embedding(EmbeddingKind::Learned, 4, &device).time(marks).unwrap();
+        assert_eq!(numbers(time), [0.0; 6]);
+    }
+
+    #[test]
+    fn without_marks_steps_differ_by_their_position_alone() {
+        let device = Device::flex();
+        let embedding = embedding(EmbeddingKind::TimeF, 0, &device);
+        let pass = Pass::new(&InformerConfig::default(), Mode::evaluation());
+        let x = Tensor::<3>::ones([2, 4, 2], &device);
+        let rows = numbers(embedding.forward(x, Tensor::zeros([2, 4, 0], &device), &pass).rows);
+        let position = numbers(sinusoids(4, 6, &device));
+        for (i, value) in rows.iter().enumerate() {
+            let (step, j) = (i / 6 % 4, i % 6);
+            // Step 0 has sin 0 = 0 and cos 0 = 1.
+            let due = rows[j] - position[j] + position[step * 6 + j];
+            assert!((value - due).abs() < 1e-5, "{i}");
+        }
+    }
 }

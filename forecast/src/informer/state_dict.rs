@@ -22,11 +22,15 @@ pub(crate) fn read_state_dict(path: &Path) -> Result<Weights> {
         let reason = format!("it has {length} bytes, more than the limit of {MAX_FILE}");
         return Err(unreadable(path, reason));
     }
-    let is_safetensors = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
+    let is_safetensors =
+        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
     let weights = if is_safetensors { read_safetensors(path)? } else { read_pickle(path)? };
     // Networks that were trained on several devices have a name of their own in front.
     match weights.keys().all(|name| name.starts_with("module.")) {
-        true => Ok(weights.into_iter().map(|(name, weight)| (name["module.".len()..].to_string(), weight)).collect()),
+        true => Ok(weights
+            .into_iter()
+            .map(|(name, weight)| (name["module.".len()..].to_string(), weight))
+            .collect()),
         false => Ok(weights),
     }
 }

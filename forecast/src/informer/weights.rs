@@ -151,7 +151,10 @@ mod tests {
     fn weights_have_the_names_of_their_fields_and_come_back() {
         let weights = to_weights(&layer()).unwrap();
         assert_eq!(weights.keys().collect::<Vec<_>>(), ["bias", "weight"]);
-        assert_eq!(weights["weight"], Weight { shape: vec![3, 2], values: (1..7).map(|x| x as f32).collect() });
+        assert_eq!(
+            weights["weight"],
+            Weight { shape: vec![3, 2], values: (1..7).map(|x| x as f32).collect() }
+        );
         let mut doubled = weights.clone();
         doubled.values_mut().flat_map(|weight| &mut weight.values).for_each(|value| *value *= 2.0);
         assert_eq!(to_weights(&with_weights(layer(), doubled.clone()).unwrap()).unwrap(), doubled);

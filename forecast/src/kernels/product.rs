@@ -78,7 +78,10 @@ pub(super) fn product(
         (lhs.values.len(), lhs.n_rows, lhs.n_columns, lhs.strides),
         (rhs.values.len(), rhs.n_rows, rhs.n_columns, rhs.strides),
     ] {
-        assert!(n_rows == 0 || n_columns == 0 || last(n_rows, n_columns, strides) < length, "a matrix in a slice");
+        assert!(
+            n_rows == 0 || n_columns == 0 || last(n_rows, n_columns, strides) < length,
+            "a matrix in a slice"
+        );
     }
     // Rows that overlap would be written twice.
     assert!(out.strides[1] == 1 && out.strides[0] >= out.n_columns, "rows of a product");
