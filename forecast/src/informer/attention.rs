@@ -4,7 +4,7 @@
 //! attention as well; here, as in its ProbSparse attention, only what comes out is dropped.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use super::config::AttentionKind;
 use super::draws::Draws;
@@ -72,27 +72,51 @@ impl Attention {
             x.with(layer.forward(x.rows.clone(), Activation::None)).steps() // (batch, length, heads * d)
         };
         let (q, k, v) = (project(&self.query, x), project(&self.key, memory), project(&self.value, memory));
-        let AttentionOptions { n_heads, mask, merge, .. } = self.options;
-        let (n_queries, n_keys) = (x.length(), memory.length());
+        if let Some(watched) = pass.watched() {
+            watched.borrow_mut().push(self.weights(&q, &k, pass));
+        }
+        let attended = self.attend(q, k, v, pass);
+        let attended = match self.options.merge {
+            Merge::Plain => attended,
+            Merge::Mixed => mixed(attended, self.options.n_heads),
+        };
+        self.output.forward(Sequence::new(attended).rows, Activation::None)
+    }
+
+    /// Shapes: `q` and the result `(batch, L_Q, heads * d)`, `k` and `v` `(batch, L_K, heads * d)`.
+    fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, pass: &Pass<'_>) -> Tensor<3> {
+        let AttentionOptions { kind, n_heads, mask, .. } = self.options;
+        let (n_queries, n_keys) = (q.dims()[1], k.dims()[1]);
         let n_top = pass.n_selected(n_queries);
-        let attended = match self.options.kind {
+        match kind {
             AttentionKind::Prob if n_top < n_queries => {
                 let (samples, n_samples) = pass.sampled(self.sparse_idx, self.site, n_queries, n_keys);
-                prob_sparse_attention(
-                    q,
-                    k,
-                    v,
-                    &ProbSparse { n_heads, samples: &samples, n_samples, n_top, mask },
-                )
+                let options = ProbSparse { n_heads, samples: &samples, n_samples, n_top, mask };
+                prob_sparse_attention(q, k, v, &options)
             }
             // Where all queries attend, there is nothing to choose.
             AttentionKind::Prob | AttentionKind::Full => attention(q, k, v, n_heads, mask),
+        }
+    }
+
+    /// What each value counts for, `(head, query, key)`, of the first sequence: what the layer makes of values that
+    /// are 1 at one key each, d keys at a time. Rows of queries that do not attend are `1 / L_K`, or with a mask 1 up
+    /// to their own position.
+    fn weights(&self, q: &Tensor<3>, k: &Tensor<3>, pass: &Pass<'_>) -> Tensor<3> {
+        let n_heads = self.options.n_heads;
+        let [q, k] = [q, k].map(|x| x.clone().narrow(0, 0, 1));
+        let [_, n_keys, width] = k.dims();
+        let (d, n_queries) = (width / n_heads, q.dims()[1]);
+        let some = |first: usize| {
+            let mut v = vec![0.0_f32; n_keys * width];
+            for key in first..n_keys.min(first + d) {
+                (0..n_heads).for_each(|head| v[key * width + head * d + key - first] = 1.0);
+            }
+            let v = Tensor::from_data(TensorData::new(v, [1, n_keys, width]), &k.device());
+            let rows = self.attend(q.clone(), k.clone(), v, pass);
+            rows.reshape([n_queries, n_heads, d]).swap_dims(0, 1) // (head, query, d keys)
         };
-        let attended = match merge {
-            Merge::Plain => attended,
-            Merge::Mixed => mixed(attended, n_heads),
-        };
-        self.output.forward(Sequence::new(attended).rows, Activation::None)
+        Tensor::cat((0..n_keys).step_by(d).map(some).collect(), 2).narrow(2, 0, n_keys)
     }
 }
 

@@ -100,10 +100,15 @@ impl Informer {
         marks_dec: Tensor<3>,
         mode: Mode<'_>,
     ) -> Tensor<3> {
-        let pass = Pass::new(&self.config, mode);
-        let memory = self.encode(self.encoder_embedding.forward(x_enc, marks_enc, &pass), &pass);
-        let x = self.decoder_embedding.forward(x_dec, marks_dec, &pass);
-        let decoded = self.decoder.forward(x, &memory, self.shape.horizon, &pass);
+        self.run([x_enc, marks_enc, x_dec, marks_dec], &Pass::new(&self.config, mode))
+    }
+
+    /// [`Informer::forward`] of values and marks of the encoder, values and marks of the decoder.
+    pub(super) fn run(&self, inputs: [Tensor<3>; 4], pass: &Pass<'_>) -> Tensor<3> {
+        let [x_enc, marks_enc, x_dec, marks_dec] = inputs;
+        let memory = self.encode(self.encoder_embedding.forward(x_enc, marks_enc, pass), pass);
+        let x = self.decoder_embedding.forward(x_dec, marks_dec, pass);
+        let decoded = self.decoder.forward(x, &memory, self.shape.horizon, pass);
         decoded.with(self.projection.forward(decoded.rows.clone(), Activation::None)).steps()
     }
 

@@ -1,6 +1,7 @@
 //! What all layers of one forward pass share: whether the network learns, its random numbers, its sampled keys.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use burn::tensor::Tensor;
 
@@ -76,6 +77,7 @@ pub(super) struct Pass<'a> {
     dropout: f64,
     factor: usize,
     samples: SampledKeys,
+    watched: Option<&'a RefCell<Vec<Tensor<3>>>>,
 }
 
 impl<'a> Pass<'a> {
@@ -85,7 +87,17 @@ impl<'a> Pass<'a> {
             Phase::Training { step } => mix(mix(seed) ^ mix(step.wrapping_add(1))),
             Phase::Evaluation => mix(seed),
         };
-        Pass { mode, stream, dropout, factor, samples }
+        Pass { mode, stream, dropout, factor, samples, watched: None }
+    }
+
+    /// The same pass; every attention layer leaves its weights here, in the order of the pass.
+    pub(super) fn watch(self, weights: &'a RefCell<Vec<Tensor<3>>>) -> Self {
+        Pass { watched: Some(weights), ..self }
+    }
+
+    /// Where attention layers leave their weights.
+    pub(super) fn watched(&self) -> Option<&'a RefCell<Vec<Tensor<3>>>> {
+        self.watched
     }
 
     pub(super) fn phase(&self) -> Phase {

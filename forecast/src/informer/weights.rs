@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
+use crate::model::{self, Tensors};
 use crate::{Error, Result};
 
 /// Numbers with a shape, row-major.
@@ -60,6 +61,30 @@ pub(crate) fn with_weights<M: Module>(module: M, weights: Weights) -> Result<M, 
     let left_over = writer.weights.pop_first();
     let left_over = left_over.map(|(name, weight)| WeightMismatch::LeftOver { name, found: weight.shape });
     writer.failure.or(left_over).map_or(Ok(module), Err)
+}
+
+/// What stands before the names in a model file.
+const PREFIX: &str = "network.";
+
+/// The parameters and running statistics as a model file holds them.
+pub(crate) fn to_tensors<M: Module>(module: &M) -> Result<Tensors> {
+    let tensor = |(name, weight): (String, Weight)| {
+        (format!("{PREFIX}{name}"), model::Tensor::single(weight.shape, &weight.values))
+    };
+    Ok(to_weights(module)?.into_iter().map(tensor).collect())
+}
+
+/// The network with the tensors of a model file; others that are in it are left alone.
+///
+/// # Errors
+/// [`Error::Internal`] with the first tensor that is missing, left over or of another shape.
+pub(crate) fn from_tensors<M: Module>(module: M, tensors: &Tensors) -> Result<M> {
+    let weight = |(name, tensor): (&String, &model::Tensor)| {
+        let name = name.strip_prefix(PREFIX)?.to_string();
+        Some((name, Weight { shape: tensor.shape.clone(), values: tensor.to_singles() }))
+    };
+    let weights = tensors.iter().filter_map(weight).collect();
+    with_weights(module, weights).map_err(|mismatch| Error::Internal(mismatch.to_string()))
 }
 
 struct Reader {
@@ -158,6 +183,20 @@ mod tests {
         let mut doubled = weights.clone();
         doubled.values_mut().flat_map(|weight| &mut weight.values).for_each(|value| *value *= 2.0);
         assert_eq!(to_weights(&with_weights(layer(), doubled.clone()).unwrap()).unwrap(), doubled);
+    }
+
+    #[test]
+    fn a_network_comes_back_from_a_model_file_that_holds_more() {
+        let mut tensors = to_tensors(&layer()).unwrap();
+        assert_eq!(tensors.keys().collect::<Vec<_>>(), ["network.bias", "network.weight"]);
+        tensors.insert("scalers".to_string(), model::Tensor::new(vec![1], vec![2.0]));
+        let mut other = layer();
+        other.bias = other.bias.map(|bias| bias.map(|bias| bias * 0.3));
+        let back = from_tensors(other, &tensors).unwrap();
+        assert_eq!(to_weights(&back).unwrap(), to_weights(&layer()).unwrap());
+        tensors.remove("network.bias");
+        let message = from_tensors(layer(), &tensors).unwrap_err().to_string();
+        assert!(message.contains("tensor bias of shape [2] is missing"), "{message}");
     }
 
     #[test]
