@@ -12,10 +12,12 @@ mod check;
 mod circular_conv;
 mod dropout;
 mod fused;
+mod heads;
 mod lanes;
 mod layer_norm;
 mod linear;
 mod max_pool;
+mod narrow;
 mod pool;
 mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
