@@ -274,3 +274,20 @@ impl<const N: usize> Backward<Flex, N> for Step<N> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_for_32_bits_on_the_cpu() {
+        let device = Device::flex();
+        for (device, dtype, fused) in [
+            (device.clone(), DType::F32, true),
+            (device.clone().autodiff(), DType::F32, true),
+            (device.autodiff(), DType::F64, false),
+        ] {
+            assert_eq!(is_fused(&Tensor::<1>::zeros([3], (&device, dtype))), fused);
+        }
+    }
+}

@@ -12,6 +12,8 @@ mod check;
 mod circular_conv;
 mod dropout;
 mod fused;
+#[cfg(test)]
+mod golden;
 mod heads;
 mod lanes;
 mod layer_norm;
@@ -22,6 +24,7 @@ mod pool;
 mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
 mod product;
+mod sparse;
 
 pub(crate) use activation::{Activation, elu};
 pub(crate) use attention::{Mask, attention};
