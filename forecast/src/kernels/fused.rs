@@ -213,6 +213,34 @@ fn run<const N: usize>(inputs: &[Values; N], operation: &Shared<N>, keep: Keep) 
     (Values::from_data(TensorData::new(out, shape)), saved)
 }
 
+/// A tensor without autodiff after a change, in place if nothing else holds it; the numbers of the other one are read
+/// and its memory is given back.
+pub(super) fn change<const D: usize>(
+    tensor: Tensor<D>,
+    other: Tensor<D>,
+    change: impl FnOnce(&mut [f32], &[f32]),
+) -> Tensor<D> {
+    let primitive = |tensor: Tensor<D>| tensor.clone().try_into_primitive::<Flex>();
+    let (Ok(mut values), Ok(other_values)) = (primitive(tensor.clone()), primitive(other.clone())) else {
+        return tensor;
+    };
+    drop((tensor, other));
+    if !is_whole(&values) {
+        values = values.to_contiguous();
+    }
+    let other = other_values.to_contiguous();
+    change(values.storage_mut::<f32>(), slice(&other));
+    drop(other_values);
+    reclaim(other);
+    Tensor::from_primitive::<Flex>(values)
+}
+
+/// Whether the numbers of a tensor are all that its memory holds, in order.
+fn is_whole(tensor: &Values) -> bool {
+    let n_bytes = tensor.layout().num_elements() * size_of::<f32>();
+    tensor.is_contiguous() && tensor.bytes().len() == n_bytes
+}
+
 /// The numbers of a contiguous tensor.
 fn slice(tensor: &Values) -> &[f32] {
     tensor.as_slice::<f32>().unwrap_or(&[])
@@ -220,10 +248,8 @@ fn slice(tensor: &Values) -> &[f32] {
 
 /// Gives the memory of a tensor back if nothing else holds it.
 fn reclaim(tensor: Values) {
-    let n_bytes = tensor.layout().num_elements() * size_of::<f32>();
     if tensor.is_unique()
-        && tensor.is_contiguous()
-        && tensor.bytes().len() == n_bytes
+        && is_whole(&tensor)
         && let Ok(values) = tensor.into_data().try_into_vec::<f32>()
     {
         pool::give(values);
@@ -271,6 +297,23 @@ impl<const N: usize> Backward<Flex, N> for Step<N> {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<Flex>(node.id, Values::from_data(TensorData::new(gradient, shape)));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_for_32_bits_on_the_cpu() {
+        let device = Device::flex();
+        for (device, dtype, fused) in [
+            (device.clone(), DType::F32, true),
+            (device.clone().autodiff(), DType::F32, true),
+            (device.autodiff(), DType::F64, false),
+        ] {
+            assert_eq!(is_fused(&Tensor::<1>::zeros([3], (&device, dtype))), fused);
         }
     }
 }

@@ -12,14 +12,19 @@ mod check;
 mod circular_conv;
 mod dropout;
 mod fused;
+#[cfg(test)]
+mod golden;
+mod heads;
 mod lanes;
 mod layer_norm;
 mod linear;
 mod max_pool;
+mod narrow;
 mod pool;
 mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
 mod product;
+mod sparse;
 
 pub(crate) use activation::{Activation, elu};
 pub(crate) use attention::{Mask, attention};

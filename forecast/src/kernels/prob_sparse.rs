@@ -7,7 +7,9 @@
 
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::attention::{Mask, attend, merge_heads, split_heads};
+use super::attention::{AttentionShape, Mask, attend, merge_heads, split_heads};
+use super::fused::{fuse, is_fused};
+use super::sparse::Sparse;
 
 /// How ProbSparse attention chooses its queries.
 #[derive(Debug, Clone, Copy)]
@@ -34,10 +36,21 @@ pub(crate) fn prob_sparse_attention(
     v: Tensor<3>,
     options: &ProbSparse<'_>,
 ) -> Tensor<3> {
-    composition(q, k, v, options)
+    let shape = AttentionShape::of(&q, &k, options.n_heads);
+    if !is_fused(&q) || shape.is_empty() || options.n_samples == 0 || options.n_top == 0 {
+        return composition(q, k, v, options);
+    }
+    let operation = Sparse {
+        shape,
+        samples: options.samples.to_vec(),
+        n_samples: options.n_samples,
+        n_top: options.n_top.min(shape.n_queries),
+        mask: options.mask,
+    };
+    fuse([q.into_dispatch(), k.into_dispatch(), v.into_dispatch()], operation)
 }
 
-fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, options: &ProbSparse<'_>) -> Tensor<3> {
+pub(super) fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, options: &ProbSparse<'_>) -> Tensor<3> {
     let device = q.device();
     let [q, k, v] = [q, k, v].map(|x| split_heads(x, options.n_heads)); // (batch, head, length, d)
     let measure = measure(q.clone().detach(), k.clone().detach(), options); // (batch, head, L_Q)
@@ -82,10 +95,12 @@ fn measure(q: Tensor<4>, k: Tensor<4>, options: &ProbSparse<'_>) -> Tensor<3> {
 }
 
 /// The queries with the largest measure, the first ones among equals; in ascending order.
-fn top_queries(measure: &[f32], n_top: usize) -> Vec<usize> {
+pub(super) fn top_queries(measure: &[f32], n_top: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..measure.len()).collect();
-    order.sort_by(|a, b| measure[*b].total_cmp(&measure[*a]).then(a.cmp(b)));
-    order.truncate(n_top);
+    if n_top < order.len() {
+        order.select_nth_unstable_by(n_top, |a, b| measure[*b].total_cmp(&measure[*a]).then(a.cmp(b)));
+        order.truncate(n_top);
+    }
     order.sort_unstable();
     order
 }
@@ -96,4 +111,42 @@ fn is_later(selected: Tensor<4, Int>, n_keys: usize, device: &Device) -> Tensor<
     let shape = [n_batch, n_heads, n_top, n_keys];
     let keys = Tensor::<1, Int>::arange(0..n_keys as i64, device).reshape([1, 1, 1, n_keys]);
     keys.expand(shape).greater(selected.expand(shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::check;
+    use super::*;
+
+    #[test]
+    fn it_is_what_its_composition_is_with_and_without_mask_at_any_width() {
+        for [n_batch, n_queries, n_keys, n_heads, d, n_samples, n_top] in [
+            [1, 1, 1, 1, 1, 1, 1],
+            [2, 23, 13, 3, 7, 5, 4],
+            [2, 40, 40, 2, 8, 6, 9],
+            [1, 37, 37, 1, 16, 3, 20],
+            [3, 29, 29, 2, 33, 4, 5],
+            [1, 12, 12, 2, 4, 40, 12],
+        ] {
+            let width = n_heads * d;
+            let draw = |i: usize| (crate::data::mix(i as u64) % n_keys as u64) as u32;
+            let samples: Vec<u32> = (0..n_queries * n_samples).map(draw).collect();
+            let masks = if n_queries == n_keys { &[Mask::None, Mask::Causal][..] } else { &[Mask::None] };
+            for mask in masks {
+                let options = ProbSparse { n_heads, samples: &samples, n_samples, n_top, mask: *mask };
+                check(&[n_queries, n_keys, n_keys].map(|length| n_batch * length * width), |x| {
+                    let of = |i: usize, length| x[i].clone().reshape([n_batch, length, width]);
+                    let y = prob_sparse_attention(of(0, n_queries), of(1, n_keys), of(2, n_keys), &options);
+                    y.reshape([n_batch * n_queries * width])
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn among_equals_the_first_queries_are_chosen() {
+        assert_eq!(top_queries(&[1.0, 3.0, 3.0, 0.0, 3.0], 2), [1, 2]);
+        assert_eq!(top_queries(&[0.0, 0.0, 1.0, 0.0], 3), [0, 1, 2]);
+        assert_eq!(top_queries(&[2.0, 1.0], 2), [0, 1]);
+    }
 }
