@@ -108,8 +108,7 @@ impl AttentionShape {
     /// The rows of every head, to be written at the same time.
     pub(super) fn heads_mut<'a>(&self, x: &'a mut [f32]) -> Vec<Vec<&'a mut [f32]>> {
         let length = x.len() / self.width();
-        let mut heads: Vec<Vec<&mut [f32]>> =
-            (0..self.n_heads).map(|_| Vec::with_capacity(length)).collect();
+        let mut heads: Vec<Vec<&mut [f32]>> = (0..self.n_heads).map(|_| Vec::with_capacity(length)).collect();
         for row in x.chunks_mut(self.width()) {
             heads.iter_mut().zip(row.chunks_mut(self.d)).for_each(|(head, part)| head.push(part));
         }
