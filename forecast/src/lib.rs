@@ -27,6 +27,9 @@
 
 mod error;
 mod file;
+// The models that stand on these are being written.
+#[allow(dead_code, unused_imports)]
+mod kernels;
 mod regression;
 
 pub mod ar;
@@ -34,6 +37,9 @@ pub mod baseline;
 pub mod batch;
 pub mod data;
 pub mod eval;
+// Fitting and model files are being written.
+#[allow(dead_code, unused_imports)]
+pub mod informer;
 pub mod model;
 pub mod nn;
 #[cfg(feature = "plot")]

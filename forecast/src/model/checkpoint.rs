@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -73,18 +73,12 @@ impl Model {
         let internal = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
         let entry = Entry { sha256: NO_DIGEST.to_string(), format: FORMAT_VERSION, header: self.header() };
         let entry = serde_json::to_string(&entry).map_err(|error| internal(&error))?;
-        let tensors: Vec<(String, Tensor, Vec<u8>)> = self
-            .tensors()
-            .into_iter()
-            .map(|(name, tensor)| {
-                let bytes = tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-                (name, tensor, bytes)
-            })
-            .collect();
+        let encoded = |(name, tensor): (String, Tensor)| (name, tensor.encode(), tensor.shape);
+        let tensors: Vec<_> = self.tensors().into_iter().map(encoded).collect();
         let views = tensors
             .iter()
-            .map(|(name, tensor, bytes)| {
-                Ok((name.as_str(), TensorView::new(Dtype::F64, tensor.shape.clone(), bytes)?))
+            .map(|(name, (dtype, bytes), shape)| {
+                Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|error| internal(&error))?;
@@ -131,7 +125,7 @@ impl Model {
         });
         let values: Vec<f64> =
             parts.history.iter().flat_map(|s| s.values().iter().copied().collect::<Vec<_>>()).collect();
-        let history = Tensor { shape: vec![values.len() / n_channels.max(1), n_channels], values };
+        let history = Tensor::new(vec![values.len() / n_channels.max(1), n_channels], values);
         let mut tensors = parts.family.tensors();
         if let Some(regression) = &parts.regression {
             tensors.extend(regression.tensors());
@@ -142,7 +136,7 @@ impl Model {
         tensors.insert("calibration.spread".to_string(), Tensor::from(&parts.calibration.spread));
         if let Some(paths) = &parts.calibration.paths {
             let values = parts.calibration.long_run_weight.clone();
-            let weights = Tensor { shape: vec![values.len()], values };
+            let weights = Tensor::new(vec![values.len()], values);
             tensors.insert("calibration.long_run_weight".to_string(), weights);
             tensors.insert("calibration.paths".to_string(), Tensor::from(&paths.scores));
             tensors.insert("calibration.reach".to_string(), Tensor::from(&paths.reach));
@@ -216,12 +210,8 @@ fn read_entry(bytes: &[u8], path: &Path) -> Result<Entry<serde_json::Value>> {
 fn read_tensors(file: &SafeTensors<'_>) -> Result<Tensors, String> {
     file.iter()
         .map(|(name, view)| {
-            if view.dtype() != Dtype::F64 {
-                return Err(format!("tensor {name} holds {:?} where f64 is due", view.dtype()));
-            }
-            let (numbers, _) = view.data().as_chunks::<8>();
-            let values = numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
-            Ok((name.to_string(), Tensor { shape: view.shape().to_vec(), values }))
+            let wrong = || format!("tensor {name} holds {:?} where f32 or f64 is due", view.dtype());
+            Ok((name.to_string(), Tensor::decode(&view).ok_or_else(wrong)?))
         })
         .collect()
 }

@@ -366,7 +366,7 @@ impl<'a> Stored<'a> {
         }
         let flat = |of: &dyn Fn(&Covariates) -> Vec<f64>| {
             let values: Vec<f64> = history.iter().flat_map(|series| of(series.covariates())).collect();
-            Tensor { shape: vec![values.len()], values }
+            Tensor::new(vec![values.len()], values)
         };
         let ahead = |covariates: &Covariates| covariates.n_ahead().min(MOST_AHEAD);
         Tensors::from([

@@ -3,19 +3,100 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array, Dimension};
+use safetensors::tensor::{Dtype, TensorView};
 
 /// Numbers with a shape, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tensor {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<f64>,
+    /// How they stand in the file.
+    precision: Precision,
+}
+
+/// Bits of a number in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Precision {
+    /// 32.
+    Single,
+    /// 64.
+    Double,
 }
 
 /// Tensors by name, in the order of their names.
 pub(crate) type Tensors = BTreeMap<String, Tensor>;
 
+impl Tensor {
+    /// Numbers of 64 bits.
+    pub(crate) fn new(shape: Vec<usize>, values: Vec<f64>) -> Self {
+        Tensor { shape, values, precision: Precision::Double }
+    }
+
+    /// Numbers of 32 bits, as networks have them: half the size, and the same bits when they come back.
+    // The first family that needs it is being written.
+    #[allow(dead_code)]
+    pub(crate) fn single(shape: Vec<usize>, values: &[f32]) -> Self {
+        let values = values.iter().copied().map(f64::from).collect();
+        Tensor { shape, values, precision: Precision::Single }
+    }
+
+    /// The numbers in 32 bits.
+    // The first family that needs it is being written.
+    #[allow(dead_code)]
+    pub(crate) fn to_singles(&self) -> Vec<f32> {
+        self.values.iter().map(|value| *value as f32).collect()
+    }
+
+    /// The numbers as they stand in the file.
+    pub(super) fn encode(&self) -> (Dtype, Vec<u8>) {
+        match self.precision {
+            Precision::Single => {
+                (Dtype::F32, self.values.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect())
+            }
+            Precision::Double => {
+                (Dtype::F64, self.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            }
+        }
+    }
+
+    /// A tensor of a file; `None` if it holds no floating-point numbers of 32 or 64 bits.
+    pub(super) fn decode(view: &TensorView<'_>) -> Option<Self> {
+        let shape = view.shape().to_vec();
+        match view.dtype() {
+            Dtype::F32 => {
+                let (numbers, _) = view.data().as_chunks::<4>();
+                let values: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+                Some(Tensor::single(shape, &values))
+            }
+            Dtype::F64 => {
+                let (numbers, _) = view.data().as_chunks::<8>();
+                Some(Tensor::new(shape, numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl<D: Dimension> From<&Array<f64, D>> for Tensor {
     fn from(array: &Array<f64, D>) -> Self {
-        Tensor { shape: array.shape().to_vec(), values: array.iter().copied().collect() }
+        Tensor::new(array.shape().to_vec(), array.iter().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_both_precisions_come_back_bit_for_bit() {
+        let singles = [0.1_f32, -0.0, f32::MIN_POSITIVE / 8.0, f32::MAX];
+        for tensor in [Tensor::single(vec![2, 2], &singles), Tensor::new(vec![2], vec![0.1, -1e300])] {
+            let (dtype, bytes) = tensor.encode();
+            let view = TensorView::new(dtype, tensor.shape.clone(), &bytes).unwrap();
+            assert_eq!(Tensor::decode(&view), Some(tensor));
+        }
+        let back = Tensor::single(vec![4], &singles).to_singles();
+        assert!(back.iter().zip(singles).all(|(a, b)| a.to_bits() == b.to_bits()));
+        assert!(Tensor::decode(&TensorView::new(Dtype::I64, vec![1], &[0; 8]).unwrap()).is_none());
     }
 }

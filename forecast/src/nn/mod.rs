@@ -4,6 +4,8 @@
 //! needed to load or to run one. A family implements `Task` for its network; the loop is `train`.
 
 mod mlp;
+#[allow(dead_code, reason = "the trainer is about to use it")]
+mod optimiser;
 mod schedule;
 mod trainer;
 

@@ -120,11 +120,9 @@ impl LagRule for NeuralAr {
             let weights = layers().flat_map(|layer| layer.weights.iter().copied()).collect();
             let biases = layers().flat_map(|layer| layer.biases.iter().copied()).collect();
             let shape = vec![n_slots, n_groups, dims.0, dims.1];
-            tensors.insert(name(at, "weights"), Tensor { shape, values: weights });
-            tensors.insert(
-                name(at, "biases"),
-                Tensor { shape: vec![n_slots, n_groups, dims.0], values: biases },
-            );
+            tensors.insert(name(at, "weights"), Tensor::new(shape, weights));
+            let biases = Tensor::new(vec![n_slots, n_groups, dims.0], biases);
+            tensors.insert(name(at, "biases"), biases);
         }
         tensors
     }

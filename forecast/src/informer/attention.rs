@@ -1,0 +1,128 @@
+//! Multi-head attention: projections, the kind of attention, the merge of its heads.
+//!
+//! `out = W_o attend(W_q x, W_k m, W_v m)`, all with a bias. The reference code has dropout on the weights of full
+//! attention as well; here, as in its ProbSparse attention, only what comes out is dropped.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+
+use super::config::AttentionKind;
+use super::draws::Draws;
+use super::layers::Linear;
+use super::pass::{Pass, Site, Sites};
+use super::sequence::Sequence;
+use crate::kernels::{Activation, Mask, ProbSparse, attention, prob_sparse_attention};
+
+/// Attention of some sequences to others, or to themselves.
+#[derive(Module, Debug)]
+pub(super) struct Attention {
+    pub(super) query: Linear,
+    pub(super) key: Linear,
+    pub(super) value: Linear,
+    pub(super) output: Linear,
+    #[module(skip)]
+    options: AttentionOptions,
+    /// Which ProbSparse attention of a pass it is.
+    sparse_idx: usize,
+    #[module(skip)]
+    site: Site,
+}
+
+/// What an attention layer computes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AttentionOptions {
+    pub(super) kind: AttentionKind,
+    pub(super) n_heads: usize,
+    pub(super) mask: Mask,
+    pub(super) merge: Merge,
+}
+
+/// How heads are put side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Merge {
+    /// Each step keeps its own values.
+    Plain,
+    /// `(head, step, d)` read as `(step, head * d)`, as the reference code does.
+    Mixed,
+}
+
+impl Attention {
+    pub(super) fn new(
+        d_model: usize,
+        options: AttentionOptions,
+        draws: &mut Draws<'_>,
+        sites: &mut Sites,
+    ) -> Self {
+        let mut linear = || Linear::new(d_model, d_model, draws);
+        let sparse_idx = match options.kind {
+            AttentionKind::Prob => sites.next_sparse(),
+            AttentionKind::Full => 0,
+        };
+        let [query, key, value, output] = [linear(), linear(), linear(), linear()];
+        Attention { query, key, value, output, options, sparse_idx, site: sites.next() }
+    }
+
+    pub(super) fn kind(&self) -> AttentionKind {
+        self.options.kind
+    }
+
+    /// What each step of `x` finds in `memory`; shape `(batch * length of x, d_model)`.
+    pub(super) fn forward(&self, x: &Sequence, memory: &Sequence, pass: &Pass<'_>) -> Tensor<2> {
+        let project = |layer: &Linear, x: &Sequence| {
+            x.with(layer.forward(x.rows.clone(), Activation::None)).steps() // (batch, length, heads * d)
+        };
+        let (q, k, v) = (project(&self.query, x), project(&self.key, memory), project(&self.value, memory));
+        if let Some(watched) = pass.watched() {
+            watched.borrow_mut().push(self.weights(&q, &k, pass));
+        }
+        let attended = self.attend(q, k, v, pass);
+        let attended = match self.options.merge {
+            Merge::Plain => attended,
+            Merge::Mixed => mixed(attended, self.options.n_heads),
+        };
+        self.output.forward(Sequence::new(attended).rows, Activation::None)
+    }
+
+    /// Shapes: `q` and the result `(batch, L_Q, heads * d)`, `k` and `v` `(batch, L_K, heads * d)`.
+    fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, pass: &Pass<'_>) -> Tensor<3> {
+        let AttentionOptions { kind, n_heads, mask, .. } = self.options;
+        let (n_queries, n_keys) = (q.dims()[1], k.dims()[1]);
+        let n_top = pass.n_selected(n_queries);
+        match kind {
+            AttentionKind::Prob if n_top < n_queries => {
+                let (samples, n_samples) = pass.sampled(self.sparse_idx, self.site, n_queries, n_keys);
+                let options = ProbSparse { n_heads, samples: &samples, n_samples, n_top, mask };
+                prob_sparse_attention(q, k, v, &options)
+            }
+            // Where all queries attend, there is nothing to choose.
+            AttentionKind::Prob | AttentionKind::Full => attention(q, k, v, n_heads, mask),
+        }
+    }
+
+    /// What each value counts for, `(head, query, key)`, of the first sequence: what the layer makes of values that
+    /// are 1 at one key each, d keys at a time. Rows of queries that do not attend are `1 / L_K`, or with a mask 1 up
+    /// to their own position.
+    fn weights(&self, q: &Tensor<3>, k: &Tensor<3>, pass: &Pass<'_>) -> Tensor<3> {
+        let n_heads = self.options.n_heads;
+        let [q, k] = [q, k].map(|x| x.clone().narrow(0, 0, 1));
+        let [_, n_keys, width] = k.dims();
+        let (d, n_queries) = (width / n_heads, q.dims()[1]);
+        let some = |first: usize| {
+            let mut v = vec![0.0_f32; n_keys * width];
+            for key in first..n_keys.min(first + d) {
+                (0..n_heads).for_each(|head| v[key * width + head * d + key - first] = 1.0);
+            }
+            let v = Tensor::from_data(TensorData::new(v, [1, n_keys, width]), &k.device());
+            let rows = self.attend(q.clone(), k.clone(), v, pass);
+            rows.reshape([n_queries, n_heads, d]).swap_dims(0, 1) // (head, query, d keys)
+        };
+        Tensor::cat((0..n_keys).step_by(d).map(some).collect(), 2).narrow(2, 0, n_keys)
+    }
+}
+
+/// The merge of the reference code; shapes `(batch, length, heads * d)`.
+fn mixed(x: Tensor<3>, n_heads: usize) -> Tensor<3> {
+    let [n_batch, length, width] = x.dims();
+    let heads = x.reshape([n_batch, length, n_heads, width / n_heads]);
+    heads.swap_dims(1, 2).reshape([n_batch, length, width])
+}

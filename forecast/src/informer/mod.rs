@@ -1,0 +1,35 @@
+//! Informer: an encoder-decoder that forecasts a long horizon in one pass (Zhou et al. 2021, arXiv 2012.07436).
+//!
+//! Observed values and time marks are embedded (`embedding.rs`), encoded by attention whose sequence is halved from
+//! layer to layer (`encoder.rs`, `distil.rs`), and decoded together with a start token and the marks of the steps to
+//! forecast (`decoder.rs`). `network.rs` puts them together; `config.rs` has the settings.
+
+mod attention;
+mod batch_norm;
+mod config;
+mod decoder;
+mod distil;
+mod draws;
+mod embedding;
+mod encoder;
+mod import;
+mod layers;
+mod list;
+mod maps;
+mod network;
+mod pass;
+mod sequence;
+mod state_dict;
+mod weights;
+
+#[cfg(test)]
+mod golden;
+
+pub use config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
+pub(crate) use embedding::n_calendar_marks;
+pub(crate) use import::{Imported, import};
+pub(crate) use maps::AttentionMap;
+pub(crate) use network::{Informer, Shape};
+pub(crate) use pass::{Mode, Phase};
+pub(crate) use state_dict::read_state_dict;
+pub(crate) use weights::{WeightMismatch, from_tensors, to_tensors};

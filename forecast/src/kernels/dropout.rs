@@ -1,0 +1,151 @@
+//! Dropout (Srivastava et al. 2014, JMLR 15): an element is set to 0 with probability `rate`, else divided by
+//! `1 - rate`.
+//!
+//! Whether element `i` is kept depends on the seed and `i` alone, so the backward pass draws again instead of
+//! keeping a mask.
+
+use burn::tensor::{Tensor, TensorData};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::pool;
+use crate::data::mix;
+
+/// `x` with some elements set to 0; of the same shape. A rate of 0 or less keeps everything.
+///
+/// The same seed gives the same elements: draw a new one for each use.
+pub(crate) fn dropout<const D: usize>(x: Tensor<D>, rate: f64, seed: u64) -> Tensor<D> {
+    if rate <= 0.0 {
+        return x;
+    }
+    let draws = Draws::new(rate, seed);
+    if !is_fused(&x) {
+        return composition(x, draws);
+    }
+    let shape = x.dims().to_vec();
+    fuse([x.into_dispatch()], Dropout { shape, draws })
+}
+
+fn composition<const D: usize>(x: Tensor<D>, draws: Draws) -> Tensor<D> {
+    let shape = x.dims();
+    let mask: Vec<f32> = (0..shape.iter().product()).map(|i| draws.factor(i as u64)).collect();
+    let mask = Tensor::<D>::from_data(TensorData::new(mask, shape), (&x.device(), x.dtype()));
+    x * mask
+}
+
+#[derive(Debug)]
+struct Dropout {
+    shape: Vec<usize>,
+    draws: Draws,
+}
+
+/// Elements that one thread takes at a time.
+const CHUNK: usize = 1 << 15;
+
+impl Operation<1> for Dropout {
+    fn shape(&self) -> Vec<usize> {
+        self.shape.clone()
+    }
+
+    fn forward(&self, [x]: [&[f32]; 1], out: &mut [f32], _keep: Keep) -> Vec<Vec<f32>> {
+        self.draws.multiply(out, x);
+        Vec::new()
+    }
+
+    fn reads(&self) -> [bool; 1] {
+        [false]
+    }
+
+    fn backward(&self, context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
+        let mut gradient = pool::take(context.gradient.len());
+        self.draws.multiply(&mut gradient, context.gradient);
+        [Some(gradient)]
+    }
+}
+
+/// What every element is multiplied by.
+#[derive(Debug, Clone, Copy)]
+struct Draws {
+    key: [u32; 2],
+    /// An element is dropped if its draw is below.
+    threshold: u32,
+    scale: f32,
+}
+
+impl Draws {
+    fn new(rate: f64, seed: u64) -> Self {
+        let key = mix(seed);
+        // The cast stops at the largest number: at a rate of 1 the few elements that are left are multiplied by 0.
+        let threshold = (rate * 4_294_967_296.0) as u32;
+        let scale = if rate < 1.0 { (1.0 / (1.0 - rate)) as f32 } else { 0.0 };
+        Draws { key: [key as u32, (key >> 32) as u32], threshold, scale }
+    }
+
+    /// `out = x factor`, element by element.
+    fn multiply(self, out: &mut [f32], x: &[f32]) {
+        // A chunk never crosses a multiple of 2^32.
+        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(at, (out, x))| {
+            let first = (at * CHUNK) as u64;
+            let (low, high) = (first as u32, (first >> 32) as u32);
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
+                        *out = *x * self.factor_at(low.wrapping_add(i as u32), high);
+                    }
+                },
+            );
+        });
+    }
+
+    /// 0 or `1 / (1 - rate)`.
+    fn factor(self, i: u64) -> f32 {
+        self.factor_at(i as u32, (i >> 32) as u32)
+    }
+
+    /// Two rounds of a permutation of 32 bits, which are computed many at a time.
+    #[inline(always)]
+    fn factor_at(self, low: u32, high: u32) -> f32 {
+        let draw = permute(permute(low ^ self.key[0]).wrapping_add(self.key[1] ^ high));
+        if draw < self.threshold { 0.0 } else { self.scale }
+    }
+}
+
+/// A permutation of the 32-bit numbers with little bias (the constants are those of C. Wellons' hash prospector,
+/// "lowbias32").
+#[inline(always)]
+fn permute(x: u32) -> u32 {
+    let x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
+    let x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
+    x ^ (x >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::{check, numbers};
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn it_is_what_its_composition_is() {
+        check(&[3 * 5 * 7], |x| dropout(x[0].clone().reshape([3, 5, 7]), 0.3, 11).reshape([105]));
+        check(&[70_000], |x| dropout(x[0].clone(), 0.05, 12));
+        check(&[9], |x| dropout(x[0].clone(), 1.0, 13));
+    }
+
+    #[test]
+    fn the_share_dropped_is_the_rate_and_seeds_and_neighbours_are_independent() {
+        let n = 100_000;
+        let kept = |seed: u64| -> Vec<f64> {
+            let ones = Tensor::<1>::ones([n], &Device::flex());
+            numbers(dropout(ones, 0.2, seed)).iter().map(|x| f64::from(u8::from(*x > 0.0))).collect()
+        };
+        let (a, b) = (kept(1), kept(2));
+        let share = |both: &dyn Fn(usize) -> f64| (0..n - 1).map(both).sum::<f64>() / (n - 1) as f64;
+        // Five standard errors.
+        assert!((share(&|i| a[i]) - 0.8).abs() < 0.0064);
+        assert!((share(&|i| a[i] * b[i]) - 0.64).abs() < 0.0076);
+        assert!((share(&|i| a[i] * a[i + 1]) - 0.64).abs() < 0.0076);
+    }
+}

@@ -1,0 +1,140 @@
+//! Functions of many numbers at once, with the widest registers that the processor has.
+//!
+//! `exp` follows Cody and Waite: `exp(x) = 2^n exp(r)`, `r = x - n ln 2`. The normal distribution function comes from
+//! the rational approximation 7.1.26 of Abramowitz and Stegun (1964), error at most 8e-8.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Runs an operation compiled for the processor at hand.
+pub(super) fn dispatch<T>(operation: impl WithSimd<Output = T>) -> T {
+    Arch::new().dispatch(operation)
+}
+
+/// `exp` of every lane; 1e-38 below -87.3, where it would be less than the smallest normal number.
+#[inline(always)]
+pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let splat = |value| simd.splat_f32s(value);
+    let x = simd.min_f32s(splat(88.0), simd.max_f32s(splat(-87.3), x));
+    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the lowest bits.
+    let magic = splat(12_582_912.0);
+    let shifted = simd.mul_add_e_f32s(x, splat(std::f32::consts::LOG2_E), magic);
+    let n = simd.sub_f32s(shifted, magic);
+    let r = simd.mul_add_e_f32s(n, splat(-0.693_359_4), x);
+    let r = simd.mul_add_e_f32s(n, splat(2.121_944_4e-4), r);
+    // Minimax polynomial of (exp(r) - 1 - r) / r^2 on half a ln 2 around 0 (Cephes, expf).
+    let mut p = splat(1.987_569_1e-4);
+    for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = simd.mul_add_e_f32s(p, r, splat(c));
+    }
+    let p = simd.mul_add_e_f32s(p, simd.mul_f32s(r, r), simd.add_f32s(r, splat(1.0)));
+    let bits = simd.add_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(127));
+    let power = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
+    simd.mul_f32s(p, simd.transmute_f32s_u32s(power))
+}
+
+/// The normal distribution function and its density.
+#[inline(always)]
+pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    let splat = |value| simd.splat_f32s(value);
+    let t = simd.mul_f32s(simd.abs_f32s(x), splat(std::f32::consts::FRAC_1_SQRT_2));
+    let u = simd.div_f32s(splat(1.0), simd.mul_add_e_f32s(t, splat(0.327_591_1), splat(1.0)));
+    // Half of erfc(t), by halved coefficients.
+    let mut p = splat(0.530_702_7);
+    for c in [-0.726_576_0, 0.710_706_9, -0.142_248_37, 0.127_414_8] {
+        p = simd.mul_add_e_f32s(p, u, splat(c));
+    }
+    let bell = exp(simd, simd.neg_f32s(simd.mul_f32s(t, t)));
+    let tail = simd.mul_f32s(simd.mul_f32s(p, u), bell);
+    let is_left = simd.less_than_f32s(x, splat(0.0));
+    let below = simd.select_f32s(is_left, tail, simd.sub_f32s(splat(1.0), tail));
+    (below, simd.mul_f32s(bell, splat(0.398_942_3)))
+}
+
+/// A function of each lane.
+pub(super) trait Map: Copy {
+    fn map<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s;
+}
+
+/// A function of each pair of lanes.
+pub(super) trait Zip: Copy {
+    fn zip<S: Simd>(self, simd: S, x: S::f32s, y: S::f32s) -> S::f32s;
+}
+
+/// `out = f(x)`, element by element.
+pub(super) fn map(out: &mut [f32], x: &[f32], f: impl Map) {
+    struct Each<'a, F>(&'a mut [f32], &'a [f32], F);
+    impl<F: Map> WithSimd for Each<'_, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Each(out, x, f) = self;
+            let (out_head, out_tail) = S::as_mut_simd_f32s(out);
+            let (x_head, x_tail) = S::as_simd_f32s(x);
+            for (out, x) in out_head.iter_mut().zip(x_head) {
+                *out = f.map(simd, *x);
+            }
+            simd.partial_store_f32s(out_tail, f.map(simd, simd.partial_load_f32s(x_tail)));
+        }
+    }
+    let n = out.len().min(x.len());
+    dispatch(Each(&mut out[..n], &x[..n], f));
+}
+
+/// `out = f(x, y)`, element by element.
+pub(super) fn zip(out: &mut [f32], x: &[f32], y: &[f32], f: impl Zip) {
+    struct Each<'a, F>(&'a mut [f32], &'a [f32], &'a [f32], F);
+    impl<F: Zip> WithSimd for Each<'_, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Each(out, x, y, f) = self;
+            let (out_head, out_tail) = S::as_mut_simd_f32s(out);
+            let (x_head, x_tail) = S::as_simd_f32s(x);
+            let (y_head, y_tail) = S::as_simd_f32s(y);
+            for ((out, x), y) in out_head.iter_mut().zip(x_head).zip(y_head) {
+                *out = f.zip(simd, *x, *y);
+            }
+            let (x, y) = (simd.partial_load_f32s(x_tail), simd.partial_load_f32s(y_tail));
+            simd.partial_store_f32s(out_tail, f.zip(simd, x, y));
+        }
+    }
+    let n = out.len().min(x.len()).min(y.len());
+    dispatch(Each(&mut out[..n], &x[..n], &y[..n], f));
+}
+
+/// `exp(x) - 1` of every lane, for x at most 0; without cancellation near 0.
+#[inline(always)]
+pub(super) fn exp_less_one<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let splat = |value| simd.splat_f32s(value);
+    // Taylor's series does between -0.35 and 0: the next term is below 2e-8 of x.
+    let mut p = splat(1.984_127e-4);
+    for c in [1.388_888_9e-3, 8.333_333e-3, 4.166_666_7e-2, 1.666_666_7e-1, 0.5, 1.0] {
+        p = simd.mul_add_e_f32s(p, x, splat(c));
+    }
+    let is_near = simd.greater_than_f32s(x, splat(-0.35));
+    simd.select_f32s(is_near, simd.mul_f32s(p, x), simd.sub_f32s(exp(simd, x), splat(1.0)))
+}
+
+/// `out = x y`, element by element.
+pub(super) fn multiply(out: &mut [f32], x: &[f32], y: &[f32]) {
+    #[derive(Clone, Copy)]
+    struct Multiply;
+    impl Zip for Multiply {
+        #[inline(always)]
+        fn zip<S: Simd>(self, simd: S, x: S::f32s, y: S::f32s) -> S::f32s {
+            simd.mul_f32s(x, y)
+        }
+    }
+    zip(out, x, y, Multiply);
+}
+
+/// `out += x`, element by element.
+pub(super) fn add(out: &mut [f32], x: &[f32]) {
+    Arch::new().dispatch(|| {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out += *x;
+        }
+    });
+}

@@ -1,0 +1,124 @@
+//! Products of matrices: strides instead of transposed copies.
+//!
+//! The order in which a product is summed depends on its shape alone, never on the number of threads.
+
+use gemm::Parallelism;
+
+/// A matrix inside a slice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) n_rows: usize,
+    pub(super) n_columns: usize,
+    /// From a row to the next, and from a column to the next.
+    pub(super) strides: [usize; 2],
+}
+
+/// A matrix to be written.
+#[derive(Debug)]
+pub(super) struct MatrixMut<'a> {
+    pub(super) values: &'a mut [f32],
+    pub(super) n_rows: usize,
+    pub(super) n_columns: usize,
+    pub(super) strides: [usize; 2],
+}
+
+/// What happens to the numbers that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Into {
+    Overwrite,
+    Add,
+}
+
+/// Who computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Threads {
+    One,
+    All,
+}
+
+impl<'a> Matrix<'a> {
+    /// A matrix whose rows follow each other.
+    pub(super) fn rows(values: &'a [f32], n_rows: usize, n_columns: usize) -> Self {
+        Matrix { values, n_rows, n_columns, strides: [n_columns, 1] }
+    }
+
+    pub(super) fn transposed(self) -> Self {
+        let [row, column] = self.strides;
+        Matrix { n_rows: self.n_columns, n_columns: self.n_rows, strides: [column, row], ..self }
+    }
+}
+
+impl<'a> MatrixMut<'a> {
+    pub(super) fn rows(values: &'a mut [f32], n_rows: usize, n_columns: usize) -> Self {
+        MatrixMut { values, n_rows, n_columns, strides: [n_columns, 1] }
+    }
+}
+
+/// `out = scale lhs rhs`, or that added to `out`.
+///
+/// # Panics
+/// If the shapes do not fit each other or their slices.
+pub(super) fn product(
+    out: MatrixMut<'_>,
+    (lhs, rhs): (Matrix<'_>, Matrix<'_>),
+    scale: f32,
+    into: Into,
+    threads: Threads,
+) {
+    assert!(
+        out.n_rows == lhs.n_rows && out.n_columns == rhs.n_columns && lhs.n_columns == rhs.n_rows,
+        "shapes of a product"
+    );
+    if out.n_rows == 0 || out.n_columns == 0 {
+        return;
+    }
+    for (length, n_rows, n_columns, strides) in [
+        (out.values.len(), out.n_rows, out.n_columns, out.strides),
+        (lhs.values.len(), lhs.n_rows, lhs.n_columns, lhs.strides),
+        (rhs.values.len(), rhs.n_rows, rhs.n_columns, rhs.strides),
+    ] {
+        assert!(
+            n_rows == 0 || n_columns == 0 || last(n_rows, n_columns, strides) < length,
+            "a matrix in a slice"
+        );
+    }
+    // Rows that overlap would be written twice.
+    assert!(out.strides[1] == 1 && out.strides[0] >= out.n_columns, "rows of a product");
+    let stride = |strides: [usize; 2]| strides.map(|stride| stride as isize);
+    let ([out_row, out_column], [lhs_row, lhs_column], [rhs_row, rhs_column]) =
+        (stride(out.strides), stride(lhs.strides), stride(rhs.strides));
+    // SAFETY: every element of the three matrices lies in its slice, as asserted, and `out` is borrowed
+    // exclusively, so no element of it is read through `lhs` or `rhs`.
+    unsafe {
+        gemm::gemm(
+            out.n_rows,
+            out.n_columns,
+            lhs.n_columns,
+            out.values.as_mut_ptr(),
+            out_column,
+            out_row,
+            into == Into::Add,
+            lhs.values.as_ptr(),
+            lhs_column,
+            lhs_row,
+            rhs.values.as_ptr(),
+            rhs_column,
+            rhs_row,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            match threads {
+                Threads::One => Parallelism::None,
+                Threads::All => Parallelism::Rayon(0),
+            },
+        );
+    }
+}
+
+/// Where the last element of a matrix stands.
+fn last(n_rows: usize, n_columns: usize, [row, column]: [usize; 2]) -> usize {
+    (n_rows - 1).saturating_mul(row).saturating_add((n_columns - 1).saturating_mul(column))
+}

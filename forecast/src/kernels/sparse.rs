@@ -1,0 +1,203 @@
+//! ProbSparse attention as a fused operation; `prob_sparse.rs` says what it computes.
+//!
+//! Backward: the selected queries as in `heads.rs`. A row that is not selected holds the mean of V, so each value gets
+//! its gradient over `L_K`; or the sum of V up to its step, so each value gets the gradients of its own and all later
+//! steps.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::attention::{AttentionShape, Mask, put};
+use super::fused::{Context, Keep, Operation};
+use super::heads::{Head, HeadGradients};
+use super::prob_sparse::top_queries;
+use super::product::Matrix;
+use super::{lanes, pool};
+
+/// The operation; its fields are those of [`ProbSparse`](super::ProbSparse).
+#[derive(Debug)]
+pub(super) struct Sparse {
+    pub(super) shape: AttentionShape,
+    pub(super) samples: Vec<u32>,
+    pub(super) n_samples: usize,
+    pub(super) n_top: usize,
+    pub(super) mask: Mask,
+}
+
+impl Sparse {
+    /// M of every query of a head.
+    fn measure(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
+        let (d, n_keys) = (q.n_columns, k.n_rows as f32);
+        let row = |x: Matrix<'_>, at: usize| at * x.strides[0]..at * x.strides[0] + d;
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let queries = self.samples.chunks(self.n_samples).enumerate();
+                let measure = |(i, samples): (usize, &[u32])| {
+                    let q_row = &q.values[row(q, i)];
+                    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
+                    for key in samples {
+                        let score = dot(q_row, &k.values[row(k, *key as usize)]);
+                        (largest, sum) = (largest.max(score), sum + score);
+                    }
+                    largest - sum / n_keys
+                };
+                queries.take(q.n_rows).map(measure).collect()
+            },
+        )
+    }
+
+    /// How many keys each of these queries sees.
+    fn visible(&self, selected: &[usize]) -> Option<Vec<usize>> {
+        match self.mask {
+            Mask::None => None,
+            Mask::Causal => Some(selected.iter().map(|query| (query + 1).min(self.shape.n_keys)).collect()),
+        }
+    }
+
+    /// Writes what the rows of a head have in common.
+    fn common(&self, v: Matrix<'_>, rows: &mut [&mut [f32]]) {
+        let mut sum = vec![0.0; v.n_columns];
+        let steps = (0..v.n_rows).map(|at| &v.values[at * v.strides[0]..][..v.n_columns]);
+        match self.mask {
+            Mask::None => {
+                steps.for_each(|step| lanes::add(&mut sum, step));
+                sum.iter_mut().for_each(|sum| *sum /= v.n_rows as f32);
+                rows.iter_mut().for_each(|row| row.copy_from_slice(&sum));
+            }
+            Mask::Causal => {
+                for (row, step) in rows.iter_mut().zip(steps) {
+                    lanes::add(&mut sum, step);
+                    row.copy_from_slice(&sum);
+                }
+            }
+        }
+    }
+
+    /// Adds the gradient of [`Sparse::common`], from those rows of `dy` that are not selected.
+    fn common_backward(&self, dy: Matrix<'_>, selected: &[usize], dv: &mut [f32]) {
+        let d = dy.n_columns;
+        let mut is_selected = vec![false; dy.n_rows];
+        selected.iter().for_each(|query| is_selected[*query] = true);
+        let step = |at: usize| &dy.values[at * dy.strides[0]..][..d];
+        let mut sum = vec![0.0; d];
+        match self.mask {
+            Mask::None => {
+                let others = (0..dy.n_rows).filter(|at| !is_selected[*at]);
+                others.for_each(|at| lanes::add(&mut sum, step(at)));
+                sum.iter_mut().for_each(|sum| *sum /= self.shape.n_keys as f32);
+                dv.chunks_mut(d).for_each(|row| lanes::add(row, &sum));
+            }
+            // A value is in the sums of its own and all later steps.
+            Mask::Causal => {
+                for (at, row) in dv.chunks_mut(d).enumerate().rev() {
+                    if !is_selected[at] {
+                        lanes::add(&mut sum, step(at));
+                    }
+                    lanes::add(row, &sum);
+                }
+            }
+        }
+    }
+}
+
+/// `x . y`, in eight running sums.
+#[inline(always)]
+fn dot(x: &[f32], y: &[f32]) -> f32 {
+    let (x, y) = (x.chunks_exact(8), y.chunks_exact(8));
+    let rest: f32 = x.remainder().iter().zip(y.remainder()).map(|(x, y)| x * y).sum();
+    let mut sums = [0.0; 8];
+    for (x, y) in x.zip(y) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * y;
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
+}
+
+/// Some rows, one after the other.
+fn gathered(x: Matrix<'_>, rows: &[usize]) -> Vec<f32> {
+    rows.iter().flat_map(|at| &x.values[at * x.strides[0]..][..x.n_columns]).copied().collect()
+}
+
+impl Operation<3> for Sparse {
+    fn shape(&self) -> Vec<usize> {
+        vec![self.shape.n_batch, self.shape.n_queries, self.shape.width()]
+    }
+
+    fn forward(&self, [q, k, v]: [&[f32]; 3], out: &mut [f32], _keep: Keep) -> Vec<Vec<f32>> {
+        let (shape, n_top) = (self.shape, self.n_top);
+        let AttentionShape { n_batch, n_queries, n_keys, n_heads, d } = shape;
+        let (of_queries, of_keys) = (n_queries * shape.width(), n_keys * shape.width());
+        // (batch, head, n_top): the numbers of the queries, as bits, and the logarithms of their sums.
+        let mut top = pool::take(n_batch * n_heads * n_top);
+        let mut log_sums = pool::take(n_batch * n_heads * n_top);
+        let saved = top.par_chunks_mut(n_heads * n_top).zip(log_sums.par_chunks_mut(n_heads * n_top));
+        let inputs = q.par_chunks(of_queries).zip(k.par_chunks(of_keys)).zip(v.par_chunks(of_keys));
+        let batches = out.par_chunks_mut(of_queries).zip(saved).zip(inputs);
+        batches.for_each(|((out, (top, log_sums)), ((q, k), v))| {
+            let saved = top.par_chunks_mut(n_top).zip(log_sums.par_chunks_mut(n_top));
+            let heads = shape.heads_mut(out).into_par_iter().zip(saved).enumerate();
+            heads.for_each(|(at, (mut rows, (top, log_sums)))| {
+                let [q, k, v] = [q, k, v].map(|x| shape.head(x, at));
+                let selected = top_queries(&self.measure(q, k), n_top);
+                let visible = self.visible(&selected);
+                let queries = gathered(q, &selected);
+                let q = Matrix::rows(&queries, n_top, d);
+                let mut attended = vec![0.0; n_top * d];
+                Head { q, k, v, visible: visible.as_deref() }.forward(&mut attended, log_sums);
+                self.common(v, &mut rows);
+                for ((query, values), top) in selected.iter().zip(attended.chunks(d)).zip(top) {
+                    rows[*query].copy_from_slice(values);
+                    *top = f32::from_bits(*query as u32);
+                }
+            });
+        });
+        vec![top, log_sums]
+    }
+
+    fn reads(&self) -> [bool; 3] {
+        [true; 3]
+    }
+
+    fn backward(&self, context: &Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
+        let (shape, n_top) = (self.shape, self.n_top);
+        let AttentionShape { n_queries, n_keys, n_heads, d, .. } = shape;
+        let (of_queries, of_keys) = (n_queries * shape.width(), n_keys * shape.width());
+        let [q, k, v] = context.inputs;
+        let mut gradients = [pool::take_zeros(q.len()), pool::take(k.len()), pool::take(v.len())];
+        let [dq, dk, dv] = gradients.each_mut();
+        let batches = dq.par_chunks_mut(of_queries).zip(dk.par_chunks_mut(of_keys));
+        let batches = batches.zip(dv.par_chunks_mut(of_keys));
+        let inputs = q.par_chunks(of_queries).zip(k.par_chunks(of_keys)).zip(v.par_chunks(of_keys));
+        let saved = context.saved[0].par_chunks(n_heads * n_top);
+        let saved = saved.zip(context.saved[1].par_chunks(n_heads * n_top));
+        let given = saved.zip(context.gradient.par_chunks(of_queries));
+        batches.zip(inputs).zip(given).for_each(|((((dq, dk), dv), ((q, k), v)), ((top, log_sums), dy))| {
+            let [dq, dk, dv] = [dq, dk, dv].map(|x| shape.heads_mut(x).into_par_iter());
+            let saved = top.par_chunks(n_top).zip(log_sums.par_chunks(n_top));
+            let heads = dq.zip(dk).zip(dv).zip(saved).enumerate();
+            heads.for_each(|(at, (((mut q_rows, mut k_rows), mut v_rows), (top, log_sums)))| {
+                let [q, k, v, dy] = [q, k, v, dy].map(|x| shape.head(x, at));
+                let selected: Vec<usize> = top.iter().map(|query| query.to_bits() as usize).collect();
+                let visible = self.visible(&selected);
+                let (queries, slopes) = (gathered(q, &selected), gathered(dy, &selected));
+                let head = Head { q: Matrix::rows(&queries, n_top, d), k, v, visible: visible.as_deref() };
+                let mut buffer = pool::take_zeros((n_top + 2 * n_keys) * d);
+                let (dq, rest) = buffer.split_at_mut(n_top * d);
+                let (dk, dv) = rest.split_at_mut(n_keys * d);
+                let to = HeadGradients { q: dq, k: dk, v: dv };
+                head.backward(Matrix::rows(&slopes, n_top, d), log_sums, to);
+                self.common_backward(dy, &selected, dv);
+                for (query, values) in selected.iter().zip(dq.chunks(d)) {
+                    q_rows[*query].copy_from_slice(values);
+                }
+                put(&mut k_rows, dk);
+                put(&mut v_rows, dv);
+                pool::give(buffer);
+            });
+        });
+        gradients.map(Some)
+    }
+}
