@@ -9,6 +9,7 @@
 //! | [`SampleChart`] | a few forecasts side by side, such as the best, the median and the worst |
 //! | [`CoefficientChart`] | the coefficients of an autoregression by lag |
 //! | [`ContributionChart`] | what each past value adds to one forecast |
+//! | [`LossCurveChart`] | the losses of a training by epoch, of training and validation |
 //! | [`MissingMap`] | where observations are missing |
 //!
 //! Every chart is 1200 x 675 pixels, in colours that survive colour-blindness. The same data give the same bytes.
@@ -48,6 +49,7 @@ mod frame;
 mod horizon;
 mod legend;
 mod line;
+mod loss_curves;
 mod missing;
 mod sample;
 mod stems;
@@ -68,5 +70,6 @@ pub use contributions::ContributionChart;
 pub use fan::FanChart;
 pub use horizon::HorizonErrorChart;
 pub use line::{Band, Line};
+pub use loss_curves::LossCurveChart;
 pub use missing::MissingMap;
 pub use sample::SampleChart;
