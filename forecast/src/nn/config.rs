@@ -102,6 +102,7 @@ impl TrainingConfig {
         number("time_limit", self.time_limit, |x| x > 0.0 && x <= LONGEST, rule)
     }
 
+    #[allow(dead_code)] // until the first family that has these settings
     /// What [`train`](super::train) takes of resolved settings; `series` is whose network it is, for messages.
     pub(crate) fn options<'a>(&self, series: &'a str) -> TrainOptions<'a> {
         let default = TrainOptions::default();

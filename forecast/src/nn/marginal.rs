@@ -98,7 +98,7 @@ fn quantile(level: f64, tail: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64)
     for _ in 0..MOST_STEPS {
         let step = (tail(x) - below) / density(x);
         // Rounding ends the descent, and so does a density of 0.
-        if !(step > 1e-15 * (1.0 - x)) {
+        if step.is_nan() || step <= 1e-15 * (1.0 - x) {
             break;
         }
         x -= step;

@@ -86,9 +86,6 @@ mod tests {
         let png = chart(of(0.6, 0.0), of(0.5, 0.008), Some(8)).render().unwrap();
         assert_eq!(png, chart(of(0.6, 0.0), of(0.5, 0.008), Some(8)).render().unwrap());
         assert!((0..2).all(|i| count(&png, model_style(i).0) > 500));
-        if let Ok(path) = std::env::var("LOOK") {
-            std::fs::write(path, &png).unwrap();
-        }
         let alone = chart(of(0.6, 0.0), Vec::new(), None).render().unwrap();
         assert_eq!(count(&alone, model_style(1).0), 0);
         assert_ne!(chart(of(0.6, 0.0), of(0.5, 0.008), None).render().unwrap(), png);
