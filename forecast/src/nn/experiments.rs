@@ -2,7 +2,6 @@
 //! loss, validation, early stopping.
 
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use ndarray::Array2;
 
@@ -14,25 +13,27 @@ use super::parameters;
 use super::pipeline::{Pipeline, device, tensor};
 use super::progress::{Control, TrainingEvent};
 use super::schedule::Schedule;
-use super::trainer::{BatchLoss, Task, TrainOptions, Trained, train};
+use super::task::{BatchLoss, Task};
+use super::trainer::{TrainOptions, Trained, train};
 use super::{OptimiserKind, StopReason, TrainingReport};
 use crate::data::{Batch, BatchOptions, Scaler, Scaling, TimeIndex, WindowOrder, WindowSet, WindowSpec, mix};
 use crate::{Panel, Result, Series};
 
-/// One linear map from lookback to horizon, the same for all channels (Zeng et al., AAAI 2023).
+/// From lookback to horizon, the same for all channels: by one linear map (Zeng et al., AAAI 2023) or by several layers.
 #[derive(Module, Debug)]
 pub(super) struct Net {
     normaliser: Normaliser,
-    linear: Linear,
+    layers: Mlp,
     #[module(skip)]
     n_outputs: usize,
 }
 
 impl Net {
-    pub(super) fn new(kind: Normalisation, head: &Head, device: &Device) -> Self {
-        let n_outputs = head.n_outputs();
-        let mut layers = Mlp::new(&[SPEC.lookback, SPEC.horizon * n_outputs], 1, device).layers;
-        Net { normaliser: Normaliser::new(kind, N_CHANNELS, device), linear: layers.remove(0), n_outputs }
+    pub(super) fn new(kind: Normalisation, head: &Head, hidden: &[usize]) -> Self {
+        let (n_outputs, device) = (head.n_outputs(), Device::flex().autodiff());
+        let widths = [&[SPEC.lookback], hidden, &[SPEC.horizon * n_outputs]].concat();
+        let normaliser = Normaliser::new(kind, N_CHANNELS, &device);
+        Net { normaliser, layers: Mlp::new(&widths, 1, &device), n_outputs }
     }
 
     fn loss(&self, batch: &Batch, head: &Head) -> Result<BatchLoss> {
@@ -41,7 +42,7 @@ impl Net {
         let (input, map) = self.normaliser.normalise(input, mask);
         let [n_rows, lookback, n_channels] = input.dims();
         let rows = input.swap_dims(1, 2).reshape([n_rows * n_channels, lookback]);
-        let outputs = self.linear.forward(rows);
+        let outputs = self.layers.forward(rows);
         let outputs = outputs.reshape([n_rows, n_channels, SPEC.horizon, self.n_outputs]);
         let outputs: Tensor<4> = outputs.swap_dims(1, 2); // (batch, horizon, channel, output)
         let parameters = head.denormalise(head.parameters(outputs), &map);
@@ -117,12 +118,12 @@ pub(super) fn head(kind: HeadKind) -> Head {
 }
 
 /// Runs `work` with the windows of the panel.
-pub(super) fn with_task<T>(kind: HeadKind, work: impl FnOnce(&mut Windows<'_>) -> T) -> T {
+pub(super) fn with_task<T>(kind: HeadKind, batch_size: usize, work: impl FnOnce(&mut Windows<'_>) -> T) -> T {
     let panel = panel();
     let scalers = scalers(&panel);
     let of = |labels: std::ops::Range<usize>| WindowSet::new(SPEC, &panel, [labels.clone(), labels]).unwrap();
     let (training, validation) = (of(0..N_TRAINING), of(N_TRAINING..N_STEPS));
-    let options = BatchOptions { batch_size: 32, scalers: Some(&scalers), ..BatchOptions::default() };
+    let options = BatchOptions { batch_size, scalers: Some(&scalers), ..BatchOptions::default() };
     work(&mut Windows {
         training: Pipeline::new(&training, &options).unwrap(),
         validation: Pipeline::new(&validation, &options).unwrap(),
@@ -151,8 +152,8 @@ pub(super) fn trained(
     options: &TrainOptions<'_>,
     watch: &mut dyn FnMut(&TrainingEvent) -> Control,
 ) -> Trained<Net> {
-    let network = Net::new(normalisation, &head(kind), &Device::flex().autodiff());
-    with_task(kind, |task| train(network, task, options, watch)).unwrap()
+    let network = Net::new(normalisation, &head(kind), &[]);
+    with_task(kind, 32, |task| train(network, task, options, watch)).unwrap()
 }
 
 /// All weights as bits.
@@ -212,7 +213,9 @@ fn every_head_learns() {
 
 #[test]
 fn fifty_steps_give_the_same_bits_on_one_thread_and_on_two() {
-    for kind in [HeadKind::Point, HeadKind::StudentT] {
+    // The second is large enough for products of matrices by several threads.
+    for (kind, hidden, batch_size) in [(HeadKind::Point, &[][..], 32), (HeadKind::StudentT, &[256, 64], 512)]
+    {
         let of = |n_threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
             let mut n_steps = 0;
@@ -222,10 +225,10 @@ fn fifty_steps_give_the_same_bits_on_one_thread_and_on_two() {
             };
             // Without validation the weights are those of the last step.
             let network = pool.install(|| {
-                let network = Net::new(Normalisation::RevIn, &head(kind), &Device::flex().autodiff());
-                with_task(kind, |task| {
-                    let mut task = Unvalidated(task);
-                    train(network, &mut task, &TrainOptions { patience: None, ..options() }, &mut watch)
+                let network = Net::new(Normalisation::RevIn, &head(kind), hidden);
+                let options = TrainOptions { n_epochs: 50, ..options() };
+                with_task(kind, batch_size, |task| {
+                    train(network, &mut Unvalidated(task), &options, &mut watch)
                 })
             });
             let trained = network.unwrap();

@@ -119,7 +119,9 @@ fn masked_mean(values: Tensor<3>, mask: &Tensor<3>) -> Result<Masked> {
     let mask = mask.to_data();
     let mask = mask.as_slice::<f32>().map_err(|error| Error::Internal(error.to_string()))?;
     let n_values = mask.iter().filter(|value| **value > 0.0).count() as f64;
-    Ok(Masked { mean: values.sum().div_scalar(n_values.max(1.0)), n_values })
+    // One axis after the other: of millions of numbers at once, burn's sum depends on the number of threads.
+    let sum = values.sum_dim(1).sum_dim(2).sum();
+    Ok(Masked { mean: sum.div_scalar(n_values.max(1.0)), n_values })
 }
 
 #[cfg(test)]
@@ -224,6 +226,20 @@ mod tests {
         for ((x, due), ours) in due.into_iter().zip(found) {
             assert!((f64::from(ours) - due).abs() < 1e-6 * due.abs().max(0.3), "{x}: {ours} for {due}");
         }
+    }
+
+    #[test]
+    fn means_of_millions_of_values_have_the_same_bits_for_any_number_of_threads() {
+        let device = Device::flex();
+        let shape = [64, 256, 300];
+        let values = (0..shape.iter().product()).map(|i: usize| ((i * i) % 10_007) as f32 / 7.0).collect();
+        let labels = Tensor::<3>::from_data(TensorData::new::<f32, _>(values, shape), &device);
+        let means = [1, 2, 3].map(|n_threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            let (zeros, mask) = (Tensor::zeros(shape, &device), Tensor::ones(shape, &device));
+            pool.install(|| value(&mae(zeros, labels.clone(), mask).unwrap()).to_bits())
+        });
+        assert!(means.iter().all(|mean| *mean == means[0]), "{means:?}");
     }
 
     trait IntoVec {

@@ -11,7 +11,9 @@ mod optimiser;
 pub(crate) mod parameters;
 mod progress;
 mod report;
+mod run;
 mod schedule;
+mod task;
 mod trainer;
 mod training_state;
 
@@ -44,4 +46,5 @@ pub use training_state::Begin;
 pub(crate) use mlp::{Layer, Mlp, forward};
 #[allow(unused_imports)]
 pub(crate) use pipeline::{Pipeline, device, tensor};
-pub(crate) use trainer::{BatchLoss, Task, TrainOptions, train};
+pub(crate) use task::{BatchLoss, Task};
+pub(crate) use trainer::{TrainOptions, train};

@@ -322,6 +322,23 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_told_by_the_path_in_the_network() {
+        let device = Device::flex().autodiff();
+        let network = Mlp::new(&[7, 5, 3], 1, &device);
+        let group = |path: &str| match path {
+            "layers.1.bias" => ParameterGroup { rate_share: 0.0, decay_share: 1.0 },
+            _ => ParameterGroup::default(),
+        };
+        let mut optimiser = Optimiser::new(&network, OptimiserKind::AdamW, 0.1, &group);
+        let flat = FlatGradients::new(&network, gradients(&network, 1)).unwrap();
+        let before = parameters::read(&network).unwrap();
+        let after = optimiser.step(network, &flat, Step { rate: 0.1, gradient_share: 1.0 }).unwrap();
+        for (before, after) in before.iter().zip(parameters::read(&after).unwrap()) {
+            assert_eq!(before.values == after.values, after.path == "layers.1.bias", "{}", after.path);
+        }
+    }
+
+    #[test]
     fn a_memory_put_back_goes_on_as_before_and_one_of_another_network_is_refused() {
         let device = Device::flex().autodiff();
         let group = |_: &str| ParameterGroup::default();

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::experiments::{bits, options, trained};
+use super::experiments::{Net, bits, head, options, trained, with_task};
 use super::head::HeadKind;
 use super::normaliser::Normalisation;
 use super::progress::{Control, TrainingEvent};
-use super::report::TrainingReport;
-use super::trainer::{TrainOptions, Trained};
+use super::report::{StopReason, TrainingReport};
+use super::trainer::{TrainOptions, Trained, train};
 use super::training_state::{Begin, CheckpointOptions};
 
 fn folder(name: &str) -> PathBuf {
@@ -28,10 +28,7 @@ fn checkpointed<'a>(path: &'a Path, begin: Begin, about: &'a BTreeMap<String, St
     TrainOptions { checkpoint, ..options() }
 }
 
-fn run(
-    options: &TrainOptions<'_>,
-    watch: &mut dyn FnMut(&TrainingEvent) -> Control,
-) -> Trained<super::experiments::Net> {
+fn run(options: &TrainOptions<'_>, watch: &mut dyn FnMut(&TrainingEvent) -> Control) -> Trained<Net> {
     trained(HeadKind::Gaussian, Normalisation::RevIn, options, watch)
 }
 
@@ -56,7 +53,7 @@ fn stopped_at_any_step_and_resumed_it_ends_with_the_same_bits() {
         };
         let begin = if n_runs == 1 { Begin::Anew } else { Begin::Resume };
         let part = run(&checkpointed(&path, begin, &about), &mut watch);
-        if part.report.stopped != super::StopReason::Asked {
+        if part.report.stopped != StopReason::Asked {
             break part;
         }
         assert!(n_runs < 100);
@@ -126,13 +123,9 @@ fn out_of_space_the_checkpoint_before_survives() {
     let about = about();
     if let Some(path) = std::env::var_os(CHILD) {
         let options = checkpointed(Path::new(&path), Begin::Resume, &about);
-        let network = super::experiments::Net::new(
-            Normalisation::RevIn,
-            &super::experiments::head(HeadKind::Gaussian),
-            &burn::tensor::Device::flex().autodiff(),
-        );
-        let result = super::experiments::with_task(HeadKind::Gaussian, |task| {
-            super::trainer::train(network, task, &options, &mut |_| Control::Continue)
+        let network = Net::new(Normalisation::RevIn, &head(HeadKind::Gaussian), &[]);
+        let result = with_task(HeadKind::Gaussian, 32, |task| {
+            train(network, task, &options, &mut |_| Control::Continue)
         });
         let message = result.map(|_| ()).unwrap_err().to_string();
         assert!(message.starts_with("cannot write"), "{message}");
