@@ -116,7 +116,7 @@ impl TrainingConfig {
             weight_decay: self.weight_decay.unwrap_or_default(),
             clip: self.clip.filter(|clip| *clip > 0.0),
             seed: self.seed.unwrap_or(default.seed),
-            time_limit: self.time_limit.map(Duration::from_secs_f64),
+            time_limit: self.time_limit.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             checkpoint: None,
         }
     }
@@ -142,6 +142,26 @@ mod tests {
         assert_eq!(resolved.resolve(&TrainingConfig::default()).unwrap(), resolved);
         assert_eq!(family.resolve(&own).unwrap().options("load").clip, Some(0.5));
         assert_eq!(family.resolve(&family).unwrap().options("load").clip, None);
+    }
+
+    /// A family's own settings with these beside them.
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Family {
+        width: Option<usize>,
+        #[serde(flatten)]
+        training: TrainingConfig,
+    }
+
+    #[test]
+    fn families_have_these_settings_beside_their_own() {
+        let family: Family = serde_json::from_str(r#"{"width": 8, "clip": 0.5}"#).unwrap();
+        assert_eq!((family.width, family.training.clip), (Some(8), Some(0.5)));
+        let json = serde_json::to_value(&family).unwrap();
+        assert!(json.get("learning_rate").is_some_and(serde_json::Value::is_null), "{json}");
+        assert_eq!(serde_json::from_value::<Family>(json).unwrap(), family);
+        let message = serde_json::from_str::<Family>(r#"{"widht": 8}"#).unwrap_err().to_string();
+        assert!(message.contains("unknown field `widht`"), "{message}");
     }
 
     #[test]

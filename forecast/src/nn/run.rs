@@ -29,6 +29,8 @@ pub(super) struct Run<'a, N> {
     pub(super) position: Position,
     pub(super) clock: Clock,
     n_batches: usize,
+    /// Of the last step.
+    gradient_norm: f64,
     saved: Instant,
     /// Steps since the checkpoint was written.
     n_unsaved: usize,
@@ -59,7 +61,19 @@ impl<'a, N: Module> Run<'a, N> {
         }
         let clock = Clock::start(position.report.seconds);
         let saved = Instant::now();
-        let run = Run { options, about, optimiser, best, position, clock, n_batches, saved, n_unsaved: 0 };
+        let (gradient_norm, n_unsaved) = (0.0, 0);
+        let run = Run {
+            options,
+            about,
+            optimiser,
+            best,
+            position,
+            clock,
+            n_batches,
+            gradient_norm,
+            saved,
+            n_unsaved,
+        };
         Ok((run, network))
     }
 
@@ -73,9 +87,8 @@ impl<'a, N: Module> Run<'a, N> {
         let (epoch, seed) = (self.position.epoch, self.options.seed);
         task.begin_epoch(WindowOrder::Shuffled { seed, epoch: epoch as u64 });
         while self.position.batch_idx < self.n_batches {
-            let gradient_norm;
-            (network, gradient_norm) = self.step(network, task)?;
-            let mut stopped = self.told(watch(&TrainingEvent::Step(self.progress(gradient_norm))));
+            network = self.step(network, task)?;
+            let mut stopped = asked(watch(&TrainingEvent::Step(self.progress())));
             if self.options.time_limit.is_some_and(|limit| self.clock.elapsed() >= limit) {
                 stopped = stopped.or(Some(StopReason::TimeLimit));
             }
@@ -86,22 +99,21 @@ impl<'a, N: Module> Run<'a, N> {
                 self.save(&network)?;
             }
         }
-        let progress = self.progress(0.0);
+        let progress = self.progress();
         let (validation, is_best) = self.end_epoch(&network, task)?;
         if self.saved.elapsed() >= SHORTEST_BETWEEN {
             self.save(&network)?;
         }
         let event = TrainingEvent::Epoch { progress, validation, is_best };
-        Ok((network, self.told(watch(&event))))
+        Ok((network, asked(watch(&event))))
     }
 
-    /// One step, and the length of its gradients.
-    fn step(&mut self, mut network: N, task: &mut impl Task<N>) -> Result<(N, f64)> {
+    /// The network after one step.
+    fn step(&mut self, mut network: N, task: &mut impl Task<N>) -> Result<N> {
         let TrainOptions { n_epochs, learning_rate, schedule, clip, .. } = *self.options;
         let Position { epoch, batch_idx, .. } = self.position;
         let at = epoch * self.n_batches + batch_idx;
         let loss = task.loss(&network, batch_idx)?;
-        let mut norm = 0.0;
         if loss.weight > 0.0 {
             let mean = self.finite("loss", scalar(&loss.mean)?)?;
             self.position.loss_sum += mean * loss.weight;
@@ -110,19 +122,19 @@ impl<'a, N: Module> Run<'a, N> {
             let n_steps = self.n_batches.saturating_mul(n_epochs);
             task.regularise(&network, &mut gradients, at as f64 / n_steps as f64)?;
             let gradients = FlatGradients::new(&network, gradients)?;
-            norm = self.finite("gradient", gradients.norm())?;
+            let norm = self.finite("gradient", gradients.norm())?;
             let gradient_share = clip.map_or(1.0, |clip| if norm > clip { clip / norm } else { 1.0 });
             let rate = learning_rate * schedule.share(at, self.n_batches, n_epochs);
             let rate = rate * self.position.plateau.share(schedule);
             network = self.optimiser.step(network, &gradients, Step { rate, gradient_share })?;
-            self.position.learning_rate = rate;
+            (self.position.learning_rate, self.gradient_norm) = (rate, norm);
             self.position.report.n_steps += 1;
         }
         self.position.report.n_windows += loss.n_rows;
         self.position.batch_idx += 1;
         self.clock.count_step(loss.n_rows);
         self.n_unsaved += 1;
-        Ok((network, norm))
+        Ok(network)
     }
 
     /// Validates, keeps the best weights, and goes on to the next epoch.
@@ -171,11 +183,7 @@ impl<'a, N: Module> Run<'a, N> {
         self.options.patience.zip(since).is_some_and(|(patience, since)| since >= patience)
     }
 
-    fn told(&self, control: Control) -> Option<StopReason> {
-        (control == Control::Stop).then_some(StopReason::Asked)
-    }
-
-    fn progress(&self, gradient_norm: f64) -> Progress {
+    fn progress(&self) -> Progress {
         let Position { epoch, batch_idx, learning_rate, .. } = self.position;
         let (n_epochs, n_batches) = (self.options.n_epochs, self.n_batches);
         let n_left = n_epochs.saturating_mul(n_batches).saturating_sub(epoch * n_batches + batch_idx);
@@ -186,7 +194,7 @@ impl<'a, N: Module> Run<'a, N> {
             n_batches,
             loss: self.position.loss(),
             learning_rate,
-            gradient_norm,
+            gradient_norm: self.gradient_norm,
             windows_per_second: self.clock.windows_per_second(),
             seconds_left: self.clock.seconds_left(n_left),
         }
@@ -253,6 +261,10 @@ fn about(
     ];
     let own = own.map(|(name, value)| (name.to_string(), value));
     given.unwrap_or_default().into_iter().chain(own).collect()
+}
+
+fn asked(control: Control) -> Option<StopReason> {
+    (control == Control::Stop).then_some(StopReason::Asked)
 }
 
 fn scalar(mean: &Tensor<1>) -> Result<f64> {
