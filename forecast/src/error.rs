@@ -348,14 +348,16 @@ pub enum Error {
         /// What the solver said.
         reason: String,
     },
-    /// A training by gradient descent came to a loss that is no number.
+    /// A training by gradient descent came to a loss or a gradient that is no number.
     #[error(
-        "series \"{series}\": the loss of batch {batch} in epoch {epoch} is {loss}; use a smaller learning_rate, or --scaling standard where values are huge"
+        "series \"{series}\": the {what} of batch {batch} in epoch {epoch} is {loss}; use a smaller learning_rate, or --scaling standard where values are huge"
     )]
     Diverged {
         /// The series.
         series: String,
-        /// The loss.
+        /// What is no number: `loss`, `gradient`, `validation loss`.
+        what: &'static str,
+        /// The loss, or the length of the gradient.
         loss: f64,
         /// The epoch, from 1.
         epoch: usize,

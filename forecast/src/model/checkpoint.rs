@@ -11,9 +11,9 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3};
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::header::{FORMAT_VERSION, Header, Stretch, hex};
+use super::digest::{NO_DIGEST, check_digest, digest_position, seal};
+use super::header::{FORMAT_VERSION, Header, Stretch};
 use super::regressed::Stored;
 use super::tensor::{Tensor, Tensors};
 use super::{Model, Parts, Shape};
@@ -25,11 +25,8 @@ use crate::{Error, Result, file};
 /// No model file is larger than this.
 const MAX_FILE: u64 = 4 << 30;
 const KEY: &str = "longcast";
-const NO_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// What stands before the digest: the header is a JSON string inside JSON, so its quotes are escaped.
-const BEFORE_DIGEST: &[u8] = b"{\\\"sha256\\\":\\\"";
 
-/// The metadata entry. The digest has to come first, see [`BEFORE_DIGEST`].
+/// The metadata entry. The digest has to come first, see [`digest`](super::digest).
 #[derive(Serialize, Deserialize)]
 struct Entry<H> {
     sha256: String,
@@ -84,9 +81,7 @@ impl Model {
             .map_err(|error| internal(&error))?;
         let metadata = HashMap::from([(KEY.to_string(), entry)]);
         let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| internal(&error))?;
-        let at = digest_position(&bytes).ok_or_else(|| internal(&"the header has no digest"))?;
-        let digest = hex(&Sha256::digest(&bytes));
-        bytes[at..at + 64].copy_from_slice(digest.as_bytes());
+        seal(&mut bytes).ok_or_else(|| internal(&"the header has no digest"))?;
         Ok(bytes)
     }
 
@@ -143,26 +138,6 @@ impl Model {
         }
         tensors.insert("history".to_string(), history);
         tensors
-    }
-}
-
-/// The position of the digest's 64 digits.
-fn digest_position(bytes: &[u8]) -> Option<usize> {
-    let at = bytes.windows(BEFORE_DIGEST.len()).position(|window| window == BEFORE_DIGEST)?;
-    let digits = at + BEFORE_DIGEST.len();
-    (digits + 64 <= bytes.len()).then_some(digits)
-}
-
-fn check_digest(bytes: &[u8], expected: &str) -> Result<(), String> {
-    let at = digest_position(bytes).ok_or("its header holds no digest")?;
-    let mut hash = Sha256::new();
-    hash.update(&bytes[..at]);
-    hash.update(NO_DIGEST.as_bytes());
-    hash.update(&bytes[at + 64..]);
-    if hex(&hash.finalize()) == expected {
-        Ok(())
-    } else {
-        Err("its contents do not match its SHA-256".to_string())
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ModelConfig;
+use super::digest::hex;
 use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone, label};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
@@ -120,9 +121,4 @@ pub(super) fn fingerprint(panel: &Panel) -> String {
         hash.update(&bytes);
     }
     hex(&hash.finalize())
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,6 +5,7 @@ mod adaptive;
 mod checkpoint;
 mod coefficients;
 mod config;
+pub(crate) mod digest;
 mod explain;
 mod family;
 mod fit;

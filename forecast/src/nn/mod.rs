@@ -1,14 +1,50 @@
-//! What families trained by gradient descent share: the training loop, schedules of the learning rate, layers.
+//! What families trained by gradient descent share: the training loop, optimisers, schedules of the learning rate,
+//! losses, heads, normalisation, layers.
 //!
 //! Networks are trained in 32 bits through burn on the CPU, and forecast through plain loops: nothing of burn is
 //! needed to load or to run one. A family implements `Task` for its network; the loop is `train`.
 
+mod config;
+mod gradients;
 mod mlp;
-#[allow(dead_code, reason = "the trainer is about to use it")]
 mod optimiser;
+pub(crate) mod parameters;
+mod progress;
+mod report;
+mod run;
 mod schedule;
+mod task;
 mod trainer;
+mod training_state;
+
+// What the first family beyond `neural-ar` takes up.
+#[allow(dead_code)]
+mod head;
+#[allow(dead_code)]
+pub(crate) mod loss;
+#[allow(dead_code)]
+mod marginal;
+#[allow(dead_code)]
+mod normaliser;
+#[allow(dead_code)]
+mod pipeline;
+
+#[cfg(test)]
+mod experiments;
+#[cfg(test)]
+mod resume;
+
+pub use config::TrainingConfig;
+pub use head::{HeadKind, PointLoss};
+pub use normaliser::Normalisation;
+pub use optimiser::OptimiserKind;
+pub use progress::{Control, Progress, TrainingEvent};
+pub use report::{StopReason, TrainingReport};
+pub use schedule::Schedule;
+pub use training_state::Begin;
 
 pub(crate) use mlp::{Layer, Mlp, forward};
-pub use schedule::Schedule;
-pub(crate) use trainer::{BatchLoss, Task, TrainOptions, train};
+#[allow(unused_imports)]
+pub(crate) use pipeline::{Pipeline, device, tensor};
+pub(crate) use task::{BatchLoss, Task};
+pub(crate) use trainer::{TrainOptions, train};

@@ -20,15 +20,29 @@ pub enum Schedule {
     /// Up from a 25th in the first quarter of the steps, then down to a 10,000th, both along half a cosine (Smith
     /// and Topin 2018, arXiv 1708.07120; constants of AR-Net's later code).
     OneCycle,
+    /// Times 0.5 after each epoch that is the third in a row without a lower loss than the best before: of
+    /// validation, or of training where there is none (PyTorch's `ReduceLROnPlateau` with a patience of 2).
+    Plateau,
 }
 
+/// Where a training stands that [`Schedule::Plateau`] watches.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlateauState {
+    best: Option<f64>,
+    n_bad: usize,
+    share: f64,
+}
+
+const PLATEAU_PATIENCE: usize = 2;
+const PLATEAU_FACTOR: f64 = 0.5;
 const DECAY: f64 = 0.9;
 const WARM_UP: f64 = 0.25;
 const FIRST_SHARE: f64 = 1.0 / 25.0;
 const LAST_SHARE: f64 = 1.0 / 10_000.0;
 
 impl Schedule {
-    /// The share of the largest learning rate in step `step`, from 0, of `n_epochs` epochs of `n_batches` steps.
+    /// The share of the largest learning rate in step `step`, from 0, of `n_epochs` epochs of `n_batches` steps; what
+    /// [`Schedule::Plateau`] takes off comes on top.
     ///
     /// # Example
     /// ```
@@ -43,7 +57,7 @@ impl Schedule {
         let epoch = (step / n_batches.max(1)) as f64;
         let n_steps = n_batches.saturating_mul(n_epochs).max(1) as f64;
         match self {
-            Schedule::Constant => 1.0,
+            Schedule::Constant | Schedule::Plateau => 1.0,
             Schedule::StepDecay => DECAY.powf(epoch),
             Schedule::Halving => 0.5f64.powf(epoch),
             Schedule::Cosine => half_cosine(1.0, 0.0, step as f64 / n_steps),
@@ -55,6 +69,31 @@ impl Schedule {
                     half_cosine(1.0, LAST_SHARE, (step - top) / (last - top))
                 }
             }
+        }
+    }
+}
+
+impl Default for PlateauState {
+    fn default() -> Self {
+        PlateauState { best: None, n_bad: 0, share: 1.0 }
+    }
+}
+
+impl PlateauState {
+    /// The share of the learning rate after the epochs so far; 1 under every other schedule.
+    pub(crate) fn share(&self, schedule: Schedule) -> f64 {
+        if schedule == Schedule::Plateau { self.share } else { 1.0 }
+    }
+
+    /// Takes note of the loss of an epoch.
+    pub(crate) fn observe(&mut self, loss: f64) {
+        if self.best.is_none_or(|best| loss < best) {
+            (self.best, self.n_bad) = (Some(loss), 0);
+            return;
+        }
+        self.n_bad += 1;
+        if self.n_bad > PLATEAU_PATIENCE {
+            (self.share, self.n_bad) = (self.share * PLATEAU_FACTOR, 0);
         }
     }
 }
@@ -111,10 +150,24 @@ mod tests {
         check(Schedule::OneCycle, &one_cycle);
     }
 
+    /// `ReduceLROnPlateau(optimiser, factor=0.5, patience=2, threshold=0)`.
+    #[test]
+    fn plateaus_halve_the_rate_after_three_epochs_without_a_better_one() {
+        let mut state = PlateauState::default();
+        let losses = [5.0, 4.0, 4.0, 4.5, 4.1, 3.9, 4.0, 4.0, 3.9, 4.0, 4.0, 4.0, 1.0];
+        let shares = losses.map(|loss| {
+            state.observe(loss);
+            state.share(Schedule::Plateau)
+        });
+        let due = [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125];
+        assert!(shares.iter().zip(due).all(|(ours, due)| (ours - due).abs() < 1e-12), "{shares:?}");
+        assert!((state.share(Schedule::Cosine) - 1.0).abs() < 1e-12);
+    }
+
     #[test]
     fn shares_are_from_0_to_1_for_any_number_of_steps() {
-        use Schedule::{Constant, Cosine, Halving, OneCycle, StepDecay};
-        for schedule in [Constant, StepDecay, Halving, Cosine, OneCycle] {
+        use Schedule::{Constant, Cosine, Halving, OneCycle, Plateau, StepDecay};
+        for schedule in [Constant, StepDecay, Halving, Cosine, OneCycle, Plateau] {
             for (n_batches, n_epochs) in [(1, 1), (1, 2), (3, 1), (2, 2), (5, 7)] {
                 for step in 0..n_batches * n_epochs {
                     let share = schedule.share(step, n_batches, n_epochs);

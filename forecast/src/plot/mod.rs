@@ -10,6 +10,7 @@
 //! | [`CoefficientChart`] | the coefficients of an autoregression by lag |
 //! | [`ContributionChart`] | what each past value adds to one forecast |
 //! | [`GrowthChart`] | how a quantity grows with a size, by orders of magnitude |
+//! | [`LossCurveChart`] | the losses of a training by epoch, of training and validation |
 //! | [`MissingMap`] | where observations are missing |
 //!
 //! Every chart is 1200 x 675 pixels, in colours that survive colour-blindness. The same data give the same bytes.
@@ -50,6 +51,7 @@ mod growth;
 mod horizon;
 mod legend;
 mod line;
+mod loss_curves;
 mod missing;
 mod sample;
 mod stems;
@@ -71,5 +73,6 @@ pub use fan::FanChart;
 pub use growth::GrowthChart;
 pub use horizon::HorizonErrorChart;
 pub use line::{Band, Line};
+pub use loss_curves::LossCurveChart;
 pub use missing::MissingMap;
 pub use sample::SampleChart;

@@ -26,7 +26,7 @@ use crate::{Error, Result};
 /// | `epochs` | 20, or as many as make 2,000 steps; 10 if original | passes over the windows | 1 to 100,000 |
 /// | `batch_size` | 32, doubled up to 256 where an epoch had more than 512 steps; 128 if original | windows of a step | 1 to 65,536 |
 /// | `learning_rate` | 0.003; 0.0002 if original | the largest of the schedule | above 0, at most 1 |
-/// | `schedule` | one-cycle; step-decay if original | how the learning rate changes | constant, step-decay, halving, cosine, one-cycle |
+/// | `schedule` | one-cycle; step-decay if original | how the learning rate changes | constant, step-decay, halving, cosine, one-cycle, plateau |
 /// | `pooled` | false | one network for all series, so that new ones can be forecast | |
 /// | `pool_channels` | if direct | one network for all channels | |
 /// | `seed` | 1 | of the first weights and the order of the windows | |

@@ -14,7 +14,7 @@ use crate::ar::segments::complete_runs;
 use crate::ar::sparse::{Ramp, Regulariser};
 use crate::data::{Series, WindowOrder};
 use crate::model::Training;
-use crate::nn::{BatchLoss, Layer, Mlp, Schedule, Task, TrainOptions, train};
+use crate::nn::{BatchLoss, Control, Layer, Mlp, Schedule, Task, TrainOptions, train};
 use crate::{Error, Result};
 
 /// A network for each series, or for all together, and each channel, or for all together.
@@ -84,8 +84,9 @@ pub(super) fn learn(
         learning_rate: config.learning_rate.unwrap_or(0.003),
         schedule: config.schedule.unwrap_or(Schedule::Constant),
         seed: config.seed,
+        ..TrainOptions::default()
     };
-    let trained = train(network, &mut task, &options)?;
+    let trained = train(network, &mut task, &options, &mut |_| Control::Continue)?;
     let mut layers = trained.network.to_layers()?;
     if let ([linear], Some(u)) = (&mut layers[..], anchor.weights(order)) {
         // The anchor counts from lag 1, the window from the oldest.
@@ -95,7 +96,7 @@ pub(super) fn learn(
         weights.invert_axis(Axis(1));
         linear.weights = weights;
     }
-    Ok(Learned { layers, losses: trained.losses })
+    Ok(Learned { layers, losses: trained.report.losses })
 }
 
 /// What the series are called in messages.
@@ -129,7 +130,7 @@ impl Task<Mlp> for Windows {
         self.windows.arrange(order);
     }
 
-    fn loss(&mut self, network: &Mlp, batch_idx: usize) -> BatchLoss {
+    fn loss(&mut self, network: &Mlp, batch_idx: usize) -> Result<BatchLoss> {
         let begin = batch_idx * self.batch_size;
         let end = self.windows.n_windows().min(begin + self.batch_size);
         let [lags, targets] = self.windows.batch(begin..end, &self.device);
@@ -138,7 +139,7 @@ impl Task<Mlp> for Windows {
             Loss::Mse => MseLoss::new().forward(forecasts, targets, Reduction::Mean),
             Loss::Huber => HuberLossConfig::new(1.0).init().forward(forecasts, targets, Reduction::Mean),
         };
-        BatchLoss { mean, n_rows: end - begin }
+        Ok(BatchLoss { mean, weight: (end - begin) as f64, n_rows: end - begin })
     }
 
     /// `d (lambda R) / d w`, written down rather than traced: fewer operations, and 0 where a weight is.
@@ -188,7 +189,7 @@ mod tests {
         };
         let network = Mlp::new(&[3, 2], 4, &device);
         let gradient = |task: &mut Windows, progress| {
-            let loss = task.loss(&network, 1).mean;
+            let loss = task.loss(&network, 1).unwrap().mean;
             let mut gradients = GradientsParams::from_grads(loss.backward(), &network);
             task.regularise(&network, &mut gradients, progress).unwrap();
             gradients.get::<2>(network.layers[0].weight.id).unwrap().try_into_vec_as::<f32>().unwrap()

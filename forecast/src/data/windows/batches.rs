@@ -141,7 +141,14 @@ impl WindowSet<'_> {
     }
 }
 
-impl Batches<'_> {
+impl<'a> Batches<'a> {
+    /// A pass over the same windows in another order, from its beginning.
+    #[must_use]
+    pub fn reordered(&self, order: WindowOrder) -> Batches<'a> {
+        let permutation = order.permutation(self.set.n_windows());
+        Batches { set: self.set, options: BatchOptions { order, ..self.options }, permutation, next: 0 }
+    }
+
     /// How many batches a pass has, the last one included.
     #[must_use]
     pub fn n_batches(&self) -> usize {

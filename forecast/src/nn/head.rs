@@ -1,0 +1,224 @@
+//! From what a network puts out to a forecast: a number, quantiles, or the parameters of a distribution.
+//!
+//! | head | outputs of a value | parameters |
+//! |---|---|---|
+//! | point | 1 | the forecast |
+//! | quantiles | one a level | the quantiles; those that cross are sorted when they are forecast |
+//! | gaussian | 2 | location, scale = softplus + 1e-5 |
+//! | student-t | 3 | location, scale = softplus + 1e-5, degrees of freedom = 2 + softplus |
+//!
+//! Shapes: outputs and parameters `(batch, horizon, channel, output)`, labels and masks `(batch, horizon, channel)`.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::softplus;
+use serde::{Deserialize, Serialize};
+
+use super::loss::{Masked, gaussian, huber, mae, mse, pinball, student_t};
+use super::marginal::Marginal;
+use super::normaliser::WindowMap;
+use crate::{Error, Result};
+
+/// The kinds of heads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadKind {
+    /// One number.
+    #[default]
+    Point,
+    /// Quantiles of some levels.
+    Quantiles,
+    /// A normal distribution.
+    Gaussian,
+    /// Student's distribution, whose variance is finite.
+    StudentT,
+}
+
+/// What a point head minimises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PointLoss {
+    /// The mean of squared errors.
+    #[default]
+    Mse,
+    /// The mean of absolute errors.
+    Mae,
+    /// Half of the squared error up to an error of 1, and the absolute error less one half beyond (Huber 1964).
+    Huber,
+}
+
+/// A head.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Head {
+    kind: HeadKind,
+    loss: PointLoss,
+    levels: Vec<f64>,
+}
+
+/// No distribution is narrower than this, in the units of what the network puts out.
+const SMALLEST_SCALE: f64 = 1e-5;
+/// From this on Student's distribution has a variance.
+const FEWEST_FREEDOM: f64 = 2.0;
+const MOST_LEVELS: usize = 99;
+
+impl Head {
+    /// A head; `loss` is that of points, `levels` are those of quantiles.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if the levels of quantiles are none, more than 99, not between 0 and 1, or not rising.
+    pub(crate) fn new(kind: HeadKind, loss: PointLoss, levels: &[f64]) -> Result<Self> {
+        if kind != HeadKind::Quantiles {
+            return Ok(Head { kind, loss, levels: Vec::new() });
+        }
+        if levels.is_empty() || levels.len() > MOST_LEVELS {
+            let rule = format!("there must be from 1 to {MOST_LEVELS}");
+            return Err(Error::option("number of quantiles", levels.len(), rule));
+        }
+        if let Some(bad) = levels.iter().find(|level| !(**level > 0.0 && **level < 1.0)) {
+            return Err(Error::option("quantiles", bad, "each must be between 0 and 1"));
+        }
+        if let Some(pair) = levels.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return Err(Error::option(
+                "quantiles",
+                pair[1],
+                format!("it follows {}; they must rise", pair[0]),
+            ));
+        }
+        Ok(Head { kind, loss, levels: levels.to_vec() })
+    }
+
+    /// How many numbers a network has to put out for each value.
+    pub(crate) fn n_outputs(&self) -> usize {
+        match self.kind {
+            HeadKind::Point => 1,
+            HeadKind::Quantiles => self.levels.len(),
+            HeadKind::Gaussian => 2,
+            HeadKind::StudentT => 3,
+        }
+    }
+
+    /// Parameters from outputs.
+    pub(crate) fn parameters(&self, outputs: Tensor<4>) -> Tensor<4> {
+        let positive = |at: usize, least: f64| {
+            softplus(outputs.clone().narrow(3, at, 1), 1.0).add_scalar(least) // (batch, horizon, channel, 1)
+        };
+        let location = || outputs.clone().narrow(3, 0, 1);
+        match self.kind {
+            HeadKind::Point | HeadKind::Quantiles => outputs,
+            HeadKind::Gaussian => Tensor::cat(vec![location(), positive(1, SMALLEST_SCALE)], 3),
+            HeadKind::StudentT => {
+                let parts = vec![location(), positive(1, SMALLEST_SCALE), positive(2, FEWEST_FREEDOM)];
+                Tensor::cat(parts, 3)
+            }
+        }
+    }
+
+    /// Parameters in the units that windows had before they were normalised.
+    pub(crate) fn denormalise(&self, parameters: Tensor<4>, map: &WindowMap) -> Tensor<4> {
+        match self.kind {
+            HeadKind::Point | HeadKind::Quantiles => map.restore4(parameters),
+            HeadKind::Gaussian | HeadKind::StudentT => {
+                let location = map.restore4(parameters.clone().narrow(3, 0, 1));
+                let scale = map.restore_scale4(parameters.clone().narrow(3, 1, 1));
+                let rest = (self.n_outputs() > 2).then(|| parameters.narrow(3, 2, 1));
+                Tensor::cat([location, scale].into_iter().chain(rest).collect(), 3)
+            }
+        }
+    }
+
+    /// The loss of parameters, over the labels that are there.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] only.
+    pub(crate) fn loss(&self, parameters: Tensor<4>, labels: Tensor<3>, mask: Tensor<3>) -> Result<Masked> {
+        let part = |at: usize| parameters.clone().narrow(3, at, 1).squeeze_dim::<3>(3);
+        match (self.kind, self.loss) {
+            (HeadKind::Point, PointLoss::Mse) => mse(part(0), labels, mask),
+            (HeadKind::Point, PointLoss::Mae) => mae(part(0), labels, mask),
+            (HeadKind::Point, PointLoss::Huber) => huber(part(0), labels, mask),
+            (HeadKind::Quantiles, _) => pinball(parameters, labels, mask, &self.levels),
+            (HeadKind::Gaussian, _) => gaussian(part(0), part(1), labels, mask),
+            (HeadKind::StudentT, _) => student_t(part(0), part(1), part(2), labels, mask),
+        }
+    }
+
+    /// The forecast of one value from its parameters, of which there are [`Head::n_outputs`]; quantiles are sorted
+    /// (Chernozhukov et al. 2010, Econometrica 78: no level is worse for it, taken together).
+    pub(crate) fn marginal(&self, parameters: &[f64]) -> Marginal {
+        match (self.kind, parameters) {
+            (HeadKind::Quantiles, values) => {
+                let mut values = values.to_vec();
+                values.sort_by(f64::total_cmp);
+                Marginal::Quantiles { levels: self.levels.clone(), values }
+            }
+            (HeadKind::Gaussian, [location, scale, ..]) => {
+                Marginal::Gaussian { location: *location, scale: *scale }
+            }
+            (HeadKind::StudentT, [location, scale, freedom, ..]) => {
+                Marginal::StudentT { location: *location, scale: *scale, freedom: *freedom }
+            }
+            (_, values) => Marginal::Point(values.first().copied().unwrap_or(f64::NAN)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    const LEVELS: [f64; 3] = [0.1, 0.5, 0.9];
+    const KINDS: [HeadKind; 4] =
+        [HeadKind::Point, HeadKind::Quantiles, HeadKind::Gaussian, HeadKind::StudentT];
+
+    fn head(kind: HeadKind) -> Head {
+        Head::new(kind, PointLoss::Mse, &LEVELS).unwrap()
+    }
+
+    fn tensor(values: Vec<f32>, shape: [usize; 4]) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+    }
+
+    #[test]
+    fn scales_are_positive_and_distributions_have_a_variance_whatever_comes_out() {
+        for kind in KINDS {
+            let head = head(kind);
+            for value in [-1e30, -50.0, 0.0, 3.0, 1e30] {
+                let n = head.n_outputs();
+                let parameters: Vec<f64> = head
+                    .parameters(tensor(vec![value; n], [1, 1, 1, n]))
+                    .into_data()
+                    .iter::<f32>()
+                    .map(f64::from)
+                    .collect();
+                match head.marginal(&parameters) {
+                    Marginal::Gaussian { scale, .. } => assert!(scale > 0.0 && scale.is_finite()),
+                    Marginal::StudentT { scale, freedom, .. } => {
+                        assert!(scale > 0.0 && scale.is_finite() && freedom >= 2.0);
+                    }
+                    other => assert!((other.point() - f64::from(value)).abs() < 1e-12),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quantiles_that_cross_are_sorted_when_they_are_forecast() {
+        let forecast = head(HeadKind::Quantiles).marginal(&[3.0, 1.0, 2.0]);
+        assert_eq!(LEVELS.map(|level| forecast.quantile(level).unwrap()), [1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn levels_out_of_range_are_refused_with_the_rule() {
+        for (levels, said) in [
+            (&[][..], "number of quantiles is 0"),
+            (&[0.5; 100], "number of quantiles is 100"),
+            (&[0.1, 1.0], "quantiles is 1, but each must be between 0 and 1"),
+            (&[f64::NAN], "quantiles is NaN"),
+            (&[0.5, 0.1], "it follows 0.5; they must rise"),
+        ] {
+            let message = Head::new(HeadKind::Quantiles, PointLoss::Mse, levels).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+        }
+        assert!(Head::new(HeadKind::Gaussian, PointLoss::Mse, &[]).is_ok());
+    }
+}
