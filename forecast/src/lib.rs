@@ -37,8 +37,6 @@ pub mod baseline;
 pub mod batch;
 pub mod data;
 pub mod eval;
-// Fitting and model files are being written.
-#[allow(dead_code, unused_imports)]
 pub mod informer;
 pub mod model;
 pub mod nn;

@@ -39,7 +39,18 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
     };
     let ModelConfig::Ar(config) = config else { return Err(Error::Internal(String::new())) };
     let channels: Vec<String> = (0..series[0].values().ncols()).map(|at| format!("c{at}")).collect();
-    fit(&config.resolve(&shape)?, &Training { series, channels: &channels, horizon })
+    fit(
+        &config.resolve(&shape)?,
+        &Training {
+            series,
+            channels: &channels,
+            horizon,
+            cuts: None,
+            checkpoint: None,
+            weights: None,
+            fingerprint: "",
+        },
+    )
 }
 
 /// Intercept and weights, lag 1 first, by Householder QR on the lag matrix.

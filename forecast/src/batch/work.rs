@@ -9,6 +9,7 @@ use super::choices::Choices;
 use super::{BatchOptions, MemoryLimit};
 use crate::data::{CovariateSchema, Panel, Series, SeriesOutcome};
 use crate::model::Purpose;
+use crate::nn::Control;
 use crate::{Error, FitOptions, Forecast, Model, ModelConfig, Result};
 
 /// Windows that one series is calibrated on, about.
@@ -110,7 +111,7 @@ impl<'a> Work<'a> {
     fn forecast(&self, model: &ModelConfig, series: &Series) -> Result<Forecast> {
         let panel = Panel::of(self.channels.to_vec(), self.schema.clone(), vec![series.clone()])?;
         let purpose = Purpose::of(&self.options.forecast);
-        let fitted = Model::fit_for(model, &panel, &self.fit, purpose)?;
+        let fitted = Model::fit_for(model, &panel, &self.fit, purpose, &mut |_| Control::Continue)?;
         fitted.model.forecast_series(series, &self.options.forecast)
     }
 

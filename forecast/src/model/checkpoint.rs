@@ -16,7 +16,7 @@ use super::digest::{NO_DIGEST, check_digest, digest_position, seal};
 use super::header::{FORMAT_VERSION, Header, Stretch};
 use super::regressed::Stored;
 use super::tensor::{Tensor, Tensors};
-use super::{Model, Parts, Shape};
+use super::{LoadShape, Model, Parts, Shape};
 use crate::data::{Calendar, Scaler, Series, TimeIndex};
 use crate::eval::conformal::{Calibration, Paths};
 use crate::regression::Regression;
@@ -258,7 +258,8 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     }
 
     let n_slots = if config.is_shared() { 1 } else { n_series };
-    let family = config.load(tensors, n_slots, n_channels)?;
+    let shape = LoadShape { n_slots, n_channels, horizon: header.horizon, step: header.step };
+    let family = config.load(tensors, shape)?;
     let regression = match &header.regressors {
         Some(regressors) => {
             let shape = (n_slots, n_channels, regressors.n_columns(header.step));

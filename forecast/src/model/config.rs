@@ -4,11 +4,13 @@ use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Family, Tensors, Training};
+use super::{Family, LoadShape, Tensors, Training};
 use crate::ar::neural::{self, NeuralArConfig};
 use crate::ar::{self, ArConfig, PenaltyKind, UseCovariates};
 use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, WindowMeanConfig};
 use crate::data::{Frequency, Series};
+use crate::informer::{self, InformerSettings};
+use crate::nn::{Control, TrainingEvent};
 use crate::{Error, Result};
 
 /// What defaults are told from.
@@ -69,12 +71,14 @@ pub enum ModelConfig {
     ArNet(ArConfig),
     /// Autoregression trained by gradient descent: AR-Net.
     NeuralAr(NeuralArConfig),
+    /// ProbSparse encoder-decoder, all channels and a long horizon in one pass.
+    Informer(InformerSettings),
 }
 
 impl ModelConfig {
     /// The names of all families.
-    pub const NAMES: [&'static str; 7] =
-        ["naive", "seasonal-naive", "drift", "window-mean", "ar", "ar-net", "neural-ar"];
+    pub const NAMES: [&'static str; 8] =
+        ["naive", "seasonal-naive", "drift", "window-mean", "ar", "ar-net", "neural-ar", "informer"];
 
     /// The default settings of the family with this name.
     ///
@@ -89,6 +93,7 @@ impl ModelConfig {
             "ar" => Ok(ModelConfig::Ar(ArConfig::default())),
             "ar-net" => Ok(ModelConfig::ArNet(ArConfig::default())),
             "neural-ar" => Ok(ModelConfig::NeuralAr(NeuralArConfig::default())),
+            "informer" => Ok(ModelConfig::Informer(InformerSettings::default())),
             _ => Err(Error::UnknownModel { name: name.to_string(), known: Self::NAMES.join(", ") }),
         }
     }
@@ -104,6 +109,7 @@ impl ModelConfig {
             ModelConfig::Ar(_) => "ar",
             ModelConfig::ArNet(_) => "ar-net",
             ModelConfig::NeuralAr(_) => "neural-ar",
+            ModelConfig::Informer(_) => "informer",
         }
     }
 
@@ -171,6 +177,7 @@ impl ModelConfig {
                 ModelConfig::ArNet(ArConfig { penalty, ..config.clone() }.resolve(shape)?)
             }
             ModelConfig::NeuralAr(config) => ModelConfig::NeuralAr(config.resolve(shape)?),
+            ModelConfig::Informer(settings) => ModelConfig::Informer(settings.resolve()?),
         })
     }
 
@@ -183,6 +190,7 @@ impl ModelConfig {
             | ModelConfig::WindowMean(WindowMeanConfig { lookback }) => lookback.unwrap_or(1),
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => config.order.unwrap_or(1),
             ModelConfig::NeuralAr(config) => config.order.unwrap_or(1),
+            ModelConfig::Informer(settings) => settings.network.lookback,
         }
     }
 
@@ -202,7 +210,17 @@ impl ModelConfig {
 
     /// True if the family learns from values, and how they differ: a constant series teaches it nothing.
     pub(crate) fn learns(&self) -> bool {
-        matches!(self, ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_))
+        matches!(
+            self,
+            ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_) | ModelConfig::Informer(_)
+        )
+    }
+
+    /// True if a fit takes so long that there is only one, which keeps the weights that do best on the validation
+    /// range.
+    #[must_use]
+    pub fn is_trained_once(&self) -> bool {
+        matches!(self, ModelConfig::Informer(_))
     }
 
     /// True if all series share one set of parameters, so that new series can be forecast.
@@ -215,22 +233,23 @@ impl ModelConfig {
         }
     }
 
-    /// Fits the resolved configuration.
-    pub(crate) fn fit(&self, training: &Training<'_>) -> Result<Box<dyn Family>> {
+    /// Fits the resolved configuration; a training by gradient tells `watch` how it goes.
+    pub(crate) fn fit(
+        &self,
+        training: &Training<'_>,
+        watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+    ) -> Result<Box<dyn Family>> {
         match self {
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => Ok(Box::new(ar::fit(config, training)?)),
             ModelConfig::NeuralAr(config) => Ok(Box::new(neural::fit(config, training)?)),
+            ModelConfig::Informer(settings) => Ok(Box::new(informer::fit(settings, training, watch)?)),
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
 
     /// Makes the family from its tensors.
-    pub(crate) fn load(
-        &self,
-        tensors: &Tensors,
-        n_slots: usize,
-        n_channels: usize,
-    ) -> Result<Box<dyn Family>> {
+    pub(crate) fn load(&self, tensors: &Tensors, shape: LoadShape) -> Result<Box<dyn Family>> {
+        let LoadShape { n_slots, n_channels, .. } = shape;
         match self {
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => {
                 Ok(Box::new(ar::load(config, tensors, n_slots, n_channels)?))
@@ -238,6 +257,7 @@ impl ModelConfig {
             ModelConfig::NeuralAr(config) => {
                 Ok(Box::new(neural::load(config, tensors, n_slots, n_channels)?))
             }
+            ModelConfig::Informer(settings) => Ok(Box::new(informer::load(settings, tensors, shape)?)),
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -247,7 +267,10 @@ impl ModelConfig {
             ModelConfig::Naive(_) | ModelConfig::SeasonalNaive(_) => baseline::Rule::Repeat,
             ModelConfig::Drift(_) => baseline::Rule::Drift,
             ModelConfig::WindowMean(_) => baseline::Rule::Mean,
-            ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_) => {
+            ModelConfig::Ar(_)
+            | ModelConfig::ArNet(_)
+            | ModelConfig::NeuralAr(_)
+            | ModelConfig::Informer(_) => {
                 return Err(Error::Internal(format!("{} is not a baseline", self.name())));
             }
         };

@@ -1,13 +1,15 @@
 //! What a model family has to do. It sees scaled, shape-checked numbers with a mask, so it cannot fail.
 
 use std::fmt;
+use std::path::Path;
 
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
 use super::lags::Lags;
 use super::tensor::Tensors;
-use crate::data::{Scaler, Series};
+use crate::data::{Scaler, Series, Step, TimeIndex};
+use crate::nn::TrainingReport;
 
 /// What a family is fitted on: the training range of each series, scaled.
 #[derive(Debug)]
@@ -18,6 +20,27 @@ pub(crate) struct Training<'a> {
     pub(crate) channels: &'a [String],
     /// Steps ahead that the model is fitted for.
     pub(crate) horizon: usize,
+    /// Where the validation range of each series begins, for families that are fitted once: they watch how they do
+    /// there. The series then reach to its end. For others the series end before it.
+    pub(crate) cuts: Option<&'a [usize]>,
+    /// The file that a training keeps its state in, and whether it goes on from there.
+    pub(crate) checkpoint: Option<(&'a Path, bool)>,
+    /// Weights of another program, in place of a training.
+    pub(crate) weights: Option<&'a Path>,
+    /// Of the data.
+    pub(crate) fingerprint: &'a str,
+}
+
+/// What a saved model has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoadShape {
+    /// Sets of parameters: one, or one for each series.
+    pub(crate) n_slots: usize,
+    pub(crate) n_channels: usize,
+    /// Steps ahead that it was fitted for.
+    pub(crate) horizon: usize,
+    /// Of the data.
+    pub(crate) step: Step,
 }
 
 /// What a stream of observations leaves behind: plain data that a [`State`](super::State) owns.
@@ -49,8 +72,16 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     fn n_missing(&self, memory: &Memory) -> usize;
 
     /// Writes the scaled forecast as it would have been `age` steps ago, with what was known then; `age` is at
-    /// most [`Family::recall`]. Shape `(horizon, channel)`.
-    fn forecast(&self, slot: usize, memory: &Memory, age: usize, out: ArrayViewMut2<'_, f64>);
+    /// most [`Family::recall`]. The last step of `index` is the last that the memory has seen. Shape
+    /// `(horizon, channel)`.
+    fn forecast(
+        &self,
+        slot: usize,
+        memory: &Memory,
+        age: usize,
+        index: &TimeIndex,
+        out: ArrayViewMut2<'_, f64>,
+    );
 
     /// How many steps ago the first forecast was possible whose inputs the memory still has.
     fn recall(&self, memory: &Memory) -> usize;
@@ -84,6 +115,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
+
+    /// How the family was trained, if it was by gradient and has just been.
+    fn training_report(&self) -> Option<&TrainingReport> {
+        None
+    }
 }
 
 /// A history without any complete lookback is fed from this many lookbacks before its end.
@@ -200,7 +236,14 @@ impl<R: LagRule> Family for R {
         lags.n_missing()
     }
 
-    fn forecast(&self, slot: usize, memory: &Memory, age: usize, mut out: ArrayViewMut2<'_, f64>) {
+    fn forecast(
+        &self,
+        slot: usize,
+        memory: &Memory,
+        age: usize,
+        _index: &TimeIndex,
+        mut out: ArrayViewMut2<'_, f64>,
+    ) {
         let Memory::Lags(lags) = memory;
         for channel in 0..lags.n_channels() {
             let mut out = out.column_mut(channel);

@@ -1,6 +1,7 @@
 //! Fitting: split, scale, fit the family, calibrate on what it has not seen, and fit once more on everything.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::family::feed_start;
@@ -11,6 +12,7 @@ use super::{Band, Family, ForecastOptions, Model, ModelConfig, Parts, Training, 
 use crate::ar::ArConfig;
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::{Calibration, Residuals, Scored};
+use crate::nn::{Control, TrainingEvent, TrainingReport};
 use crate::regression::{Regression, Regressors};
 use crate::{Error, Result};
 
@@ -32,6 +34,12 @@ const MOST_WARNINGS: usize = 10;
 /// | `seed` | 1 | seed of every random choice, stored with the model; `neural-ar`, which draws numbers, has its own among its settings | |
 /// | `calibration_windows` | 500 of the validation range and of each earlier block | windows of each series that intervals are calibrated on, together | at least 1 |
 /// | `unit` | none | unit of the values, for charts | |
+/// | `checkpoint` | none | file that a training by gradient keeps its state in, of one that trains once | |
+/// | `resume` | no | go on from that file, if it is there | |
+/// | `weights` | none | a PyTorch checkpoint of the reference code (`.pth` or `.safetensors`) in place of a training; of `informer` | |
+///
+/// A network (`informer`) is trained once: on the steps before the validation range, keeping the weights that do best
+/// on it. The same range is what it is scored and calibrated on, and `refit` and earlier blocks have no part in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitOptions {
     /// The longest horizon that intervals can be asked for, in steps.
@@ -54,6 +62,12 @@ pub struct FitOptions {
     pub calibration_windows: Option<usize>,
     /// Unit of the values, for charts; empty if not known.
     pub unit: String,
+    /// The file that a training by gradient keeps its state in.
+    pub checkpoint: Option<PathBuf>,
+    /// True if it goes on from there: a run that was killed ends with the same bits.
+    pub resume: bool,
+    /// A PyTorch checkpoint in place of a training.
+    pub weights: Option<PathBuf>,
 }
 
 impl Default for FitOptions {
@@ -67,6 +81,9 @@ impl Default for FitOptions {
             seed: 1,
             calibration_windows: None,
             unit: String::new(),
+            checkpoint: None,
+            resume: false,
+            weights: None,
         }
     }
 }
@@ -95,6 +112,8 @@ pub struct FitReport {
     pub seasonal_naive_mae: f64,
     /// What the reader should know of the final coefficients, at most ten of them: `UNSTABLE_FIT`.
     pub warnings: Vec<Warning>,
+    /// How a network was trained.
+    pub training: Option<TrainingReport>,
 }
 
 /// What a fit is for, hence what it can leave out; the forecasts are the same, bit for bit.
@@ -132,6 +151,7 @@ impl FitReport {
             mae: f64::NAN,
             seasonal_naive_mae: f64::NAN,
             warnings: Vec::new(),
+            training: None,
         }
     }
 }
@@ -166,7 +186,21 @@ impl Model {
     /// [`Error::AllMissing`], [`Error::Constant`], [`Error::TooFewRows`] and [`Error::Singular`] for data that
     /// cannot be fitted; each names the series.
     pub fn fit(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Fitted> {
-        Self::fit_for(config, panel, options, Purpose::Model)
+        Self::fit_for(config, panel, options, Purpose::Model, &mut |_| Control::Continue)
+    }
+
+    /// [`Model::fit`] with a training by gradient that tells `watch` of every step and epoch, and stops where it says
+    /// so: then with what was best so far.
+    ///
+    /// # Errors
+    /// As [`Model::fit`].
+    pub fn fit_watched(
+        config: &ModelConfig,
+        panel: &Panel,
+        options: &FitOptions,
+        watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+    ) -> Result<Fitted> {
+        Self::fit_for(config, panel, options, Purpose::Model, watch)
     }
 
     /// [`Model::fit`], without what `purpose` does not need.
@@ -178,16 +212,32 @@ impl Model {
         panel: &Panel,
         options: &FitOptions,
         purpose: Purpose,
+        watch: &mut dyn FnMut(&TrainingEvent) -> Control,
     ) -> Result<Fitted> {
         options.check()?;
         check_observed(panel)?;
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
-        let first = fit_family(&plan, panel, &cuts, options.scaling)?;
+        let of_data = if options.checkpoint.is_some() { fingerprint(panel) } else { String::new() };
+        let first = match config.is_trained_once() {
+            true => {
+                let checkpoint = options.checkpoint.as_deref().map(|path| (path, options.resume));
+                let once = Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data };
+                fit_family(&plan, panel, &cuts, options.scaling, Some(once), watch)?
+            }
+            false => {
+                check_trains(options)?;
+                fit_family(&plan, panel, &cuts, options.scaling, None, watch)?
+            }
+        };
         let (calibration, mut report) = plan.calibrate(panel, &cuts, &first, options.scaling, purpose)?;
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
-        let Scaled { family, scalers, regression } =
-            if options.refit { fit_family(&plan, panel, &ends, options.scaling)? } else { first };
+        let Scaled { family, scalers, regression } = if options.refit && !config.is_trained_once() {
+            fit_family(&plan, panel, &ends, options.scaling, None, watch)?
+        } else {
+            first
+        };
+        report.training = family.training_report().cloned();
         report.warnings = unstable(family.as_ref(), panel, &plan);
         let (history, fingerprint) = match purpose {
             Purpose::Model => (plan.history(panel)?, fingerprint(panel)),
@@ -222,10 +272,13 @@ impl Plan {
             _ => (FitReport::none(), Scored::Steps),
         };
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
-        for block in self.earlier_blocks(panel, cuts) {
+        let blocks =
+            if self.config.is_trained_once() { Vec::new() } else { self.earlier_blocks(panel, cuts) };
+        for block in blocks {
             let others = without(panel, &block)?;
             // What cannot be fitted without the block leaves no errors on it.
-            let Ok(fitted) = fit_family(self, &others, &ends, scaling) else {
+            let Ok(fitted) = fit_family(self, &others, &ends, scaling, None, &mut |_| Control::Continue)
+            else {
                 continue;
             };
             let more = fitted.residuals(self, panel, &block)?;
@@ -274,14 +327,40 @@ fn taken_out(regression: &Regression, panel: &Panel, scalers: &[Vec<Scaler>], pl
     panel.with_series(series.collect::<Result<_>>()?)
 }
 
-/// Scalers and family fitted on the steps before `ends`.
-fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> Result<Scaled> {
+/// Refuses what belongs to a training alone.
+fn check_trains(options: &FitOptions) -> Result<()> {
+    let rule = "it goes with a model that is trained once, such as informer";
+    for (field, path) in [("checkpoint", &options.checkpoint), ("weights", &options.weights)] {
+        if let Some(path) = path {
+            return Err(Error::option(field, path.display(), rule));
+        }
+    }
+    Ok(())
+}
+
+/// What a family that is fitted once needs besides.
+#[derive(Debug, Clone, Copy)]
+struct Once<'a> {
+    checkpoint: Option<(&'a Path, bool)>,
+    weights: Option<&'a Path>,
+    fingerprint: &'a str,
+}
+
+/// Scalers and family fitted on the steps before `ends`; one that is fitted once watches how it does after them.
+fn fit_family(
+    plan: &Plan,
+    panel: &Panel,
+    ends: &[usize],
+    scaling: Scaling,
+    once: Option<Once<'_>>,
+    watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+) -> Result<Scaled> {
     let config = &plan.config;
     let mut scalers = Vec::with_capacity(ends.len());
     let mut scaled = Vec::with_capacity(ends.len());
     for (series, end) in panel.series().iter().zip(ends) {
         let of_series = Scaler::fit(scaling, series, 0..*end);
-        let training = series.slice(0..*end);
+        let training = series.slice(0..if once.is_some() { series.n_steps() } else { *end });
         // What learns nothing only has to know that its numbers stay numbers.
         if config.learns() || !stays_finite(&training, &of_series) {
             scaled.push(scale_series(&training, &of_series, panel.channels())?);
@@ -305,8 +384,16 @@ fn fit_family(plan: &Plan, panel: &Panel, ends: &[usize], scaling: Scaling) -> R
         }
         None => None,
     };
-    let family =
-        config.fit(&Training { series: &scaled, channels: panel.channels(), horizon: plan.horizon })?;
+    let training = Training {
+        series: &scaled,
+        channels: panel.channels(),
+        horizon: plan.horizon,
+        cuts: once.map(|_| ends),
+        checkpoint: once.and_then(|once| once.checkpoint),
+        weights: once.and_then(|once| once.weights),
+        fingerprint: once.map_or("", |once| once.fingerprint),
+    };
+    let family = config.fit(&training, watch)?;
     Ok(Scaled { family, scalers, regression })
 }
 

@@ -56,7 +56,7 @@ impl Plan {
         let config = config.resolve(&shape)?;
         let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
         let regressors = regressors(&config, panel, horizon)?;
-        let recency = Recency::new(season_length);
+        let recency = if config.is_trained_once() { Recency::none() } else { Recency::new(season_length) };
         Ok(Plan { config, horizon, season_length, recency, regressors, most_windows })
     }
 

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use super::{Family, Memory, Model, Slot};
-use crate::data::Scaler;
+use crate::data::{Scaler, TimeIndex};
 use crate::eval::conformal::{ByWindow, LastErrors, Outer, Recency, Recent};
 
 /// Forecasts that are worth a thread to make again.
@@ -22,6 +22,7 @@ pub(super) fn one_step_errors(
     family: &dyn Family,
     slot: usize,
     memory: &Memory,
+    index: &TimeIndex,
     scalers: &[Scaler],
     most: usize,
 ) -> Array2<f64> {
@@ -29,7 +30,7 @@ pub(super) fn one_step_errors(
     let mut errors = Array2::zeros((n, scalers.len()));
     let mut next = Array2::zeros((1, scalers.len()));
     for age in 0..n {
-        family.forecast(slot, memory, age + 1, next.view_mut());
+        family.forecast(slot, memory, age + 1, index, next.view_mut());
         for (channel, scaler) in scalers.iter().enumerate() {
             let error = family.observed(memory, channel, age) - next[[0, channel]];
             errors[[age, channel]] = error * scaler.spread;
@@ -58,20 +59,21 @@ impl Model {
     }
 
     /// What scores are multiplied by after a memory, one a channel.
-    pub(super) fn scale(&self, slot: Slot, memory: &Memory) -> Vec<f64> {
+    pub(super) fn scale(&self, slot: Slot, memory: &Memory, index: &TimeIndex) -> Vec<f64> {
         let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
-        let errors = self.scale_errors(slot, memory, n_steps);
+        let errors = self.scale_errors(slot, memory, index, n_steps);
         (0..errors.ncols()).map(|channel| self.scale_at(slot, &errors, channel, 0)).collect()
     }
 
     /// What is known after a memory of the errors of the first `horizon` steps.
-    pub(super) fn recent(&self, slot: Slot, memory: &Memory, horizon: usize) -> Recent {
+    pub(super) fn recent(&self, slot: Slot, memory: &Memory, index: &TimeIndex, horizon: usize) -> Recent {
         let family = self.parts.family.as_ref();
         let scalers = &self.parts.scalers[slot.scale];
-        let Some(recency) = self.header().recency else {
-            return Recent::of_scale(self.scale(slot, memory));
+        // A family whose forecasts take long does not make them again.
+        let Some(recency) = self.header().recency.filter(|recency| recency.recall > 0) else {
+            return Recent::of_scale(self.scale(slot, memory, index));
         };
-        let one_step = self.scale_errors(slot, memory, usize::MAX);
+        let one_step = self.scale_errors(slot, memory, index, usize::MAX);
         let oldest = family.recall(memory).min(recency.recall + horizon);
         let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
         let mut scores = ByWindow::zeros(ages.len(), scalers.len(), horizon);
@@ -88,7 +90,7 @@ impl Model {
         let window = |((at, age), scores): ((usize, &usize), &mut [f64])| {
             let age = *age;
             if let Ok(paths) = ArrayViewMut2::from_shape(shape, scores) {
-                family.forecast(slot.family, memory, age, paths.reversed_axes());
+                family.forecast(slot.family, memory, age, index, paths.reversed_axes());
             }
             for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
                 let observed = &observed[channel * oldest..(channel + 1) * oldest];
@@ -116,12 +118,12 @@ impl Model {
     }
 
     /// The one-step errors that running scales are told from; none if no channel's scale depends on them.
-    fn scale_errors(&self, slot: Slot, memory: &Memory, most: usize) -> Array2<f64> {
+    fn scale_errors(&self, slot: Slot, memory: &Memory, index: &TimeIndex, most: usize) -> Array2<f64> {
         let scalers = &self.parts.scalers[slot.scale];
         if self.parts.calibration.long_run_weight.iter().all(|weight| weight.is_infinite()) {
             return Array2::zeros((0, scalers.len()));
         }
-        one_step_errors(self.parts.family.as_ref(), slot.family, memory, scalers, most)
+        one_step_errors(self.parts.family.as_ref(), slot.family, memory, index, scalers, most)
     }
 
     /// The running scale of a channel as it was `age` steps ago.

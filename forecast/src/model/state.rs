@@ -147,7 +147,7 @@ impl Model {
     pub fn forecast_from(&self, state: &State, options: &ForecastOptions) -> Result<Forecast> {
         let family = self.parts.family.as_ref();
         self.forecast_by(state, options, &|slot, memory, out| {
-            family.forecast(slot, memory, 0, out.view_mut())
+            family.forecast(slot, memory, 0, &state.index, out.view_mut())
         })
     }
 
@@ -171,7 +171,7 @@ impl Model {
         let shape = (1, out.len());
         let view =
             ArrayViewMut2::from_shape(shape, out).map_err(|error| Error::Internal(error.to_string()))?;
-        self.parts.family.forecast(slot.family, &state.memory, 0, view);
+        self.parts.family.forecast(slot.family, &state.memory, 0, &state.index, view);
         out.iter_mut().zip(scalers).for_each(|(value, scaler)| *value = scaler.unscale(*value));
         if let Some(regression) = &self.parts.regression {
             let offsets = self.offsets_ahead(regression, slot, state, 1)?;
@@ -203,14 +203,14 @@ impl Model {
                 column.zip_mut_with(&offsets, |value, offset| *value += offset / scaler.spread);
             }
         }
-        let recent = |rows: usize| self.recent(slot, &state.memory, rows);
+        let recent = |rows: usize| self.recent(slot, &state.memory, &state.index, rows);
         let index = state.index.future(options.horizon);
         self.finish_forecast(state.series(), slot, index, scaled, &missing, recent, options)
     }
 
     /// What the last one-step errors of a state say of the errors to come, one scale a channel.
     pub(super) fn scale_of(&self, state: &State) -> Result<Vec<f64>> {
-        Ok(self.scale(self.slot(&state.series)?, &state.memory))
+        Ok(self.scale(self.slot(&state.series)?, &state.memory, &state.index))
     }
 
     /// What is missing of the last steps.

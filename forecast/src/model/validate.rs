@@ -43,7 +43,7 @@ impl Plan {
                 let history = series.slice(0..cutoff);
                 let (memory, _) = prime(family, family_slot, &history, scalers, kept);
                 let mut forecast = Array2::zeros((self.horizon, scalers.len()));
-                family.forecast(family_slot, &memory, 0, forecast.view_mut());
+                family.forecast(family_slot, &memory, 0, history.index(), forecast.view_mut());
                 let labels = series.values();
                 for (channel, (path, scaler)) in
                     errors.chunks_exact_mut(self.horizon).zip(scalers).enumerate()
@@ -53,7 +53,14 @@ impl Plan {
                         *error = labels[[cutoff + step, channel]] - forecast;
                     }
                 }
-                let errors = one_step_errors(family, family_slot, &memory, scalers, kept);
+                let errors = one_step_errors(
+                    family,
+                    family_slot,
+                    &memory,
+                    history.index(),
+                    scalers,
+                    self.recency.scale_steps,
+                );
                 for (channel, last) in last.iter_mut().enumerate() {
                     *last = last_errors(&errors, channel, 0, self.recency.scale_steps);
                 }
@@ -107,6 +114,7 @@ impl Plan {
             mae: mean_unscaled(&model),
             seasonal_naive_mae: mean_unscaled(&naive),
             warnings: Vec::new(),
+            training: None,
         }
     }
 }

@@ -5,8 +5,11 @@
 //! needed to load or to run one. A family implements `Task` for its network; the loop is `train`.
 
 mod config;
+mod family;
+mod fit;
 mod gradients;
 mod mlp;
+mod network;
 mod optimiser;
 pub(crate) mod parameters;
 mod progress;
@@ -20,13 +23,11 @@ mod training_state;
 // What the first family beyond `neural-ar` takes up.
 #[allow(dead_code)]
 mod head;
-#[allow(dead_code)]
 pub(crate) mod loss;
 #[allow(dead_code)]
 mod marginal;
 #[allow(dead_code)]
 mod normaliser;
-#[allow(dead_code)]
 mod pipeline;
 
 #[cfg(test)]
@@ -43,8 +44,9 @@ pub use report::{StopReason, TrainingReport};
 pub use schedule::Schedule;
 pub use training_state::Begin;
 
+pub(crate) use family::NeuralFamily;
+pub(crate) use fit::fit;
 pub(crate) use mlp::{Layer, Mlp, forward};
-#[allow(unused_imports)]
-pub(crate) use pipeline::{Pipeline, device, tensor};
+pub(crate) use network::{Inputs, Network, Pass};
 pub(crate) use task::{BatchLoss, Task};
 pub(crate) use trainer::{TrainOptions, train};

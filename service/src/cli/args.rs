@@ -12,7 +12,10 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use data::{DataAction, DataArguments};
-pub(crate) use fit::{BatchArguments, FitArguments, FittingArguments, ForecastArguments, SpecArguments};
+pub(crate) use fit::{
+    BatchArguments, FitArguments, FittingArguments, ForecastArguments, ImportArguments,
+    ImportInformerArguments, ImportedFamily, SpecArguments,
+};
 pub(crate) use input::{CleanArguments, InputArguments, InspectArguments};
 pub(crate) use lags::{CoefArguments, ExplainArguments, LagArguments};
 pub(crate) use plot::{Chart, PlotArguments};
@@ -46,6 +49,11 @@ pub(crate) enum Command {
     /// Fit a model and save it.
     #[command(after_help = "Example: longcast fit --model ar --order 168 load.csv -o load.longcast")]
     Fit(FitArguments),
+    /// Make a model of weights that another program trained.
+    #[command(
+        after_help = "Example: longcast import informer checkpoint.pth --data ETTh1.csv --horizon 24 -o etth1.longcast"
+    )]
+    Import(ImportArguments),
     /// Forecast what follows the training data, or the end of another file.
     #[command(
         after_help = "Example: longcast forecast load.longcast --horizon 168 --level 80,95 -o week.csv --plot week.png"

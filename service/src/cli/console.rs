@@ -115,6 +115,13 @@ pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
+impl Progress {
+    /// Says something else.
+    pub(crate) fn say(&self, message: String) {
+        self.bar.set_message(message);
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();

@@ -19,6 +19,7 @@ mod explain;
 mod failure;
 mod fit;
 mod forecast;
+mod import;
 mod input;
 mod inspect;
 mod lags;
@@ -69,6 +70,7 @@ fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
         Command::Inspect(arguments) => inspect::run(arguments, console),
         Command::Clean(arguments) => clean::run(arguments, console),
         Command::Fit(arguments) => fit::run(arguments, console),
+        Command::Import(arguments) => import::run(arguments, console),
         Command::Forecast(arguments) => forecast::run(arguments, console),
         Command::Coef(arguments) => coef::run(arguments, console),
         Command::Explain(arguments) => explain::run(arguments, console),

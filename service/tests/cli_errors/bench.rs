@@ -6,7 +6,7 @@ use crate::run::{hourly, wave};
 #[test]
 fn unknown_models_data_channels_and_splits_are_named() {
     let folder = fitted("bench");
-    let known = "known models are naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar";
+    let known = "known models are naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer";
     refused(&folder, "bench ltsf --data load.csv --models informer", &["unknown model \"informer\"", known]);
     refused(
         &folder,

@@ -29,7 +29,7 @@ fn unknown_commands_and_flags_get_a_suggestion() {
 #[test]
 fn unknown_models_are_named_with_the_known_ones() {
     let folder = fitted("models");
-    let known = "known models are naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar";
+    let known = "known models are naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer";
     refused(&folder, "fit --model arima load.csv -o m.longcast", &["unknown model \"arima\"", known]);
     refused(&folder, "backtest load.csv --model ar,arima", &["unknown model \"arima\"", known]);
     refused(&folder, "data show electrcity", &["\"electrcity\"", "electricity, pv"]);

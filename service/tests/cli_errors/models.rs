@@ -26,7 +26,7 @@ fn a_file_of_a_later_format_names_both_versions() {
     let mut bytes = text.clone();
     bytes[at..at + now.len()].copy_from_slice(later);
     folder.write("later.longcast", bytes);
-    check(&folder, "later.longcast", &["later.longcast", "format version 7", "up to 4", "upgrade"]);
+    check(&folder, "later.longcast", &["later.longcast", "format version 7", "up to 5", "upgrade"]);
 }
 
 #[test]

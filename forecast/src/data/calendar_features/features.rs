@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fourier::{Clock, FourierTerm, MOST_HARMONICS};
 use super::holidays::Holidays;
+use super::tables::CalendarTable;
 use super::time_feature::{TimeFeature, TimeFeatures};
 use crate::data::TimeIndex;
 use crate::{Error, Result, Step};
@@ -72,6 +73,7 @@ impl CalendarFeatures {
     #[must_use]
     pub fn names(&self, step: Step) -> Vec<String> {
         let time = self.time_features(step).iter().map(|feature| feature.name().to_string());
+        let time = time.chain(self.tables(step).iter().map(|table| table.name().to_string()));
         let fourier = self.fourier.iter().flat_map(FourierTerm::names);
         time.chain(fourier).chain(self.holidays.names().map(|name| format!("holiday-{name}"))).collect()
     }
@@ -79,7 +81,7 @@ impl CalendarFeatures {
     /// How many columns there are on a grid of this step.
     #[must_use]
     pub fn n_columns(&self, step: Step) -> usize {
-        let others = self.time_features(step).len() + self.holidays.names().len();
+        let others = self.time_features(step).len() + self.tables(step).len() + self.holidays.names().len();
         self.fourier.iter().fold(others, |n, term| n.saturating_add(term.order.saturating_mul(2)))
     }
 
@@ -106,12 +108,14 @@ impl CalendarFeatures {
             )));
         }
         let (time, clocks) = (self.time_features(index.step), self.clocks(index.step)?);
+        let tables = self.tables(index.step);
         for (i, mut row) in range.zip(out.rows_mut()) {
             let stamp = index.stamp(i);
             let civil = index.civil(stamp);
             let mut cells = row.iter_mut();
             if let Some(at) = civil {
                 time.iter().zip(cells.by_ref()).for_each(|(feature, cell)| *cell = feature.value(at));
+                tables.iter().zip(cells.by_ref()).for_each(|(table, cell)| *cell = table.position(at) as f64);
             }
             for (term, clock) in self.fourier.iter().zip(&clocks) {
                 clock.fill(clock.phase(stamp, civil), cells.by_ref().take(2 * term.order));
@@ -137,8 +141,15 @@ impl CalendarFeatures {
 
     fn time_features(&self, step: Step) -> &'static [TimeFeature] {
         match self.time {
-            TimeFeatures::None => &[],
+            TimeFeatures::None | TimeFeatures::Tables => &[],
             TimeFeatures::Informer => TimeFeature::of_step(step),
+        }
+    }
+
+    fn tables(&self, step: Step) -> &'static [CalendarTable] {
+        match self.time {
+            TimeFeatures::None | TimeFeatures::Informer => &[],
+            TimeFeatures::Tables => CalendarTable::of_step(step),
         }
     }
 
@@ -175,6 +186,16 @@ mod tests {
     use super::*;
     use crate::data::{Cells, Zone};
     use ndarray::Array2;
+
+    #[test]
+    fn tables_are_columns_of_positions() {
+        let tables = CalendarFeatures { time: TimeFeatures::Tables, ..CalendarFeatures::default() };
+        let hours = index("1h", "UTC", "2024-02-29T22:00", 2);
+        assert_eq!(tables.names(hours.step), ["month", "day", "weekday", "hour"]);
+        let mut out = Array2::from_elem((3, 4), f64::NAN);
+        tables.fill(&hours, 1..4, out.view_mut()).unwrap();
+        assert_eq!(out, ndarray::array![[2.0, 29.0, 3.0, 23.0], [3.0, 1.0, 4.0, 0.0], [3.0, 1.0, 4.0, 1.0]]);
+    }
 
     fn index(step: &str, zone: &str, start: &str, len: usize) -> TimeIndex {
         let zone = Zone::try_from(zone.to_string()).unwrap();

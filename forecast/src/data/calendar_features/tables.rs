@@ -58,6 +58,18 @@ impl CalendarTable {
         }
     }
 
+    /// The name of its column.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            CalendarTable::Month => "month",
+            CalendarTable::Day => "day",
+            CalendarTable::Weekday => "weekday",
+            CalendarTable::Hour => "hour",
+            CalendarTable::QuarterHour => "quarter-hour",
+        }
+    }
+
     /// Where a civil time is in the table, below [`size`](Self::size).
     #[must_use]
     pub fn position(self, at: DateTime) -> usize {

@@ -19,6 +19,9 @@ pub enum TimeFeatures {
     None,
     /// Those that Informer uses for the step, see [`TimeFeature::of_step`].
     Informer,
+    /// Positions in the tables that Informer uses for the step, see
+    /// [`CalendarTable::of_step`](crate::data::CalendarTable::of_step).
+    Tables,
 }
 
 /// One number that tells a part of a civil time.

@@ -155,11 +155,17 @@ impl Recency {
 
     /// True if a rule from a file is one that can be followed.
     pub(crate) fn is_sound(&self) -> bool {
-        (1..=LONGEST_RECALL).contains(&self.scale_steps)
-            && (1..=LONGEST_RECALL).contains(&self.recall)
-            && (1..=self.recall).contains(&self.stride)
-            && (0.0..=1.0).contains(&self.training_share)
-            && self.outer_share.is_none_or(|share| (0.0..=0.5).contains(&share))
+        *self == Recency::none()
+            || (1..=LONGEST_RECALL).contains(&self.scale_steps)
+                && (1..=LONGEST_RECALL).contains(&self.recall)
+                && (1..=self.recall).contains(&self.stride)
+                && (0.0..=1.0).contains(&self.training_share)
+                && self.outer_share.is_none_or(|share| (0.0..=0.5).contains(&share))
+    }
+
+    /// The rule for models that do not look at the errors before a cutoff: split conformal prediction.
+    pub(crate) fn none() -> Self {
+        Recency { scale_steps: 0, recall: 0, stride: 1, training_share: 1.0, outer_share: None }
     }
 
     /// How much each of `n_training` scores weighs beside `n_recent` ones that weigh 1 each.

@@ -8,6 +8,7 @@ use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
 use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
 use crate::model::{ModelConfig, Shape, Training, check_count};
+use crate::nn::Control;
 use crate::regression::Regression;
 use crate::{Error, Result};
 
@@ -25,7 +26,8 @@ const WINDOW_MEAN_LOOKBACK: usize = 336;
 pub struct LtsfOptions {
     /// Steps ahead; each is scored on its own windows.
     pub horizons: Vec<usize>,
-    /// Training, validation and test ranges. No family is fitted on the validation range.
+    /// Training, validation and test ranges. No family is fitted on the validation range; training by gradient stops
+    /// where it does best there.
     pub split: SplitRule,
     /// Steps of one season, for seasonal naive and for defaults of other families.
     pub season_length: Option<usize>,
@@ -60,7 +62,7 @@ pub struct LtsfScore {
     pub lookback: usize,
     /// Numbers that the model learned, those that are exactly zero left out.
     pub n_parameters: usize,
-    /// Seconds of fitting; one fit serves all horizons.
+    /// Seconds of fitting; one fit serves all horizons but of networks.
     pub fit_seconds: f64,
 }
 
@@ -146,27 +148,44 @@ impl Ltsf {
     }
 
     /// Fits a model on the training range and scores it on every window, a row for each horizon, ascending. A
-    /// window mean without a lookback takes 336 steps.
+    /// window mean without a lookback takes 336 steps. A network is trained for each horizon.
     ///
     /// # Errors
     /// [`Error::BadOption`] for settings, [`Error::Constant`], [`Error::TooFewRows`] and [`Error::Singular`] for
     /// data that cannot be fitted.
     pub fn score(&self, config: &ModelConfig) -> Result<Vec<LtsfScore>> {
         let config = self.resolve(config)?;
+        if !config.is_trained_once() {
+            return self.score_at(&config, &self.horizons);
+        }
+        let scores =
+            self.horizons.iter().map(|horizon| self.score_at(&config, std::slice::from_ref(horizon)));
+        Ok(scores.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Fits a resolved model for the longest of some horizons, ascending, and scores it at all of them.
+    fn score_at(&self, config: &ModelConfig, horizons: &[usize]) -> Result<Vec<LtsfScore>> {
         let start = Instant::now();
-        let left = self.left(&config)?;
-        let train = left.slice(self.split.train.clone());
-        let family = config.fit(&Training {
+        let left = self.left(config)?;
+        let (cuts, end) = match config.is_trained_once() {
+            // Early stopping looks at the validation range.
+            true => (Some([self.split.train.end]), self.split.validation.end),
+            false => (None, self.split.train.end),
+        };
+        let train = left.slice(self.split.train.start..end);
+        let training = Training {
             series: &[train],
             channels: &self.channels,
-            horizon: self.shape.horizon,
-        })?;
+            horizon: horizons.last().copied().unwrap_or(1),
+            cuts: cuts.as_ref().map(<[usize; 1]>::as_slice),
+            checkpoint: None,
+            weights: None,
+            fingerprint: "",
+        };
+        let family = config.fit(&training, &mut |_| Control::Continue)?;
         let fit_seconds = start.elapsed().as_secs_f64();
         // What is known of coefficients is no coefficient.
-        let learned = family
-            .tensors()
-            .into_iter()
-            .filter(|(name, _)| name.ends_with("weights") || name.ends_with("intercepts"));
+        let learned = family.tensors().into_iter().filter(|(name, _)| is_learned(name));
         let n_nonzero = |values: &[f64]| values.iter().filter(|value| **value != 0.0).count();
         let n_parameters = learned.map(|(_, tensor)| n_nonzero(&tensor.values)).sum();
         let score = |(horizon, sums): (&usize, Sums)| LtsfScore {
@@ -180,7 +199,7 @@ impl Ltsf {
             n_parameters,
             fit_seconds,
         };
-        Ok(self.horizons.iter().zip(self.sums(family.as_ref(), &left)).map(score).collect())
+        Ok(horizons.iter().zip(self.sums(family.as_ref(), &left, horizons)).map(score).collect())
     }
 
     /// The series without what the model is regressed on, fitted on the training range; errors are the same with it put
@@ -234,6 +253,11 @@ impl Ltsf {
         }
         Ok(config)
     }
+}
+
+/// True for tensors of numbers that a model learned: weights and intercepts, and all of a network.
+fn is_learned(name: &str) -> bool {
+    name.ends_with("weights") || name.ends_with("intercepts") || name.starts_with("network.")
 }
 
 #[cfg(test)]

@@ -21,11 +21,11 @@ pub(super) struct Sums {
 }
 
 impl Ltsf {
-    /// The errors of every window of the scaled series, or what is left of it, for each horizon. Parts and their order
-    /// do not depend on the threads.
-    pub(super) fn sums(&self, family: &dyn Family, scaled: &Series) -> Vec<Sums> {
-        let none = vec![Sums::default(); self.horizons.len()];
-        let shortest = self.horizons.first().copied().unwrap_or(1);
+    /// The errors of every window of the scaled series, or what is left of it, for each of these horizons, ascending.
+    /// Parts and their order do not depend on the threads.
+    pub(super) fn sums(&self, family: &dyn Family, scaled: &Series, horizons: &[usize]) -> Vec<Sums> {
+        let none = vec![Sums::default(); horizons.len()];
+        let shortest = horizons.first().copied().unwrap_or(1);
         let cutoffs = self.split.test.start..self.split.test.end + 1 - shortest;
         let per_part = cutoffs.len().div_ceil(MOST_PARTS).max(1);
         let parts: Vec<Vec<Sums>> = cutoffs
@@ -35,7 +35,7 @@ impl Ltsf {
             .map(|first| {
                 let mut sums = none.clone();
                 for cutoff in first..(first + per_part).min(cutoffs.end) {
-                    self.add_window(family, scaled, cutoff, &mut sums);
+                    self.add_window(family, scaled, cutoff, horizons, &mut sums);
                 }
                 sums
             })
@@ -49,22 +49,29 @@ impl Ltsf {
 
     /// Forecasts as far as the labels reach, once: what a family says of a step does not depend on the steps
     /// that follow, so that the first steps are the forecast of a shorter horizon.
-    fn add_window(&self, family: &dyn Family, scaled: &Series, cutoff: usize, sums: &mut [Sums]) {
+    fn add_window(
+        &self,
+        family: &dyn Family,
+        scaled: &Series,
+        cutoff: usize,
+        horizons: &[usize],
+        sums: &mut [Sums],
+    ) {
         let reach = self.split.test.end - cutoff;
-        let n_fit = self.horizons.partition_point(|horizon| *horizon <= reach);
-        let longest = self.horizons[..n_fit].last().copied().unwrap_or(0);
+        let n_fit = horizons.partition_point(|horizon| *horizon <= reach);
+        let longest = horizons[..n_fit].last().copied().unwrap_or(0);
         let n_channels = self.channels.len();
         let history = scaled.slice(0..cutoff);
         let as_it_is = vec![Scaler::of_values(Scaling::None, &[]); n_channels];
         let (memory, _) = prime(family, 0, &history, &as_it_is, family.lookback());
         let mut forecast = Array2::zeros((longest, n_channels));
-        family.forecast(0, &memory, 0, forecast.view_mut());
+        family.forecast(0, &memory, 0, history.index(), forecast.view_mut());
 
         let labels = scaled.values();
         let labels = labels.slice(s![cutoff..cutoff + longest, ..]);
         let mut window = Sums { n_windows: 1, ..Sums::default() };
         let mut seen = 0;
-        for (horizon, sums) in self.horizons[..n_fit].iter().zip(sums) {
+        for (horizon, sums) in horizons[..n_fit].iter().zip(sums) {
             for step in seen..*horizon {
                 window.add_step(labels.row(step).iter().zip(forecast.row(step)));
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::InputArguments;
 
@@ -39,7 +39,7 @@ pub(crate) struct FittingArguments {
 pub(crate) struct FitArguments {
     /// The data: CSV, Parquet, Arrow or JSON, long or wide; a file, a quoted pattern, a folder, or - for standard input.
     pub(crate) data: PathBuf,
-    /// The model: naive, seasonal-naive, drift, window-mean, ar, ar-net or neural-ar.
+    /// The model: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar or informer.
     #[arg(long, default_value = "ar", conflicts_with = "config")]
     pub(crate) model: String,
     /// Settings of the model in a TOML file, with its name under `model`.
@@ -54,6 +54,52 @@ pub(crate) struct FitArguments {
     /// Unit of the values, for charts, such as kW.
     #[arg(long, default_value = "")]
     pub(crate) unit: String,
+    /// Go on with a training that was interrupted: its state lies in OUTPUT.training until it is done.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Seconds after which a training stops, with what is best so far.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) time_limit: Option<f64>,
+    /// Draw the losses of a training to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot_losses: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fitting: FittingArguments,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    #[command(subcommand)]
+    pub(crate) family: ImportedFamily,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportedFamily {
+    /// A PyTorch state dict of the reference code of Informer, calibrated on your data.
+    #[command(
+        after_help = "Example: longcast import informer checkpoint.pth --data ETTh1.csv --horizon 24 --config informer.toml -o etth1.longcast"
+    )]
+    Informer(ImportInformerArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportInformerArguments {
+    /// The state dict: a .pth or .safetensors file.
+    pub(crate) checkpoint: PathBuf,
+    /// The data that the model is for: scaled by their training range, as the reference code does.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Settings that leave no trace in a state dict (heads, factor, lookback, label_length, mix, ...) in a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Steps that the network forecasts.
+    #[arg(long, alias = "h")]
+    pub(crate) horizon: usize,
+    /// The file to save the model to.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) fitting: FittingArguments,
     #[command(flatten)]
@@ -106,7 +152,7 @@ pub(crate) struct BatchArguments {
     /// The data, rows grouped by series: Parquet is read in pieces, CSV and Arrow IPC file by file.
     #[arg(required = true)]
     pub(crate) data: Vec<PathBuf>,
-    /// The models, each with columns of its own: naive, seasonal-naive, drift, window-mean, ar, ar-net or neural-ar.
+    /// The models, each with columns of its own: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar or informer.
     #[arg(long, value_name = "MODEL,...", value_delimiter = ',', default_value = "seasonal-naive")]
     pub(crate) model: Vec<String>,
     /// Steps ahead.

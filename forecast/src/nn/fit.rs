@@ -1,0 +1,125 @@
+//! From a training range to a trained network: windows of all series in batches, a masked loss, validation.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use burn::tensor::Device;
+
+use super::loss::{Masked, mse};
+use super::network::{Inputs, Network, Pass};
+use super::pipeline::{Pipeline, device, tensor};
+use super::progress::{Control, TrainingEvent};
+use super::task::{BatchLoss, Task};
+use super::trainer::{Trained, train};
+use super::training_state::CheckpointOptions;
+use super::{Begin, TrainingConfig};
+use crate::Result;
+use crate::data::{
+    Batch, BatchOptions, CalendarFeatures, Exogenous, Known, Panel, Series, WindowOrder, WindowSet,
+    WindowSpec,
+};
+use crate::model::Training;
+
+/// Checkpoints are written so often within an epoch.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(120);
+
+/// Trains a network on the windows whose labels lie before the validation of each series, and keeps the weights that
+/// do best on those whose labels lie in it.
+///
+/// # Errors
+/// [`Error::TooShort`](crate::Error::TooShort) if no series has a window; those of the training.
+pub(crate) fn fit<N: Network>(
+    network: N,
+    training: &Training<'_>,
+    calendar: &CalendarFeatures,
+    config: &TrainingConfig,
+    about: &BTreeMap<String, String>,
+    watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+) -> Result<Trained<N>> {
+    let panel = Panel::new(training.channels.to_vec(), training.series.to_vec())?;
+    let ends = || panel.series().iter().map(Series::n_steps);
+    let cuts: Vec<usize> = training.cuts.map_or_else(|| ends().collect(), <[usize]>::to_vec);
+    let exogenous = Exogenous::new(&panel, calendar, cuts.iter().map(|cut| 0..*cut))?;
+    let spec = WindowSpec { lookback: network.lookback(), horizon: network.horizon(), stride: 1 };
+    let of_training = WindowSet::new(spec, &panel, cuts.iter().map(|cut| 0..*cut))?;
+    // Too short a range is no validation.
+    let of_validation =
+        WindowSet::new(spec, &panel, cuts.iter().zip(ends()).map(|(cut, end)| *cut..end)).ok();
+    let is_known = exogenous.n_columns(Known::Future) > 0;
+    let options = BatchOptions {
+        batch_size: config.batch_size.unwrap_or(32),
+        exogenous: is_known.then_some(&exogenous),
+        ..BatchOptions::default()
+    };
+    let validation = of_validation.as_ref().map(|windows| Pipeline::new(windows, &options)).transpose()?;
+    let mut task =
+        Windows { training: Pipeline::new(&of_training, &options)?, validation, is_known, epoch: 0 };
+    let name = match panel.series() {
+        [one] => one.id().to_string(),
+        several => format!("{} and {} more", several[0].id(), several.len() - 1),
+    };
+    let mut options = config.options(&name);
+    options.checkpoint = training.checkpoint.map(|(path, is_resumed)| CheckpointOptions {
+        path,
+        every: CHECKPOINT_EVERY,
+        begin: if is_resumed { Begin::Resume } else { Begin::Anew },
+        about,
+    });
+    train(network, &mut task, &options, watch)
+}
+
+/// The windows of a panel.
+struct Windows<'a> {
+    training: Pipeline<'a>,
+    validation: Option<Pipeline<'a>>,
+    /// Whether batches have columns that are known ahead.
+    is_known: bool,
+    epoch: u64,
+}
+
+impl<N: Network> Task<N> for Windows<'_> {
+    fn n_batches(&self) -> usize {
+        self.training.n_batches()
+    }
+
+    fn begin_epoch(&mut self, order: WindowOrder) {
+        self.epoch = match order {
+            WindowOrder::Shuffled { epoch, .. } => epoch,
+            WindowOrder::InTime => 0,
+        };
+        self.training.begin_epoch(order);
+    }
+
+    fn loss(&mut self, network: &N, batch_idx: usize) -> Result<BatchLoss> {
+        let step = self.epoch * self.training.n_batches() as u64 + batch_idx as u64;
+        let is_known = self.is_known;
+        self.training.with(batch_idx, |batch| loss(network, batch, is_known, Pass::Training { step }))
+    }
+
+    fn n_validation_batches(&self) -> usize {
+        self.validation.as_ref().map_or(0, Pipeline::n_batches)
+    }
+
+    fn validation_loss(&mut self, network: &N, batch_idx: usize) -> Result<BatchLoss> {
+        let is_known = self.is_known;
+        match &mut self.validation {
+            Some(validation) => {
+                validation.with(batch_idx, |batch| loss(network, batch, is_known, Pass::Evaluation))
+            }
+            None => Err(crate::Error::Internal("no validation".to_string())),
+        }
+    }
+}
+
+/// The mean squared error of a batch over the labels that are there.
+fn loss<N: Network>(network: &N, batch: &Batch, is_known: bool, pass: Pass) -> Result<BatchLoss> {
+    let device: Device = device(network);
+    let inputs = Inputs {
+        values: tensor(batch.inputs(), &device),
+        known_ahead: is_known.then(|| tensor(batch.known_ahead(), &device)),
+    };
+    let forecast = network.forward(inputs, pass);
+    let (labels, mask) = (tensor(batch.labels(), &device), tensor(batch.label_mask(), &device));
+    let Masked { mean, n_values } = mse(forecast, labels, mask)?;
+    Ok(BatchLoss { mean, weight: n_values, n_rows: batch.n_rows() })
+}

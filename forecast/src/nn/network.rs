@@ -1,0 +1,38 @@
+//! What a network has to do to be a family: forecast windows of scaled values and what the calendar knows of them.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// A network that forecasts all channels of a window at once.
+pub(crate) trait Network: Module + Sync {
+    /// Steps that it sees.
+    fn lookback(&self) -> usize;
+
+    /// Steps that it forecasts in one pass.
+    fn horizon(&self) -> usize;
+
+    /// The forecast, `(batch, horizon, channel)`.
+    fn forward(&self, inputs: Inputs, pass: Pass) -> Tensor<3>;
+}
+
+/// Windows that are forecast.
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    /// Scaled, 0 where missing, `(batch, lookback, channel)`.
+    pub(crate) values: Tensor<3>,
+    /// What is known of the steps seen and of those to forecast, `(batch, lookback + horizon, column)`; `None` where
+    /// the calendar says nothing.
+    pub(crate) known_ahead: Option<Tensor<3>>,
+}
+
+/// Whether a network learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// A step of a training, from 0, which makes its random numbers differ from those of the others.
+    Training {
+        /// Counts the batches of all epochs.
+        step: u64,
+    },
+    /// A forecast: nothing is random but what the seed says.
+    Evaluation,
+}
