@@ -16,6 +16,7 @@ mod import;
 mod layers;
 mod list;
 mod maps;
+mod names;
 mod network;
 mod pass;
 mod sequence;
@@ -24,6 +25,8 @@ mod weights;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod properties;
 
 pub use config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
 pub(crate) use embedding::n_calendar_marks;
