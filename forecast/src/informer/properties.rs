@@ -169,14 +169,14 @@ fn a_forecast_ignores_what_comes_after_the_lookback_and_follows_the_marks() {
 #[test]
 fn sizes_that_a_network_cannot_have_are_refused() {
     let shape = Shape { n_channels: 1, n_marks: 4, n_outputs: 1, horizon: 1 };
-    let wide = InformerConfig { d_model: 8_192, d_ff: 8, ..InformerConfig::default() };
+    let wide = InformerConfig { d_model: 2_048, d_ff: 8, ..InformerConfig::default() };
     let wide = InformerConfig { encoder_layers: vec![AttentionKind::Prob], ..wide };
     let tables = InformerConfig { embedding: EmbeddingKind::Learned, ..InformerConfig::default() };
     for (config, shape, said) in [
         (InformerConfig::default(), Shape { horizon: 0, ..shape }, "horizon is 0"),
         (InformerConfig::default(), Shape { n_channels: 0, ..shape }, "number of channels is 0"),
         (InformerConfig::default(), Shape { n_outputs: 1 << 20, ..shape }, "number of outputs is 1048576"),
-        (wide, Shape { n_channels: 65_536, ..shape }, "d_model is 8192, but embeddings of"),
+        (wide, Shape { n_channels: 65_536, ..shape }, "d_model is 2048, but embeddings of"),
         (tables.clone(), Shape { n_marks: 3, ..shape }, "number of time marks is 3"),
         (tables, Shape { n_marks: 6, ..shape }, "embeddings by tables take none, 4 or 5"),
         (InformerConfig { factor: 0, ..InformerConfig::default() }, shape, "factor is 0"),
