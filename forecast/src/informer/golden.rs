@@ -12,7 +12,8 @@ use safetensors::tensor::SafeTensors;
 use serde_json::Value;
 
 use super::config::InformerConfig;
-use super::import::{Names, from_state_dict};
+use super::import::from_state_dict;
+use super::names::Names;
 use super::network::Informer;
 use super::pass::{Mode, Pass};
 use super::sequence::Sequence;

@@ -17,6 +17,7 @@ mod import;
 mod layers;
 mod list;
 mod maps;
+mod names;
 mod network;
 mod pass;
 mod sequence;
@@ -25,6 +26,8 @@ mod weights;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod properties;
 
 pub use config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
 pub use family::InformerSettings;
