@@ -242,7 +242,10 @@ mod tests {
         let exact = Tensor::<1>::from_data(exact, (&device, burn::tensor::DType::F64));
         let exact = super::super::check::numbers(activation::gelu(exact));
         for ((x, value), exact) in x.iter().zip(&value).zip(&exact) {
-            assert!((f64::from(*value) - exact).abs() < 4e-7 * (1.0 + x.abs() as f64), "{x}: {value} {exact}");
+            assert!(
+                (f64::from(*value) - exact).abs() < 4e-7 * (1.0 + x.abs() as f64),
+                "{x}: {value} {exact}"
+            );
         }
     }
 }

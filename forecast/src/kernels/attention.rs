@@ -49,12 +49,7 @@ fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, n_heads: usize, mask: M
 ///
 /// Shapes: `q` `(batch, head, query, d)`, `k` and `v` `(batch, head, key, d)`, `hidden` broadcast to
 /// `(batch, head, query, key)`.
-pub(super) fn attend(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    hidden: Option<Tensor<4, Bool>>,
-) -> Tensor<4> {
+pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, hidden: Option<Tensor<4, Bool>>) -> Tensor<4> {
     let [n_batch, n_heads, n_queries, d] = q.dims();
     let scores = q.matmul(k.swap_dims(2, 3)) * (1.0 / (d as f64).sqrt()); // (batch, head, query, key)
     let n_keys = scores.dims()[3];
@@ -113,8 +108,7 @@ impl AttentionShape {
     /// The rows of every head, to be written at the same time.
     pub(super) fn heads_mut<'a>(&self, x: &'a mut [f32]) -> Vec<Vec<&'a mut [f32]>> {
         let length = x.len() / self.width();
-        let mut heads: Vec<Vec<&mut [f32]>> =
-            (0..self.n_heads).map(|_| Vec::with_capacity(length)).collect();
+        let mut heads: Vec<Vec<&mut [f32]>> = (0..self.n_heads).map(|_| Vec::with_capacity(length)).collect();
         for row in x.chunks_mut(self.width()) {
             heads.iter_mut().zip(row.chunks_mut(self.d)).for_each(|(head, part)| head.push(part));
         }

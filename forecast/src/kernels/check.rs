@@ -13,8 +13,7 @@ pub(super) fn draw(n: usize, seed: u64) -> Vec<f64> {
 
 /// Holds an operation on flat inputs of these lengths, with a flat result, to its composition.
 pub(super) fn check(lengths: &[usize], operation: impl Fn(&[Tensor<1>]) -> Tensor<1> + Sync) {
-    let inputs: Vec<Vec<f64>> =
-        lengths.iter().enumerate().map(|(i, n)| draw(*n, 100 + i as u64)).collect();
+    let inputs: Vec<Vec<f64>> = lengths.iter().enumerate().map(|(i, n)| draw(*n, 100 + i as u64)).collect();
     check_at(&inputs, 2e-5, operation);
 }
 
@@ -81,9 +80,8 @@ fn run(
 }
 
 fn tensors(inputs: &[Vec<f64>], dtype: DType, device: &Device) -> Vec<Tensor<1>> {
-    let tensor = |input: &Vec<f64>| {
-        Tensor::from_data(TensorData::new(input.clone(), [input.len()]), (device, dtype))
-    };
+    let tensor =
+        |input: &Vec<f64>| Tensor::from_data(TensorData::new(input.clone(), [input.len()]), (device, dtype));
     inputs.iter().map(tensor).collect()
 }
 

@@ -94,7 +94,8 @@ mod tests {
         for [n_batch, length, n_in, n_out] in [[2, 1, 3, 2], [1, 2, 2, 5], [3, 7, 5, 4]] {
             let conv = |x: &[Tensor<1>]| {
                 let weight = x[1].clone().reshape([3 * n_in, n_out]);
-                let y = circular_conv3(x[0].clone().reshape([n_batch, length, n_in]), weight, x.get(2).cloned());
+                let y =
+                    circular_conv3(x[0].clone().reshape([n_batch, length, n_in]), weight, x.get(2).cloned());
                 y.reshape([n_batch * length * n_out])
             };
             check(&[n_batch * length * n_in, 3 * n_in * n_out, n_out], conv);

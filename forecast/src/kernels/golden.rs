@@ -50,7 +50,8 @@ fn check_golden(bytes: &[u8], name: &str) {
         let data = TensorData::new(floats(name), [n_batch, size(length), width]);
         Tensor::<3>::from_data(data, &device)
     };
-    let inputs = [("q", "L_Q"), ("k", "L_K"), ("v", "L_K")].map(|(x, length)| tensor(x, length).require_grad());
+    let inputs =
+        [("q", "L_Q"), ("k", "L_K"), ("v", "L_K")].map(|(x, length)| tensor(x, length).require_grad());
     let weight = tensor("weight", "L_Q");
     let run: [fn(Tensor<3>, Tensor<3>, Tensor<3>, &ProbSparse<'_>) -> Tensor<3>; 2] =
         [prob_sparse_attention, composition];

@@ -40,7 +40,7 @@ pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let u = simd.div_f32s(splat(1.0), simd.mul_add_e_f32s(t, splat(0.327_591_1), splat(1.0)));
     // Half of erfc(t), by halved coefficients.
     let mut p = splat(0.530_702_7);
-    for c in [-0.726_576_0, 0.710_706_9, -0.142_248_37, 0.127_414_8] {
+    for c in [-0.726_576, 0.710_706_9, -0.142_248_37, 0.127_414_8] {
         p = simd.mul_add_e_f32s(p, u, splat(c));
     }
     let bell = exp(simd, simd.neg_f32s(simd.mul_f32s(t, t)));
@@ -130,11 +130,19 @@ pub(super) fn multiply(out: &mut [f32], x: &[f32], y: &[f32]) {
     zip(out, x, y, Multiply);
 }
 
-/// `out += x`, element by element.
+/// `out += x`, element by element, for callers that are compiled for the processor already.
+#[inline(always)]
+pub(super) fn add_inlined(out: &mut [f32], x: &[f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out += *x;
+    }
+}
+
+/// `out += x`, element by element; `x` may be several times as long, and is then added piece by piece.
 pub(super) fn add(out: &mut [f32], x: &[f32]) {
-    Arch::new().dispatch(|| {
-        for (out, x) in out.iter_mut().zip(x) {
-            *out += *x;
-        }
-    });
+    let length = out.len().max(1);
+    Arch::new().dispatch(
+        #[inline(always)]
+        || x.chunks(length).for_each(|x| add_inlined(out, x)),
+    );
 }

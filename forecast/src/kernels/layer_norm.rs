@@ -274,7 +274,8 @@ mod tests {
             let norm = |x: &[Tensor<1>]| {
                 let residual = x.get(3).map(|residual| residual.clone().reshape([n_rows, d]));
                 let (gain, bias) = (x[1].clone(), x[2].clone());
-                layer_norm(x[0].clone().reshape([n_rows, d]), residual, gain, bias, 1e-2).reshape([n_rows * d])
+                layer_norm(x[0].clone().reshape([n_rows, d]), residual, gain, bias, 1e-2)
+                    .reshape([n_rows * d])
             };
             check(&[n_rows * d, d, d], norm);
             check(&[n_rows * d, d, d, n_rows * d], norm);

@@ -95,7 +95,9 @@ impl<const N: usize> Operation<N> for Linear {
             let mut scaled = pool::take(slopes.len());
             let rows = ROWS_OF_A_SUM * n_out;
             let chunks = scaled.par_chunks_mut(rows).zip(context.gradient.par_chunks(rows));
-            chunks.zip(slopes.par_chunks(rows)).for_each(|((out, dy), slope)| lanes::multiply(out, dy, slope));
+            chunks
+                .zip(slopes.par_chunks(rows))
+                .for_each(|((out, dy), slope)| lanes::multiply(out, dy, slope));
             scaled
         });
         let g = scaled.as_deref().unwrap_or(context.gradient); // (row, out)
@@ -129,7 +131,7 @@ pub(super) fn sum_rows(out: &mut [f32], x: &[f32]) {
     let width = out.len();
     let sum = |rows: &[f32]| {
         let mut sum = vec![0.0; width];
-        rows.chunks(width).for_each(|row| lanes::add(&mut sum, row));
+        lanes::add(&mut sum, rows);
         sum
     };
     let sums: Vec<Vec<f32>> = x.par_chunks(ROWS_OF_A_SUM * width).map(sum).collect();

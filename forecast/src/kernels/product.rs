@@ -43,6 +43,12 @@ impl<'a> Matrix<'a> {
         Matrix { values, n_rows, n_columns, strides: [n_columns, 1] }
     }
 
+    /// A row, of a matrix whose columns follow each other.
+    #[inline(always)]
+    pub(super) fn row(&self, at: usize) -> &'a [f32] {
+        &self.values[at * self.strides[0]..][..self.n_columns]
+    }
+
     pub(super) fn transposed(self) -> Self {
         let [row, column] = self.strides;
         Matrix { n_rows: self.n_columns, n_columns: self.n_rows, strides: [column, row], ..self }
@@ -78,7 +84,10 @@ pub(super) fn product(
         (lhs.values.len(), lhs.n_rows, lhs.n_columns, lhs.strides),
         (rhs.values.len(), rhs.n_rows, rhs.n_columns, rhs.strides),
     ] {
-        assert!(n_rows == 0 || n_columns == 0 || last(n_rows, n_columns, strides) < length, "a matrix in a slice");
+        assert!(
+            n_rows == 0 || n_columns == 0 || last(n_rows, n_columns, strides) < length,
+            "a matrix in a slice"
+        );
     }
     // Rows that overlap would be written twice.
     assert!(out.strides[1] == 1 && out.strides[0] >= out.n_columns, "rows of a product");

@@ -28,23 +28,29 @@ impl Sparse {
     /// M of every query of a head.
     fn measure(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
         let (d, n_keys) = (q.n_columns, k.n_rows as f32);
-        let row = |x: Matrix<'_>, at: usize| at * x.strides[0]..at * x.strides[0] + d;
-        Arch::new().dispatch(
+        // Side by side, the keys lie on few pages of memory.
+        let mut keys = pool::take(k.n_rows * d);
+        for (at, key) in keys.chunks_mut(d).enumerate() {
+            key.copy_from_slice(k.row(at));
+        }
+        let measure = Arch::new().dispatch(
             #[inline(always)]
             || {
                 let queries = self.samples.chunks(self.n_samples).enumerate();
                 let measure = |(i, samples): (usize, &[u32])| {
-                    let q_row = &q.values[row(q, i)];
+                    let query = q.row(i);
                     let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
                     for key in samples {
-                        let score = dot(q_row, &k.values[row(k, *key as usize)]);
+                        let score = dot(query, &keys[*key as usize * d..][..d]);
                         (largest, sum) = (largest.max(score), sum + score);
                     }
                     largest - sum / n_keys
                 };
                 queries.take(q.n_rows).map(measure).collect()
             },
-        )
+        );
+        pool::give(keys);
+        measure
     }
 
     /// How many keys each of these queries sees.
@@ -58,20 +64,22 @@ impl Sparse {
     /// Writes what the rows of a head have in common.
     fn common(&self, v: Matrix<'_>, rows: &mut [&mut [f32]]) {
         let mut sum = vec![0.0; v.n_columns];
-        let steps = (0..v.n_rows).map(|at| &v.values[at * v.strides[0]..][..v.n_columns]);
-        match self.mask {
-            Mask::None => {
-                steps.for_each(|step| lanes::add(&mut sum, step));
-                sum.iter_mut().for_each(|sum| *sum /= v.n_rows as f32);
-                rows.iter_mut().for_each(|row| row.copy_from_slice(&sum));
-            }
-            Mask::Causal => {
-                for (row, step) in rows.iter_mut().zip(steps) {
-                    lanes::add(&mut sum, step);
-                    row.copy_from_slice(&sum);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || match self.mask {
+                Mask::None => {
+                    (0..v.n_rows).for_each(|at| lanes::add_inlined(&mut sum, v.row(at)));
+                    sum.iter_mut().for_each(|sum| *sum /= v.n_rows as f32);
+                    rows.iter_mut().for_each(|row| row.copy_from_slice(&sum));
                 }
-            }
-        }
+                Mask::Causal => {
+                    for (at, row) in rows.iter_mut().enumerate().take(v.n_rows) {
+                        lanes::add_inlined(&mut sum, v.row(at));
+                        row.copy_from_slice(&sum);
+                    }
+                }
+            },
+        );
     }
 
     /// Adds the gradient of [`Sparse::common`], from those rows of `dy` that are not selected.
@@ -79,25 +87,27 @@ impl Sparse {
         let d = dy.n_columns;
         let mut is_selected = vec![false; dy.n_rows];
         selected.iter().for_each(|query| is_selected[*query] = true);
-        let step = |at: usize| &dy.values[at * dy.strides[0]..][..d];
         let mut sum = vec![0.0; d];
-        match self.mask {
-            Mask::None => {
-                let others = (0..dy.n_rows).filter(|at| !is_selected[*at]);
-                others.for_each(|at| lanes::add(&mut sum, step(at)));
-                sum.iter_mut().for_each(|sum| *sum /= self.shape.n_keys as f32);
-                dv.chunks_mut(d).for_each(|row| lanes::add(row, &sum));
-            }
-            // A value is in the sums of its own and all later steps.
-            Mask::Causal => {
-                for (at, row) in dv.chunks_mut(d).enumerate().rev() {
-                    if !is_selected[at] {
-                        lanes::add(&mut sum, step(at));
-                    }
-                    lanes::add(row, &sum);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || match self.mask {
+                Mask::None => {
+                    let others = (0..dy.n_rows).filter(|at| !is_selected[*at]);
+                    others.for_each(|at| lanes::add_inlined(&mut sum, dy.row(at)));
+                    sum.iter_mut().for_each(|sum| *sum /= self.shape.n_keys as f32);
+                    dv.chunks_mut(d).for_each(|row| lanes::add_inlined(row, &sum));
                 }
-            }
-        }
+                // A value is in the sums of its own and all later steps.
+                Mask::Causal => {
+                    for (at, row) in dv.chunks_mut(d).enumerate().rev() {
+                        if !is_selected[at] {
+                            lanes::add_inlined(&mut sum, dy.row(at));
+                        }
+                        lanes::add_inlined(row, &sum);
+                    }
+                }
+            },
+        );
     }
 }
 
@@ -118,7 +128,7 @@ fn dot(x: &[f32], y: &[f32]) -> f32 {
 
 /// Some rows, one after the other.
 fn gathered(x: Matrix<'_>, rows: &[usize]) -> Vec<f32> {
-    rows.iter().flat_map(|at| &x.values[at * x.strides[0]..][..x.n_columns]).copied().collect()
+    rows.iter().flat_map(|at| x.row(*at)).copied().collect()
 }
 
 impl Operation<3> for Sparse {

@@ -112,8 +112,8 @@ mod tests {
     }
 
     fn values(network: &Network) -> Vec<f32> {
-        let [a, unused, b] =
-            [network.a.val().flatten::<1>(0, 1), network.unused.val(), network.b.val()].map(Tensor::into_data);
+        let [a, unused, b] = [network.a.val().flatten::<1>(0, 1), network.unused.val(), network.b.val()]
+            .map(Tensor::into_data);
         [a, unused, b].iter().flat_map(|data| data.iter::<f32>().collect::<Vec<_>>()).collect()
     }
 
