@@ -7,7 +7,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::product::{Into, Matrix, MatrixMut, Threads, product};
+use super::product::{Matrix, MatrixMut, Threads, Write, product};
 use super::{lanes, narrow, pool};
 
 /// Queries, keys and values of a head.
@@ -52,7 +52,7 @@ impl<'a> Head<'a> {
             lanes::dispatch(Softmax { scores, n_keys, visible: block.visible, log_sums });
             let out = MatrixMut::rows(&mut out[first * d..(first + n_queries) * d], n_queries, d);
             let weights = Matrix::rows(scores, n_queries, n_keys);
-            product(out, (weights, block.v), 1.0, Into::Overwrite, Threads::One);
+            product(out, (weights, block.v), 1.0, Write::Over, Threads::One);
         }
         [scores, keys].into_iter().for_each(pool::give);
     }
@@ -80,11 +80,11 @@ impl<'a> Head<'a> {
             let weights = Matrix::rows(weights, n_queries, n_keys);
             let slopes = Matrix::rows(slopes, n_queries, n_keys);
             let v = MatrixMut::rows(&mut gradients.v[..n_keys * d], n_keys, d);
-            product(v, (weights.transposed(), dy), 1.0, Into::Add, Threads::One);
+            product(v, (weights.transposed(), dy), 1.0, Write::Add, Threads::One);
             let k = MatrixMut::rows(&mut gradients.k[..n_keys * d], n_keys, d);
-            product(k, (slopes.transposed(), block.q), scale, Into::Add, Threads::One);
+            product(k, (slopes.transposed(), block.q), scale, Write::Add, Threads::One);
             let q = MatrixMut::rows(&mut gradients.q[first * d..(first + n_queries) * d], n_queries, d);
-            product(q, (slopes, block.k), scale, Into::Overwrite, Threads::One);
+            product(q, (slopes, block.k), scale, Write::Over, Threads::One);
         }
         [buffer, keys, values].into_iter().for_each(pool::give);
     }
@@ -108,7 +108,7 @@ impl<'a> Head<'a> {
         let (n_queries, n_keys, d) = (self.q.n_rows, self.k.n_rows, self.q.n_columns);
         let columns = Matrix { values: columns, n_rows: d, n_columns: n_keys, strides: [n_columns, 1] };
         let out = MatrixMut::rows(out, n_queries, n_keys);
-        product(out, (rows, columns), scale, Into::Overwrite, Threads::One);
+        product(out, (rows, columns), scale, Write::Over, Threads::One);
     }
 }
 

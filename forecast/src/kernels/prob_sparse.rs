@@ -37,7 +37,8 @@ pub(crate) fn prob_sparse_attention(
     options: &ProbSparse<'_>,
 ) -> Tensor<3> {
     let shape = AttentionShape::of(&q, &k, options.n_heads);
-    if !is_fused(&q) || shape.is_empty() || options.n_samples == 0 || options.n_top == 0 {
+    let is_square = options.mask == Mask::None || shape.n_queries == shape.n_keys;
+    if !is_fused(&q) || shape.is_empty() || options.n_samples * options.n_top == 0 || !is_square {
         return composition(q, k, v, options);
     }
     let operation = Sparse {
