@@ -113,7 +113,7 @@ impl<'a> Head<'a> {
 }
 
 /// A matrix column by column: copied once, it is read without gaps for every block of queries.
-fn columns(x: Matrix<'_>) -> Vec<f32> {
+pub(super) fn columns(x: Matrix<'_>) -> Vec<f32> {
     let (n_rows, n_columns) = (x.n_rows, x.n_columns);
     let mut columns = pool::take(n_rows * n_columns);
     for first in (0..n_rows).step_by(16) {

@@ -128,6 +128,7 @@ mod tests {
             [1, 37, 37, 1, 16, 3, 20],
             [3, 29, 29, 2, 33, 4, 5],
             [1, 12, 12, 2, 4, 40, 12],
+            [1, 70, 70, 2, 8, 5, 7],
         ] {
             let width = n_heads * d;
             let draw = |i: usize| (crate::data::mix(i as u64) % n_keys as u64) as u32;

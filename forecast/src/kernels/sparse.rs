@@ -9,9 +9,9 @@ use rayon::prelude::*;
 
 use super::attention::{AttentionShape, Mask, put};
 use super::fused::{Context, Keep, Operation};
-use super::heads::{Head, HeadGradients};
+use super::heads::{Head, HeadGradients, columns, part};
 use super::prob_sparse::top_queries;
-use super::product::Matrix;
+use super::product::{Matrix, MatrixMut, Threads, Write, product};
 use super::{lanes, pool};
 
 /// The operation; its fields are those of [`ProbSparse`](super::ProbSparse).
@@ -24,10 +24,38 @@ pub(super) struct Sparse {
     pub(super) mask: Mask,
 }
 
+/// All keys are scored if there are at most this many for each one drawn.
+const FEW_KEYS: usize = 12;
+
 impl Sparse {
     /// M of every query of a head.
     fn measure(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
-        let (d, n_keys) = (q.n_columns, k.n_rows as f32);
+        if k.n_rows <= FEW_KEYS * self.n_samples { self.measure_all(q, k) } else { self.measure_some(q, k) }
+    }
+
+    /// By the scores of all keys, which a product of matrices has sooner where there are few of them.
+    fn measure_all(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
+        const N_BLOCK: usize = 64;
+        let (d, n_keys) = (q.n_columns, k.n_rows);
+        let keys = columns(k);
+        let keys_matrix = Matrix { values: &keys, n_rows: d, n_columns: n_keys, strides: [n_keys, 1] };
+        let mut scores = pool::take(N_BLOCK * n_keys);
+        let mut measure = Vec::with_capacity(q.n_rows);
+        for (block, samples) in self.samples.chunks(N_BLOCK * self.n_samples).enumerate() {
+            let first = block * N_BLOCK;
+            let n_queries = N_BLOCK.min(q.n_rows.saturating_sub(first));
+            let out = MatrixMut::rows(&mut scores[..n_queries * n_keys], n_queries, n_keys);
+            product(out, (part(q, first, n_queries), keys_matrix), 1.0, Write::Over, Threads::One);
+            let rows = scores.chunks(n_keys).take(n_queries).zip(samples.chunks(self.n_samples));
+            measure.extend(rows.map(|(row, samples)| sparsity(samples, n_keys, |key| row[key])));
+        }
+        [keys, scores].into_iter().for_each(pool::give);
+        measure
+    }
+
+    /// By the scores of the keys that were drawn.
+    fn measure_some(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
+        let d = q.n_columns;
         // Side by side, the keys lie on few pages of memory.
         let mut keys = pool::take(k.n_rows * d);
         for (at, key) in keys.chunks_mut(d).enumerate() {
@@ -36,17 +64,11 @@ impl Sparse {
         let measure = Arch::new().dispatch(
             #[inline(always)]
             || {
-                let queries = self.samples.chunks(self.n_samples).enumerate();
-                let measure = |(i, samples): (usize, &[u32])| {
-                    let query = q.row(i);
-                    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
-                    for key in samples {
-                        let score = dot(query, &keys[*key as usize * d..][..d]);
-                        (largest, sum) = (largest.max(score), sum + score);
-                    }
-                    largest - sum / n_keys
+                let queries = self.samples.chunks(self.n_samples).take(q.n_rows).enumerate();
+                let measure = |(at, samples): (usize, &[u32])| {
+                    sparsity(samples, k.n_rows, |key| dot(q.row(at), &keys[key * d..][..d]))
                 };
-                queries.take(q.n_rows).map(measure).collect()
+                queries.map(measure).collect()
             },
         );
         pool::give(keys);
@@ -109,6 +131,17 @@ impl Sparse {
             },
         );
     }
+}
+
+/// `max_j s_j - (sum_j s_j) / L_K` over the keys drawn.
+#[inline(always)]
+fn sparsity(samples: &[u32], n_keys: usize, score: impl Fn(usize) -> f32) -> f32 {
+    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
+    for key in samples {
+        let score = score(*key as usize);
+        (largest, sum) = (largest.max(score), sum + score);
+    }
+    largest - sum / n_keys as f32
 }
 
 /// `x . y`, in eight running sums.
