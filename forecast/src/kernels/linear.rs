@@ -6,8 +6,9 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::fused::{Context, Keep, Operation, is_fused};
 use super::product::{Matrix, MatrixMut, Threads, Write, product};
+use super::register::fuse;
 use super::{Activation, lanes, pool};
 
 /// `f(x weight + bias)`.

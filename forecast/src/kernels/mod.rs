@@ -24,6 +24,7 @@ mod pool;
 mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
 mod product;
+mod register;
 mod sparse;
 
 pub(crate) use activation::{Activation, elu};

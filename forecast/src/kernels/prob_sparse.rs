@@ -8,7 +8,8 @@
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::attention::{AttentionShape, Mask, attend, merge_heads, split_heads};
-use super::fused::{fuse, is_fused};
+use super::fused::is_fused;
+use super::register::fuse;
 use super::sparse::Sparse;
 
 /// How ProbSparse attention chooses its queries.
