@@ -27,8 +27,6 @@
 
 mod error;
 mod file;
-// The models that stand on these are being written.
-#[allow(dead_code, unused_imports)]
 mod kernels;
 mod regression;
 

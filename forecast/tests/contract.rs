@@ -298,7 +298,9 @@ fn informer_keeps_the_contract() {
     check_family(&small.with("epochs", "2").unwrap());
     let full = small.with("encoder_layers", "full").unwrap().with("embedding", "learned").unwrap();
     check_family(&full.with("epochs", "1").unwrap().with("label_length", "0").unwrap());
-    beats_seasonal_naive(&small.with("epochs", "12").unwrap().with("schedule", "cosine").unwrap());
+    let long =
+        [("epochs", "60"), ("patience", "60"), ("schedule", "cosine"), ("dropout", "0"), ("d_model", "32")];
+    beats_seasonal_naive(&long.iter().fold(small, |config, (key, value)| config.with(key, value).unwrap()));
 }
 
 /// On data with two seasons, trend and noise, over 20 windows of a test range.

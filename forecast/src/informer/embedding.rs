@@ -17,11 +17,6 @@ use crate::kernels::{Activation, linear};
 /// quarter of an hour: the marks of `fixed` and `learned` embeddings, in this order. The last may be left out.
 pub(super) const CALENDAR: [usize; 5] = [13, 32, 7, 24, 4];
 
-/// Marks that an embedding by tables takes: with the quarter of an hour or without.
-pub(crate) fn n_calendar_marks(is_below_an_hour: bool) -> usize {
-    if is_below_an_hour { CALENDAR.len() } else { CALENDAR.len() - 1 }
-}
-
 /// Embeds values and time marks.
 #[derive(Module, Debug)]
 pub(super) struct Embedding {

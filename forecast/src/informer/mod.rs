@@ -16,6 +16,7 @@ mod family;
 mod import;
 mod layers;
 mod list;
+#[cfg(test)]
 mod maps;
 mod names;
 mod network;

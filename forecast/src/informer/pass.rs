@@ -91,6 +91,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The same pass; every attention layer leaves its weights here, in the order of the pass.
+    #[cfg(test)]
     pub(super) fn watch(self, weights: &'a RefCell<Vec<Tensor<3>>>) -> Self {
         Pass { watched: Some(weights), ..self }
     }

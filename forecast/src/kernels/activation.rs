@@ -4,7 +4,8 @@ use burn::tensor::{Tensor, activation};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::fused::{Context, Keep, Operation, is_fused};
+use super::register::fuse;
 use super::{lanes, pool};
 
 /// A function of each element.

@@ -6,10 +6,11 @@
 use burn::tensor::{Bool, Tensor, activation};
 use rayon::prelude::*;
 
-use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::fused::{Context, Keep, Operation, is_fused};
 use super::heads::{Head, HeadGradients};
 use super::pool;
 use super::product::Matrix;
+use super::register::fuse;
 
 /// Which keys a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

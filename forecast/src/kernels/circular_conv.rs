@@ -7,7 +7,8 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::fused::{Context, Keep, Operation, is_fused};
+use super::register::fuse;
 use super::{Activation, linear, pool};
 
 /// The convolution over time.

@@ -8,8 +8,9 @@ use burn::tensor::{Tensor, TensorData};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::fused::{Context, Keep, Operation, is_fused};
 use super::pool;
+use super::register::fuse;
 use crate::data::mix;
 
 /// `x` with some elements set to 0; of the same shape. A rate of 0 or less keeps everything.

@@ -1,5 +1,5 @@
-//! How a kernel becomes an operation of burn: registered once as a backend extension for the CPU, with its own
-//! backward pass.
+//! How a kernel becomes an operation of burn on the CPU, with its own backward pass; `register.rs` has the numbers of
+//! inputs.
 //!
 //! A kernel reads slices and writes a slice; tensors are passed by reference, without copies. Only what an operation
 //! asks for is kept until the backward pass.
@@ -12,7 +12,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::pool;
@@ -28,13 +28,8 @@ pub(super) trait Operation<const N: usize>: Debug + Send + Sync + 'static {
     /// Which inputs the backward pass reads.
     fn reads(&self) -> [bool; N];
 
-    /// Whether it reads the result of the forward pass.
-    fn reads_output(&self) -> bool {
-        false
-    }
-
-    /// The gradients of those inputs that are `wanted`, of the inputs' lengths. Inputs, and the output, that it does
-    /// not read are empty.
+    /// The gradients of those inputs that are `wanted`, of the inputs' lengths. Inputs that it does not read are
+    /// empty.
     fn backward(&self, context: &Context<'_, N>) -> [Option<Vec<f32>>; N];
 }
 
@@ -49,7 +44,6 @@ pub(super) enum Keep {
 #[derive(Debug)]
 pub(super) struct Context<'a, const N: usize> {
     pub(super) inputs: [&'a [f32]; N],
-    pub(super) output: &'a [f32],
     /// What the forward pass returned.
     pub(super) saved: &'a [Vec<f32>],
     /// The gradient of the output.
@@ -62,131 +56,22 @@ pub(super) fn is_fused<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && x.device() == Device::flex()
 }
 
-/// The operation on these tensors, `D` dimensions of them.
-pub(super) fn fuse<const D: usize, const N: usize, O: Operation<N>>(
-    inputs: [AnyTensor; N],
-    operation: O,
-) -> Tensor<D>
-where
-    [AnyTensor; N]: Arity<N>,
-{
-    Tensor::from_dispatch(inputs.run(Arc::new(operation)))
-}
+/// A kernel of any kind.
+pub(super) type Shared<const N: usize> = Arc<dyn Operation<N>>;
 
-/// A tensor of any number of dimensions.
-pub(super) type AnyTensor = FloatTensor<Dispatch>;
-
-type Shared<const N: usize> = Arc<dyn Operation<N>>;
-type Values = FloatTensor<Flex>;
-
-/// Numbers of inputs that are registered.
-pub(super) trait Arity<const N: usize> {
-    fn run(self, operation: Shared<N>) -> AnyTensor;
-}
-
-#[backend_extension(Autodiff, Flex)]
-pub(super) trait Fused: Backend {
-    fn fused1(a: FloatTensor<Self>, operation: Shared<1>) -> FloatTensor<Self>;
-    fn fused2(a: FloatTensor<Self>, b: FloatTensor<Self>, operation: Shared<2>) -> FloatTensor<Self>;
-    fn fused3(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        operation: Shared<3>,
-    ) -> FloatTensor<Self>;
-    fn fused4(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        operation: Shared<4>,
-    ) -> FloatTensor<Self>;
-}
-
-impl Arity<1> for [AnyTensor; 1] {
-    fn run(self, operation: Shared<1>) -> AnyTensor {
-        let [a] = self;
-        <Dispatch as Fused>::fused1(a, operation)
-    }
-}
-
-impl Arity<2> for [AnyTensor; 2] {
-    fn run(self, operation: Shared<2>) -> AnyTensor {
-        let [a, b] = self;
-        <Dispatch as Fused>::fused2(a, b, operation)
-    }
-}
-
-impl Arity<3> for [AnyTensor; 3] {
-    fn run(self, operation: Shared<3>) -> AnyTensor {
-        let [a, b, c] = self;
-        <Dispatch as Fused>::fused3(a, b, c, operation)
-    }
-}
-
-impl Arity<4> for [AnyTensor; 4] {
-    fn run(self, operation: Shared<4>) -> AnyTensor {
-        let [a, b, c, d] = self;
-        <Dispatch as Fused>::fused4(a, b, c, d, operation)
-    }
-}
-
-impl Fused for Flex {
-    fn fused1(a: Values, operation: Shared<1>) -> Values {
-        plain([a], &operation)
-    }
-
-    fn fused2(a: Values, b: Values, operation: Shared<2>) -> Values {
-        plain([a, b], &operation)
-    }
-
-    fn fused3(a: Values, b: Values, c: Values, operation: Shared<3>) -> Values {
-        plain([a, b, c], &operation)
-    }
-
-    fn fused4(a: Values, b: Values, c: Values, d: Values, operation: Shared<4>) -> Values {
-        plain([a, b, c, d], &operation)
-    }
-}
-
-impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
-    fn fused1(a: FloatTensor<Self>, operation: Shared<1>) -> FloatTensor<Self> {
-        tracked::<C, 1>([a], operation)
-    }
-
-    fn fused2(a: FloatTensor<Self>, b: FloatTensor<Self>, operation: Shared<2>) -> FloatTensor<Self> {
-        tracked::<C, 2>([a, b], operation)
-    }
-
-    fn fused3(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        operation: Shared<3>,
-    ) -> FloatTensor<Self> {
-        tracked::<C, 3>([a, b, c], operation)
-    }
-
-    fn fused4(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        operation: Shared<4>,
-    ) -> FloatTensor<Self> {
-        tracked::<C, 4>([a, b, c, d], operation)
-    }
-}
+/// A tensor on the CPU.
+pub(super) type Values = FloatTensor<Flex>;
 
 /// The forward pass alone.
-fn plain<const N: usize>(inputs: [Values; N], operation: &Shared<N>) -> Values {
+pub(super) fn plain<const N: usize>(inputs: [Values; N], operation: &Shared<N>) -> Values {
     let inputs = inputs.map(|input| input.to_contiguous());
     let (output, saved) = run(&inputs, operation, Keep::Nothing);
     saved.into_iter().for_each(pool::give);
     output
 }
 
-fn tracked<C: CheckpointStrategy, const N: usize>(
+/// The forward pass, and the backward pass once there are gradients.
+pub(super) fn tracked<C: CheckpointStrategy, const N: usize>(
     inputs: [FloatTensor<Autodiff<Flex, C>>; N],
     operation: Shared<N>,
 ) -> FloatTensor<Autodiff<Flex, C>> {
@@ -199,8 +84,7 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
             let shapes = inputs.each_ref().map(|input| input.layout().shape().to_vec());
             let mut reads = operation.reads().into_iter();
             let inputs = inputs.map(|input| reads.next().unwrap_or(true).then_some(input));
-            let read = operation.reads_output().then(|| output.clone());
-            let state = State { inputs, shapes, output: read, saved: Arc::new(Saved(saved)) };
+            let state = State { inputs, shapes, saved: Arc::new(Saved(saved)) };
             step.finish(state, output)
         }
     }
@@ -263,7 +147,6 @@ struct Step<const N: usize>(Shared<N>);
 struct State<const N: usize> {
     inputs: [Option<Values>; N],
     shapes: [Vec<usize>; N],
-    output: Option<Values>,
     saved: Arc<Saved>,
 }
 
@@ -281,18 +164,17 @@ impl<const N: usize> Backward<Flex, N> for Step<N> {
     type State = State<N>;
 
     fn backward(self, ops: Ops<State<N>, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let State { inputs, shapes, output, saved } = ops.state;
+        let State { inputs, shapes, saved } = ops.state;
         let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
         let context = Context {
             inputs: inputs.each_ref().map(|input| input.as_ref().map_or(&[][..], slice)),
-            output: output.as_ref().map_or(&[], slice),
             saved: &saved.0,
             gradient: slice(&gradient),
             wanted: ops.parents.each_ref().map(Option::is_some),
         };
         let gradients = self.0.backward(&context);
         drop(saved);
-        [output, Some(gradient)].into_iter().chain(inputs).flatten().for_each(reclaim);
+        inputs.into_iter().flatten().chain([gradient]).for_each(reclaim);
         for ((node, shape), gradient) in ops.parents.into_iter().zip(shapes).zip(gradients) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<Flex>(node.id, Values::from_data(TensorData::new(gradient, shape)));

@@ -7,7 +7,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::product::{Into, Matrix, MatrixMut, Threads, product};
+use super::product::{Matrix, MatrixMut, Threads, Write, product};
 use super::{lanes, narrow, pool};
 
 /// Queries, keys and values of a head.
@@ -39,20 +39,22 @@ impl<'a> Head<'a> {
             return;
         }
         let d = self.q.n_columns;
+        let scale = 1.0 / (d as f32).sqrt();
         let n_block = self.block();
         let mut scores = pool::take(n_block * self.k.n_rows);
+        let keys = columns(self.k);
         for first in (0..self.q.n_rows).step_by(n_block) {
             let block = self.queries(first, n_block);
             let (n_queries, n_keys) = (block.q.n_rows, block.k.n_rows);
             let scores = &mut scores[..n_queries * n_keys];
-            block.score(scores);
+            block.products(block.q, &keys, self.k.n_rows, scale, scores);
             let log_sums = &mut log_sums[first..first + n_queries];
             lanes::dispatch(Softmax { scores, n_keys, visible: block.visible, log_sums });
             let out = MatrixMut::rows(&mut out[first * d..(first + n_queries) * d], n_queries, d);
             let weights = Matrix::rows(scores, n_queries, n_keys);
-            product(out, (weights, block.v), 1.0, Into::Overwrite, Threads::One);
+            product(out, (weights, block.v), 1.0, Write::Over, Threads::One);
         }
-        pool::give(scores);
+        [scores, keys].into_iter().for_each(pool::give);
     }
 
     /// Writes the gradients; `dy` `(query, d)` is that of the result.
@@ -64,27 +66,27 @@ impl<'a> Head<'a> {
         let scale = 1.0 / (d as f32).sqrt();
         let n_block = self.block();
         let mut buffer = pool::take(2 * n_block * self.k.n_rows);
+        let (keys, values) = (columns(self.k), columns(self.v));
         for first in (0..self.q.n_rows).step_by(n_block) {
             let block = self.queries(first, n_block);
             let (n_queries, n_keys) = (block.q.n_rows, block.k.n_rows);
             let dy = part(dy, first, n_queries);
             let (weights, slopes) = buffer.split_at_mut(n_queries * n_keys);
             let slopes = &mut slopes[..n_queries * n_keys];
-            block.score(weights);
-            let to_slopes = MatrixMut::rows(slopes, n_queries, n_keys);
-            product(to_slopes, (dy, block.v.transposed()), 1.0, Into::Overwrite, Threads::One);
+            block.products(block.q, &keys, self.k.n_rows, scale, weights);
+            block.products(dy, &values, self.k.n_rows, 1.0, slopes);
             let log_sums = &log_sums[first..first + n_queries];
             lanes::dispatch(Slopes { weights, slopes, n_keys, visible: block.visible, log_sums });
             let weights = Matrix::rows(weights, n_queries, n_keys);
             let slopes = Matrix::rows(slopes, n_queries, n_keys);
             let v = MatrixMut::rows(&mut gradients.v[..n_keys * d], n_keys, d);
-            product(v, (weights.transposed(), dy), 1.0, Into::Add, Threads::One);
+            product(v, (weights.transposed(), dy), 1.0, Write::Add, Threads::One);
             let k = MatrixMut::rows(&mut gradients.k[..n_keys * d], n_keys, d);
-            product(k, (slopes.transposed(), block.q), scale, Into::Add, Threads::One);
+            product(k, (slopes.transposed(), block.q), scale, Write::Add, Threads::One);
             let q = MatrixMut::rows(&mut gradients.q[first * d..(first + n_queries) * d], n_queries, d);
-            product(q, (slopes, block.k), scale, Into::Overwrite, Threads::One);
+            product(q, (slopes, block.k), scale, Write::Over, Threads::One);
         }
-        pool::give(buffer);
+        [buffer, keys, values].into_iter().for_each(pool::give);
     }
 
     fn block(&self) -> usize {
@@ -100,12 +102,29 @@ impl<'a> Head<'a> {
         Head { q: part(self.q, first, n_queries), k, v, visible }
     }
 
-    /// `S = Q K^T / sqrt d`.
-    fn score(&self, scores: &mut [f32]) {
-        let scale = 1.0 / (self.q.n_columns as f32).sqrt();
-        let out = MatrixMut::rows(scores, self.q.n_rows, self.k.n_rows);
-        product(out, (self.q, self.k.transposed()), scale, Into::Overwrite, Threads::One);
+    /// The products of rows, one for each query, with the keys or values that the queries see; those are given as
+    /// `columns`.
+    fn products(&self, rows: Matrix<'_>, columns: &[f32], n_columns: usize, scale: f32, out: &mut [f32]) {
+        let (n_queries, n_keys, d) = (self.q.n_rows, self.k.n_rows, self.q.n_columns);
+        let columns = Matrix { values: columns, n_rows: d, n_columns: n_keys, strides: [n_columns, 1] };
+        let out = MatrixMut::rows(out, n_queries, n_keys);
+        product(out, (rows, columns), scale, Write::Over, Threads::One);
     }
+}
+
+/// A matrix column by column: copied once, it is read without gaps for every block of queries.
+pub(super) fn columns(x: Matrix<'_>) -> Vec<f32> {
+    let (n_rows, n_columns) = (x.n_rows, x.n_columns);
+    let mut columns = pool::take(n_rows * n_columns);
+    for first in (0..n_rows).step_by(16) {
+        let rows = first..n_rows.min(first + 16);
+        for column in 0..n_columns {
+            for row in rows.clone() {
+                columns[column * n_rows + row] = x.values[row * x.strides[0] + column * x.strides[1]];
+            }
+        }
+    }
+    columns
 }
 
 /// Some rows of a matrix.

@@ -40,7 +40,7 @@ pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let u = simd.div_f32s(splat(1.0), simd.mul_add_e_f32s(t, splat(0.327_591_1), splat(1.0)));
     // Half of erfc(t), by halved coefficients.
     let mut p = splat(0.530_702_7);
-    for c in [-0.726_576_0, 0.710_706_9, -0.142_248_37, 0.127_414_8] {
+    for c in [-0.726_576, 0.710_706_9, -0.142_248_37, 0.127_414_8] {
         p = simd.mul_add_e_f32s(p, u, splat(c));
     }
     let bell = exp(simd, simd.neg_f32s(simd.mul_f32s(t, t)));
@@ -48,60 +48,6 @@ pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let is_left = simd.less_than_f32s(x, splat(0.0));
     let below = simd.select_f32s(is_left, tail, simd.sub_f32s(splat(1.0), tail));
     (below, simd.mul_f32s(bell, splat(0.398_942_3)))
-}
-
-/// A function of each lane.
-pub(super) trait Map: Copy {
-    fn map<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s;
-}
-
-/// A function of each pair of lanes.
-pub(super) trait Zip: Copy {
-    fn zip<S: Simd>(self, simd: S, x: S::f32s, y: S::f32s) -> S::f32s;
-}
-
-/// `out = f(x)`, element by element.
-pub(super) fn map(out: &mut [f32], x: &[f32], f: impl Map) {
-    struct Each<'a, F>(&'a mut [f32], &'a [f32], F);
-    impl<F: Map> WithSimd for Each<'_, F> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            let Each(out, x, f) = self;
-            let (out_head, out_tail) = S::as_mut_simd_f32s(out);
-            let (x_head, x_tail) = S::as_simd_f32s(x);
-            for (out, x) in out_head.iter_mut().zip(x_head) {
-                *out = f.map(simd, *x);
-            }
-            simd.partial_store_f32s(out_tail, f.map(simd, simd.partial_load_f32s(x_tail)));
-        }
-    }
-    let n = out.len().min(x.len());
-    dispatch(Each(&mut out[..n], &x[..n], f));
-}
-
-/// `out = f(x, y)`, element by element.
-pub(super) fn zip(out: &mut [f32], x: &[f32], y: &[f32], f: impl Zip) {
-    struct Each<'a, F>(&'a mut [f32], &'a [f32], &'a [f32], F);
-    impl<F: Zip> WithSimd for Each<'_, F> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            let Each(out, x, y, f) = self;
-            let (out_head, out_tail) = S::as_mut_simd_f32s(out);
-            let (x_head, x_tail) = S::as_simd_f32s(x);
-            let (y_head, y_tail) = S::as_simd_f32s(y);
-            for ((out, x), y) in out_head.iter_mut().zip(x_head).zip(y_head) {
-                *out = f.zip(simd, *x, *y);
-            }
-            let (x, y) = (simd.partial_load_f32s(x_tail), simd.partial_load_f32s(y_tail));
-            simd.partial_store_f32s(out_tail, f.zip(simd, x, y));
-        }
-    }
-    let n = out.len().min(x.len()).min(y.len());
-    dispatch(Each(&mut out[..n], &x[..n], &y[..n], f));
 }
 
 /// `exp(x) - 1` of every lane, for x at most 0; without cancellation near 0.
@@ -119,22 +65,59 @@ pub(super) fn exp_less_one<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// `out = x y`, element by element.
 pub(super) fn multiply(out: &mut [f32], x: &[f32], y: &[f32]) {
-    #[derive(Clone, Copy)]
-    struct Multiply;
-    impl Zip for Multiply {
+    Arch::new().dispatch(
         #[inline(always)]
-        fn zip<S: Simd>(self, simd: S, x: S::f32s, y: S::f32s) -> S::f32s {
-            simd.mul_f32s(x, y)
-        }
-    }
-    zip(out, x, y, Multiply);
+        || {
+            for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+                *out = x * y;
+            }
+        },
+    );
 }
 
-/// `out += x`, element by element.
+/// `out += x`, element by element, for callers that are compiled for the processor already.
+#[inline(always)]
+pub(super) fn add_inlined(out: &mut [f32], x: &[f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out += *x;
+    }
+}
+
+/// `out += x`, element by element; `x` may be several times as long, and is then added piece by piece.
 pub(super) fn add(out: &mut [f32], x: &[f32]) {
-    Arch::new().dispatch(|| {
-        for (out, x) in out.iter_mut().zip(x) {
-            *out += *x;
+    let length = out.len().max(1);
+    Arch::new().dispatch(
+        #[inline(always)]
+        || x.chunks(length).for_each(|x| add_inlined(out, x)),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_everywhere_and_lets_missing_numbers_through() {
+        struct Exp<'a>(&'a mut [f32]);
+        impl WithSimd for Exp<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) {
+                for x in self.0.chunks_mut(S::F32_LANES) {
+                    simd.partial_store_f32s(x, exp(simd, simd.partial_load_f32s(x)));
+                }
+            }
         }
-    });
+        let x: Vec<f32> = (-8_701..8_800).map(|i| i as f32 / 100.0).collect();
+        let mut y = x.clone();
+        dispatch(Exp(&mut y));
+        for (x, y) in x.iter().zip(y) {
+            let due = f64::from(*x).exp();
+            assert!((f64::from(y) / due - 1.0).abs() < 2e-7, "{x}: {y} for {due}");
+        }
+        let mut y = [f32::NAN, f32::NEG_INFINITY, -1e30];
+        dispatch(Exp(&mut y));
+        assert!(y[0].is_nan() && y[1] < 2e-38 && y[2] < 2e-38, "{y:?}");
+    }
 }

@@ -8,7 +8,8 @@ use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::fused::{Context, Keep, Operation, is_fused};
+use super::register::fuse;
 use super::{lanes, pool};
 
 /// Each row of `x + residual` with mean 0 and variance 1, times `gain`, plus `bias`.

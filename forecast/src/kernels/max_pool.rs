@@ -7,8 +7,9 @@ use burn::tensor::module::max_pool1d;
 use burn::tensor::ops::MaxPoolOptions;
 use rayon::prelude::*;
 
-use super::fused::{Context, Keep, Operation, fuse, is_fused};
+use super::fused::{Context, Keep, Operation, is_fused};
 use super::pool;
+use super::register::fuse;
 
 /// Max pooling over time: width 3, stride 2, padding 1.
 ///

@@ -3,8 +3,6 @@
 //!
 //! Tensors are of 32 bits. Same input, same bits for any number of threads.
 
-pub(crate) mod adam;
-
 mod activation;
 mod attention;
 #[cfg(test)]
@@ -24,6 +22,7 @@ mod pool;
 mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
 mod product;
+mod register;
 mod sparse;
 
 pub(crate) use activation::{Activation, elu};

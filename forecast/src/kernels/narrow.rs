@@ -66,7 +66,7 @@ const MOST_LANES: usize = 16;
 fn packed<const D: usize>(x: Matrix<'_>) -> Vec<[f32; D]> {
     let row = |at: usize| {
         let mut row = [0.0; D];
-        row.copy_from_slice(&x.values[at * x.strides[0]..][..D]);
+        row.copy_from_slice(x.row(at));
         row
     };
     (0..x.n_rows).map(row).collect()

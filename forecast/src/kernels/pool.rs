@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 /// Shorter buffers are left to the allocator, which does not give their pages back.
 const SHORTEST: usize = 1 << 14;
 
-/// Numbers held at most: 1 GiB of them.
-const MOST: usize = 1 << 28;
+/// Numbers held at most: 512 MiB of them.
+const MOST: usize = 1 << 27;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { by_capacity: BTreeMap::new(), n_held: 0 });
 
@@ -47,11 +47,7 @@ pub(super) fn give(buffer: Vec<f32>) {
     if capacity < SHORTEST {
         return;
     }
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    if pool.n_held.saturating_add(capacity) <= MOST {
-        pool.n_held += capacity;
-        pool.by_capacity.entry(capacity).or_default().push(buffer);
-    }
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).give(buffer);
 }
 
 impl Pool {
@@ -65,23 +61,53 @@ impl Pool {
         self.n_held -= buffer.as_ref().map_or(0, Vec::capacity);
         buffer
     }
+
+    /// Where there is no more room, what is held is of sizes that nobody asks for any more: it goes.
+    fn give(&mut self, buffer: Vec<f32>) {
+        let capacity = buffer.capacity();
+        if self.n_held.saturating_add(capacity) > MOST {
+            self.by_capacity.clear();
+            self.n_held = 0;
+        }
+        if capacity <= MOST {
+            self.n_held += capacity;
+            self.by_capacity.entry(capacity).or_default().push(buffer);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn empty() -> Pool {
+        Pool { by_capacity: BTreeMap::new(), n_held: 0 }
+    }
+
     #[test]
     fn a_buffer_that_comes_back_is_used_again_and_the_longest_are_not_wasted() {
-        // A length that no other test asks for.
-        let length = (1 << 15) + 7_777;
-        let mut pool = Pool { by_capacity: BTreeMap::new(), n_held: 0 };
-        pool.by_capacity.insert(length, vec![vec![3.0; length]]);
-        pool.n_held = length;
-        assert!(pool.take(length / 2).is_none());
-        assert!(pool.take(length + 1).is_none());
-        assert_eq!(pool.take(length - 100).unwrap(), vec![3.0; length]);
+        let mut pool = empty();
+        pool.give(vec![3.0; 40_000]);
+        assert!(pool.take(20_000).is_none());
+        assert!(pool.take(40_001).is_none());
+        assert_eq!(pool.take(39_900).unwrap(), vec![3.0; 40_000]);
         assert_eq!((pool.n_held, pool.by_capacity.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let mut pool = empty();
+        // Room that is reserved and never written costs no memory.
+        let third = MOST / 3;
+        (0..7).for_each(|_| pool.give(Vec::with_capacity(third)));
+        assert_eq!(pool.n_held, third);
+        pool.give(Vec::with_capacity(MOST + 1));
+        assert_eq!(pool.n_held, 0);
+    }
+
+    #[test]
+    fn zeros_are_zeros() {
+        let length = (1 << 15) + 7_777;
         give(vec![5.0; length]);
         assert_eq!(take_zeros(length), vec![0.0; length]);
     }

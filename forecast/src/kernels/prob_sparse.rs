@@ -8,7 +8,8 @@
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use super::attention::{AttentionShape, Mask, attend, merge_heads, split_heads};
-use super::fused::{fuse, is_fused};
+use super::fused::is_fused;
+use super::register::fuse;
 use super::sparse::Sparse;
 
 /// How ProbSparse attention chooses its queries.
@@ -37,7 +38,8 @@ pub(crate) fn prob_sparse_attention(
     options: &ProbSparse<'_>,
 ) -> Tensor<3> {
     let shape = AttentionShape::of(&q, &k, options.n_heads);
-    if !is_fused(&q) || shape.is_empty() || options.n_samples == 0 || options.n_top == 0 {
+    let is_square = options.mask == Mask::None || shape.n_queries == shape.n_keys;
+    if !is_fused(&q) || shape.is_empty() || options.n_samples * options.n_top == 0 || !is_square {
         return composition(q, k, v, options);
     }
     let operation = Sparse {
@@ -127,6 +129,7 @@ mod tests {
             [1, 37, 37, 1, 16, 3, 20],
             [3, 29, 29, 2, 33, 4, 5],
             [1, 12, 12, 2, 4, 40, 12],
+            [1, 70, 70, 2, 8, 5, 7],
         ] {
             let width = n_heads * d;
             let draw = |i: usize| (crate::data::mix(i as u64) % n_keys as u64) as u32;

@@ -25,8 +25,8 @@ pub(super) struct MatrixMut<'a> {
 
 /// What happens to the numbers that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Into {
-    Overwrite,
+pub(super) enum Write {
+    Over,
     Add,
 }
 
@@ -41,6 +41,12 @@ impl<'a> Matrix<'a> {
     /// A matrix whose rows follow each other.
     pub(super) fn rows(values: &'a [f32], n_rows: usize, n_columns: usize) -> Self {
         Matrix { values, n_rows, n_columns, strides: [n_columns, 1] }
+    }
+
+    /// A row, of a matrix whose columns follow each other.
+    #[inline(always)]
+    pub(super) fn row(&self, at: usize) -> &'a [f32] {
+        &self.values[at * self.strides[0]..][..self.n_columns]
     }
 
     pub(super) fn transposed(self) -> Self {
@@ -63,7 +69,7 @@ pub(super) fn product(
     out: MatrixMut<'_>,
     (lhs, rhs): (Matrix<'_>, Matrix<'_>),
     scale: f32,
-    into: Into,
+    write: Write,
     threads: Threads,
 ) {
     assert!(
@@ -98,7 +104,7 @@ pub(super) fn product(
             out.values.as_mut_ptr(),
             out_column,
             out_row,
-            into == Into::Add,
+            write == Write::Add,
             lhs.values.as_ptr(),
             lhs_column,
             lhs_row,
@@ -121,4 +127,49 @@ pub(super) fn product(
 /// Where the last element of a matrix stands.
 fn last(n_rows: usize, n_columns: usize, [row, column]: [usize; 2]) -> usize {
     (n_rows - 1).saturating_mul(row).saturating_add((n_columns - 1).saturating_mul(column))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::draw;
+    use super::*;
+
+    #[test]
+    fn products_of_any_strides_are_those_of_the_definition() {
+        for [n, k, m] in [[1, 1, 1], [3, 5, 2], [17, 33, 9], [65, 7, 130]] {
+            let numbers = |n: usize, seed| draw(n, seed).into_iter().map(|x| x as f32).collect::<Vec<_>>();
+            // Gaps of three numbers between rows, and the right-hand side column by column.
+            let (lhs, rhs) = (numbers(n * (k + 3), 1), numbers(k * m, 2));
+            let lhs = Matrix { values: &lhs, n_rows: n, n_columns: k, strides: [k + 3, 1] };
+            let rhs = Matrix::rows(&rhs, m, k).transposed();
+            let before = numbers(n * (m + 2), 3);
+            for write in [Write::Over, Write::Add] {
+                let mut out = before.clone();
+                let to = MatrixMut { values: &mut out, n_rows: n, n_columns: m, strides: [m + 2, 1] };
+                product(to, (lhs, rhs), 0.5, write, Threads::All);
+                for (at, (out, before)) in out.iter().zip(&before).enumerate() {
+                    let (i, j) = (at / (m + 2), at % (m + 2));
+                    let of = |x: Matrix<'_>, i: usize, j: usize| {
+                        f64::from(x.values[i * x.strides[0] + j * x.strides[1]])
+                    };
+                    let sum = || (0..k).map(|c| of(lhs, i, c) * of(rhs, c, j)).sum::<f64>();
+                    let due = match write {
+                        _ if j >= m => f64::from(*before),
+                        Write::Over => 0.5 * sum(),
+                        Write::Add => f64::from(*before) + 0.5 * sum(),
+                    };
+                    assert!((f64::from(*out) - due).abs() < 1e-5, "{n} {k} {m}, {i} {j}: {out} for {due}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a matrix in a slice")]
+    fn a_matrix_that_leaves_its_slice_is_refused() {
+        let (x, mut out) = ([1.0; 6], [0.0; 4]);
+        let lhs = Matrix { values: &x, n_rows: 2, n_columns: 3, strides: [4, 1] };
+        let rhs = Matrix::rows(&x, 3, 2);
+        product(MatrixMut::rows(&mut out, 2, 2), (lhs, rhs), 1.0, Write::Over, Threads::One);
+    }
 }

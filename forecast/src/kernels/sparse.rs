@@ -9,9 +9,9 @@ use rayon::prelude::*;
 
 use super::attention::{AttentionShape, Mask, put};
 use super::fused::{Context, Keep, Operation};
-use super::heads::{Head, HeadGradients};
+use super::heads::{Head, HeadGradients, columns, part};
 use super::prob_sparse::top_queries;
-use super::product::Matrix;
+use super::product::{Matrix, MatrixMut, Threads, Write, product};
 use super::{lanes, pool};
 
 /// The operation; its fields are those of [`ProbSparse`](super::ProbSparse).
@@ -24,27 +24,55 @@ pub(super) struct Sparse {
     pub(super) mask: Mask,
 }
 
+/// All keys are scored if there are at most this many for each one drawn.
+const FEW_KEYS: usize = 12;
+
 impl Sparse {
     /// M of every query of a head.
     fn measure(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
-        let (d, n_keys) = (q.n_columns, k.n_rows as f32);
-        let row = |x: Matrix<'_>, at: usize| at * x.strides[0]..at * x.strides[0] + d;
-        Arch::new().dispatch(
+        if k.n_rows <= FEW_KEYS * self.n_samples { self.measure_all(q, k) } else { self.measure_some(q, k) }
+    }
+
+    /// By the scores of all keys, which a product of matrices has sooner where there are few of them.
+    fn measure_all(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
+        const N_BLOCK: usize = 64;
+        let (d, n_keys) = (q.n_columns, k.n_rows);
+        let keys = columns(k);
+        let keys_matrix = Matrix { values: &keys, n_rows: d, n_columns: n_keys, strides: [n_keys, 1] };
+        let mut scores = pool::take(N_BLOCK * n_keys);
+        let mut measure = Vec::with_capacity(q.n_rows);
+        for (block, samples) in self.samples.chunks(N_BLOCK * self.n_samples).enumerate() {
+            let first = block * N_BLOCK;
+            let n_queries = N_BLOCK.min(q.n_rows.saturating_sub(first));
+            let out = MatrixMut::rows(&mut scores[..n_queries * n_keys], n_queries, n_keys);
+            product(out, (part(q, first, n_queries), keys_matrix), 1.0, Write::Over, Threads::One);
+            let rows = scores.chunks(n_keys).take(n_queries).zip(samples.chunks(self.n_samples));
+            measure.extend(rows.map(|(row, samples)| sparsity(samples, n_keys, |key| row[key])));
+        }
+        [keys, scores].into_iter().for_each(pool::give);
+        measure
+    }
+
+    /// By the scores of the keys that were drawn.
+    fn measure_some(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
+        let d = q.n_columns;
+        // Side by side, the keys lie on few pages of memory.
+        let mut keys = pool::take(k.n_rows * d);
+        for (at, key) in keys.chunks_mut(d).enumerate() {
+            key.copy_from_slice(k.row(at));
+        }
+        let measure = Arch::new().dispatch(
             #[inline(always)]
             || {
-                let queries = self.samples.chunks(self.n_samples).enumerate();
-                let measure = |(i, samples): (usize, &[u32])| {
-                    let q_row = &q.values[row(q, i)];
-                    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
-                    for key in samples {
-                        let score = dot(q_row, &k.values[row(k, *key as usize)]);
-                        (largest, sum) = (largest.max(score), sum + score);
-                    }
-                    largest - sum / n_keys
+                let queries = self.samples.chunks(self.n_samples).take(q.n_rows).enumerate();
+                let measure = |(at, samples): (usize, &[u32])| {
+                    sparsity(samples, k.n_rows, |key| dot(q.row(at), &keys[key * d..][..d]))
                 };
-                queries.take(q.n_rows).map(measure).collect()
+                queries.map(measure).collect()
             },
-        )
+        );
+        pool::give(keys);
+        measure
     }
 
     /// How many keys each of these queries sees.
@@ -58,20 +86,22 @@ impl Sparse {
     /// Writes what the rows of a head have in common.
     fn common(&self, v: Matrix<'_>, rows: &mut [&mut [f32]]) {
         let mut sum = vec![0.0; v.n_columns];
-        let steps = (0..v.n_rows).map(|at| &v.values[at * v.strides[0]..][..v.n_columns]);
-        match self.mask {
-            Mask::None => {
-                steps.for_each(|step| lanes::add(&mut sum, step));
-                sum.iter_mut().for_each(|sum| *sum /= v.n_rows as f32);
-                rows.iter_mut().for_each(|row| row.copy_from_slice(&sum));
-            }
-            Mask::Causal => {
-                for (row, step) in rows.iter_mut().zip(steps) {
-                    lanes::add(&mut sum, step);
-                    row.copy_from_slice(&sum);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || match self.mask {
+                Mask::None => {
+                    (0..v.n_rows).for_each(|at| lanes::add_inlined(&mut sum, v.row(at)));
+                    sum.iter_mut().for_each(|sum| *sum /= v.n_rows as f32);
+                    rows.iter_mut().for_each(|row| row.copy_from_slice(&sum));
                 }
-            }
-        }
+                Mask::Causal => {
+                    for (at, row) in rows.iter_mut().enumerate().take(v.n_rows) {
+                        lanes::add_inlined(&mut sum, v.row(at));
+                        row.copy_from_slice(&sum);
+                    }
+                }
+            },
+        );
     }
 
     /// Adds the gradient of [`Sparse::common`], from those rows of `dy` that are not selected.
@@ -79,26 +109,39 @@ impl Sparse {
         let d = dy.n_columns;
         let mut is_selected = vec![false; dy.n_rows];
         selected.iter().for_each(|query| is_selected[*query] = true);
-        let step = |at: usize| &dy.values[at * dy.strides[0]..][..d];
         let mut sum = vec![0.0; d];
-        match self.mask {
-            Mask::None => {
-                let others = (0..dy.n_rows).filter(|at| !is_selected[*at]);
-                others.for_each(|at| lanes::add(&mut sum, step(at)));
-                sum.iter_mut().for_each(|sum| *sum /= self.shape.n_keys as f32);
-                dv.chunks_mut(d).for_each(|row| lanes::add(row, &sum));
-            }
-            // A value is in the sums of its own and all later steps.
-            Mask::Causal => {
-                for (at, row) in dv.chunks_mut(d).enumerate().rev() {
-                    if !is_selected[at] {
-                        lanes::add(&mut sum, step(at));
-                    }
-                    lanes::add(row, &sum);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || match self.mask {
+                Mask::None => {
+                    let others = (0..dy.n_rows).filter(|at| !is_selected[*at]);
+                    others.for_each(|at| lanes::add_inlined(&mut sum, dy.row(at)));
+                    sum.iter_mut().for_each(|sum| *sum /= self.shape.n_keys as f32);
+                    dv.chunks_mut(d).for_each(|row| lanes::add_inlined(row, &sum));
                 }
-            }
-        }
+                // A value is in the sums of its own and all later steps.
+                Mask::Causal => {
+                    for (at, row) in dv.chunks_mut(d).enumerate().rev() {
+                        if !is_selected[at] {
+                            lanes::add_inlined(&mut sum, dy.row(at));
+                        }
+                        lanes::add_inlined(row, &sum);
+                    }
+                }
+            },
+        );
     }
+}
+
+/// `max_j s_j - (sum_j s_j) / L_K` over the keys drawn.
+#[inline(always)]
+fn sparsity(samples: &[u32], n_keys: usize, score: impl Fn(usize) -> f32) -> f32 {
+    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
+    for key in samples {
+        let score = score(*key as usize);
+        (largest, sum) = (largest.max(score), sum + score);
+    }
+    largest - sum / n_keys as f32
 }
 
 /// `x . y`, in eight running sums.
@@ -118,7 +161,7 @@ fn dot(x: &[f32], y: &[f32]) -> f32 {
 
 /// Some rows, one after the other.
 fn gathered(x: Matrix<'_>, rows: &[usize]) -> Vec<f32> {
-    rows.iter().flat_map(|at| &x.values[at * x.strides[0]..][..x.n_columns]).copied().collect()
+    rows.iter().flat_map(|at| x.row(*at)).copied().collect()
 }
 
 impl Operation<3> for Sparse {
