@@ -298,8 +298,17 @@ fn informer_keeps_the_contract() {
     check_family(&small.with("epochs", "2").unwrap());
     let full = small.with("encoder_layers", "full").unwrap().with("embedding", "learned").unwrap();
     check_family(&full.with("epochs", "1").unwrap().with("label_length", "0").unwrap());
-    let long =
-        [("epochs", "60"), ("patience", "60"), ("schedule", "cosine"), ("dropout", "0"), ("d_model", "32")];
+    let long = [
+        ("epochs", "100"),
+        ("patience", "100"),
+        ("learning_rate", "0.001"),
+        ("schedule", "cosine"),
+        ("dropout", "0"),
+        ("d_model", "32"),
+        ("d_ff", "64"),
+        ("n_heads", "4"),
+        ("encoder_layers", "prob"),
+    ];
     beats_seasonal_naive(&long.iter().fold(small, |config, (key, value)| config.with(key, value).unwrap()));
 }
 

@@ -30,10 +30,22 @@ fn folder() -> PathBuf {
 }
 
 /// The models of this version, and the first version that had them.
-fn models() -> [(&'static str, ModelConfig, u64); 5] {
+fn models() -> [(&'static str, ModelConfig, u64); 6] {
     let with =
         |model: &str, key: &str, value: &str| ModelConfig::parse(model).unwrap().with(key, value).unwrap();
+    let small = [
+        ("lookback", "24"),
+        ("label_length", "12"),
+        ("d_model", "8"),
+        ("n_heads", "2"),
+        ("d_ff", "8"),
+        ("encoder_layers", "prob"),
+        ("epochs", "1"),
+    ];
+    let informer = ModelConfig::parse("informer").unwrap();
+    let informer = small.iter().fold(informer, |config, (key, value)| config.with(key, value).unwrap());
     [
+        ("informer", informer, 5),
         ("ar", with("ar", "order", "3"), 1),
         ("ar-net", with("ar-net", "order", "30"), 4),
         ("ar-fourier", with("ar", "order", "3").with("fourier", "1D:2").unwrap(), 4),
@@ -153,7 +165,31 @@ fn every_model_file_ever_saved_loads_and_forecasts_the_same_bits() {
         let expected = std::fs::read(path.with_extension("json")).unwrap();
         let expected: Value = serde_json::from_slice(&expected).unwrap();
         assert!(expected.as_array().is_some_and(|forecasts| !forecasts.is_empty()), "{name}");
-        assert_eq!(told(&forecasts(&model)), expected, "{name}");
+        match model.header().config.is_trained_once() {
+            // The sums of 32 bits are in the order that the processor's vectors have.
+            true => assert_close(&told(&forecasts(&model)), &expected),
+            false => assert_eq!(told(&forecasts(&model)), expected, "{name}"),
+        }
+    }
+}
+
+/// The same but for numbers, told by their bits, that differ by a ten-thousandth.
+fn assert_close(ours: &Value, expected: &Value) {
+    match (ours, expected) {
+        (Value::Array(ours), Value::Array(expected)) => {
+            assert_eq!(ours.len(), expected.len());
+            ours.iter().zip(expected).for_each(|(ours, expected)| assert_close(ours, expected));
+        }
+        (Value::Object(ours), Value::Object(expected)) => {
+            assert!(ours.keys().eq(expected.keys()));
+            ours.values().zip(expected.values()).for_each(|(ours, expected)| assert_close(ours, expected));
+        }
+        (Value::String(ours), Value::String(expected)) if ours.len() == 16 && !ours.contains(['-', ' ']) => {
+            let number = |text: &str| f64::from_bits(u64::from_str_radix(text, 16).unwrap());
+            let (ours, expected) = (number(ours), number(expected));
+            assert!((ours - expected).abs() <= 1e-4 * expected.abs(), "{ours} for {expected}");
+        }
+        _ => assert_eq!(ours, expected),
     }
 }
 

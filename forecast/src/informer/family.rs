@@ -1,6 +1,7 @@
 //! Informer as a family: its settings beside those of its training, fitting and loading.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,17 @@ fn calendar(network: &InformerConfig, step: Step) -> CalendarFeatures {
     CalendarFeatures { time, ..CalendarFeatures::default() }
 }
 
+impl InformerSettings {
+    /// These settings with every size that a checkpoint of a network for this horizon tells.
+    ///
+    /// # Errors
+    /// As [`import`].
+    pub(crate) fn of_weights(&self, path: &Path, horizon: usize) -> Result<Self> {
+        let network = import(path, &self.network, horizon, &Device::flex())?.config;
+        Ok(InformerSettings { network, training: self.training.clone() })
+    }
+}
+
 /// Trains one network on all series.
 ///
 /// # Errors
@@ -171,8 +183,7 @@ pub(crate) fn fit(
     let n_marks = calendar.n_columns(step);
     let shape = Shape { n_channels, n_marks, n_outputs: n_channels, horizon: training.horizon };
     if let Some(path) = training.weights {
-        let Imported { config, network } = import(path, &settings.network, shape.horizon, &Device::flex())?;
-        check_told(&settings.network, &config)?;
+        let Imported { network, .. } = import(path, &settings.network, shape.horizon, &Device::flex())?;
         check_shape(shape, network.shape())?;
         let tensors = to_tensors(&network)?;
         return Ok(NeuralFamily { network, calendar, n_channels, tensors, report: None });
@@ -185,22 +196,6 @@ pub(crate) fn fit(
     let network = from_tensors(Informer::new(&settings.network, shape, &Device::flex())?, &tensors)?;
     let report = Some(trained.report);
     Ok(NeuralFamily { network, calendar, n_channels, tensors, report })
-}
-
-/// That the sizes of a checkpoint are those of the settings, which go into the model file.
-fn check_told(given: &InformerConfig, told: &InformerConfig) -> Result<()> {
-    let (given, told) = (map(given), map(told));
-    match told.iter().find(|(key, value)| given.get(*key) != Some(*value)) {
-        None => Ok(()),
-        Some((key, value)) => {
-            let found = given.get(key).cloned().unwrap_or_default();
-            Err(Error::option(
-                key,
-                found,
-                format!("the checkpoint has {value}; say so with --set or in the config"),
-            ))
-        }
-    }
 }
 
 /// That a checkpoint takes and gives what the data have.

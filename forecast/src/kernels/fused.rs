@@ -97,28 +97,6 @@ fn run<const N: usize>(inputs: &[Values; N], operation: &Shared<N>, keep: Keep) 
     (Values::from_data(TensorData::new(out, shape)), saved)
 }
 
-/// A tensor without autodiff after a change, in place if nothing else holds it; the numbers of the other one are read
-/// and its memory is given back.
-pub(super) fn change<const D: usize>(
-    tensor: Tensor<D>,
-    other: Tensor<D>,
-    change: impl FnOnce(&mut [f32], &[f32]),
-) -> Tensor<D> {
-    let primitive = |tensor: Tensor<D>| tensor.clone().try_into_primitive::<Flex>();
-    let (Ok(mut values), Ok(other_values)) = (primitive(tensor.clone()), primitive(other.clone())) else {
-        return tensor;
-    };
-    drop((tensor, other));
-    if !is_whole(&values) {
-        values = values.to_contiguous();
-    }
-    let other = other_values.to_contiguous();
-    change(values.storage_mut::<f32>(), slice(&other));
-    drop(other_values);
-    reclaim(other);
-    Tensor::from_primitive::<Flex>(values)
-}
-
 /// Whether the numbers of a tensor are all that its memory holds, in order.
 fn is_whole(tensor: &Values) -> bool {
     let n_bytes = tensor.layout().num_elements() * size_of::<f32>();

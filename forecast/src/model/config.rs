@@ -1,5 +1,7 @@
 //! The closed list of model families and their settings.
 
+use std::path::Path;
+
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -214,6 +216,25 @@ impl ModelConfig {
             self,
             ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_) | ModelConfig::Informer(_)
         )
+    }
+
+    /// The settings with every size that the weights of another program tell.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if the family takes none; what is wrong with the weights.
+    pub(crate) fn of_weights(&self, path: &Path, horizon: Option<usize>) -> Result<Self> {
+        match (self, horizon) {
+            (ModelConfig::Informer(settings), Some(horizon)) => {
+                Ok(ModelConfig::Informer(settings.of_weights(path, horizon)?))
+            }
+            (ModelConfig::Informer(_), None) => {
+                Err(Error::option("horizon", "open", "say how many steps the weights forecast"))
+            }
+            _ => {
+                let rule = format!("{} takes no weights of other programs", self.name());
+                Err(Error::option("weights", path.display(), rule))
+            }
+        }
     }
 
     /// True if a fit takes so long that there is only one, which keeps the weights that do best on the validation

@@ -216,6 +216,9 @@ impl Model {
     ) -> Result<Fitted> {
         options.check()?;
         check_observed(panel)?;
+        let told = options.weights.as_deref().map(|path| config.of_weights(path, options.horizon));
+        let told = told.transpose()?;
+        let config = told.as_ref().unwrap_or(config);
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
         let of_data = if options.checkpoint.is_some() { fingerprint(panel) } else { String::new() };
@@ -330,12 +333,10 @@ fn taken_out(regression: &Regression, panel: &Panel, scalers: &[Vec<Scaler>], pl
 /// Refuses what belongs to a training alone.
 fn check_trains(options: &FitOptions) -> Result<()> {
     let rule = "it goes with a model that is trained once, such as informer";
-    for (field, path) in [("checkpoint", &options.checkpoint), ("weights", &options.weights)] {
-        if let Some(path) = path {
-            return Err(Error::option(field, path.display(), rule));
-        }
+    match &options.checkpoint {
+        Some(path) => Err(Error::option("checkpoint", path.display(), rule)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What a family that is fitted once needs besides.

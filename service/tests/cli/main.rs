@@ -16,6 +16,7 @@ mod commands;
 mod demo;
 mod explain;
 mod forms;
+mod informer;
 mod openings;
 mod panels;
 mod readme;
