@@ -1,0 +1,128 @@
+//! Networks by the command line: trained, forecast with, interrupted, imported.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::run::{Folder, Table, check_picture, command, hourly, wave};
+
+/// A network that is trained in a second.
+const SMALL: &str = "--set lookback=24 --set label_length=12 --set d_model=8 --set n_heads=2 --set d_ff=16";
+
+fn folder(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    folder.write("load.csv", hourly(&wave(500, 1)));
+    folder
+}
+
+#[test]
+fn a_network_is_trained_saved_and_forecast_with() {
+    let folder = folder("informer-fit");
+    let fit = format!("fit --model informer {SMALL} --set epochs=2 --horizon 12 load.csv -o load.longcast");
+    let run = folder.run(&format!("{fit} --plot-losses losses.png")).succeeded();
+    assert!(run.text().contains("weights for 2 epochs"), "{}", run.text());
+    check_picture(&folder.read("losses.png"));
+    assert!(!folder.names().contains(&"load.longcast.training".to_string()), "{:?}", folder.names());
+
+    let forecast = folder.run("forecast load.longcast --horizon 12 --level 80").succeeded();
+    let table = Table::csv(forecast.text());
+    let (mean, lower, upper) =
+        (table.numbers("informer"), table.numbers("informer-lo-80"), table.numbers("informer-hi-80"));
+    assert_eq!(mean.len(), 12);
+    assert!(mean.iter().zip(lower.iter().zip(&upper)).all(|(m, (lo, hi))| lo <= m && m <= hi));
+    // The history of a file is the same history.
+    let from_file = folder.run("forecast load.longcast load.csv --horizon 12 --level 80").succeeded();
+    assert_eq!(from_file.text(), forecast.text());
+    // Steps beyond the network's follow from its own.
+    let long = folder.run("forecast load.longcast --horizon 30").succeeded();
+    let longer = Table::csv(long.text()).numbers("informer");
+    assert_eq!((longer.len(), &longer[..12]), (30, &mean[..]));
+}
+
+#[test]
+fn a_training_that_was_killed_goes_on_to_the_same_model() {
+    let folder = folder("informer-resume");
+    let fit = |output: &str| {
+        format!(
+            "fit --model informer {SMALL} --set epochs=30 --set patience=30 --horizon 6 load.csv -o {output}"
+        )
+    };
+    folder.run(&fit("whole.longcast")).succeeded();
+    let mut child = command(&folder, &fit("killed.longcast")).spawn().unwrap();
+    let begun = Instant::now();
+    while !folder.join("killed.longcast.training").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.join("killed.longcast").exists());
+    folder.run(&format!("{} --resume", fit("killed.longcast"))).succeeded();
+    assert_eq!(folder.read("killed.longcast"), folder.read("whole.longcast"));
+
+    // Another configuration does not go on from it.
+    let mut child = command(&folder, &fit("other.longcast")).spawn().unwrap();
+    while !folder.join("other.longcast.training").exists() && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = folder.run(&format!("{} --resume --set factor=2", fit("other.longcast"))).failed(2);
+    assert!(run.stderr.contains("factor"), "{}", run.stderr);
+}
+
+#[test]
+fn a_time_limit_keeps_what_is_best_so_far() {
+    let folder = folder("informer-limit");
+    let fit =
+        format!("fit --model informer {SMALL} --set epochs=100000 --horizon 6 load.csv -o load.longcast");
+    let run = folder.run(&format!("{fit} --set patience=100000 --time-limit 1")).succeeded();
+    assert!(run.text().contains("weights for"), "{}", run.text());
+    folder.run("forecast load.longcast").succeeded();
+}
+
+#[test]
+fn weights_of_the_reference_code_become_a_model() {
+    let folder = Folder::new("informer-import");
+    let quarters = (0..400).map(|i| {
+        let (day, hour, minute) = (1 + i / 96, i / 4 % 24, 15 * (i % 4));
+        format!("2024-01-{day:02}T{hour:02}:{minute:02},{}\n", 10.0 + (f64::from(i) * 0.1).sin())
+    });
+    folder.write("load.csv", format!("ds,y\n{}", quarters.collect::<String>()));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../forecast/tests/golden/informer_layout.pth");
+    folder.write("checkpoint.pth", std::fs::read(golden).unwrap());
+    let import = "import informer checkpoint.pth --data load.csv --horizon 4 --set n_heads=2 --set lookback=12 \
+                  --set label_length=6 -o load.longcast";
+    let run = folder.run(import).succeeded();
+    assert!(run.text().contains("informer: looks back 12 steps"), "{}", run.text());
+    let header = folder.run(&format!("--json {import}")).succeeded().json();
+    assert_eq!(
+        (&header["header"]["config"]["d_model"], &header["header"]["config"]["d_ff"]),
+        (&4.into(), &6.into())
+    );
+    let forecast = folder.run("forecast load.longcast --horizon 4 --level 80").succeeded();
+    assert!(Table::csv(forecast.text()).numbers("informer").iter().all(|value| value.is_finite()));
+
+    // Data of another step have no quarters of an hour.
+    folder.write("hours.csv", hourly(&wave(400, 1)));
+    let hours = import.replace("load.csv", "hours.csv");
+    let run = folder.run(&hours).failed(2);
+    assert!(run.stderr.contains("time marks") && run.stderr.contains('5'), "{}", run.stderr);
+    folder.write("other.pth", b"not a checkpoint");
+    let run = folder.run(&import.replace("checkpoint.pth", "other.pth")).failed(2);
+    assert!(run.stderr.contains("other.pth"), "{}", run.stderr);
+}
+
+#[test]
+fn what_belongs_to_a_training_is_refused_elsewhere() {
+    let folder = folder("informer-refused");
+    for (arguments, said) in [
+        ("fit --model ar --resume load.csv -o m.longcast", "resume is ar"),
+        ("fit --model ar --plot-losses l.png load.csv -o m.longcast", "plot-losses is ar"),
+        ("fit --model ar --time-limit 5 load.csv -o m.longcast", "time_limit"),
+        ("fit --model informer --set factor=0 load.csv -o m.longcast", "factor is 0"),
+        ("fit --model informer --set label_length=97 load.csv -o m.longcast", "label_length is 97"),
+    ] {
+        let run = folder.run(arguments).failed(2);
+        assert!(run.stderr.contains(said), "{arguments}: {}", run.stderr);
+        assert!(!folder.join("m.longcast").exists());
+    }
+}
