@@ -106,39 +106,39 @@ fn what_made_the_series_is_found_and_pays() {
     assert!(fitted(&config(&[("covariates", "ignore")]), &panel).regression_weights(0, 0).is_empty());
 }
 
-/// Steps whose season has an amplitude of 8 before step 600 and of 2 from there on.
-fn calming(n: usize) -> Panel {
-    let errors = noise(n, 4);
-    let values = (0..n).map(|t| {
-        let amplitude = if t < 600 { 8.0 } else { 2.0 };
-        50.0 + amplitude * (t as f64 * std::f64::consts::TAU / 24.0).sin() + 0.1 * errors[t]
-    });
-    let rows: String = values.enumerate().map(|(t, y)| format!("{t},{y}\n")).collect();
-    Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "load.csv", &ReadOptions::default()).unwrap()
+/// Steps at which a degree counts 8 before step 600 and 2 from there on.
+fn insulated(n: usize) -> Panel {
+    let (errors, degrees) = (noise(n, 4), noise(n, 5));
+    let value = |t: usize| 50.0 + if t < 600 { 8.0 } else { 2.0 } * degrees[t] + 0.1 * errors[t];
+    let rows: String = (0..n).map(|t| format!("{t},{},{}\n", value(t), degrees[t])).collect();
+    let flags = CovariateFlags { future_col: vec!["degrees".into()], ..CovariateFlags::default() };
+    let covariates = CovariateDeclaration::default().with_flags(&flags).unwrap();
+    let options = ReadOptions { covariates, target_columns: vec!["y".into()], ..ReadOptions::default() };
+    Panel::read_csv(format!("ds,y,degrees\n{rows}").as_bytes(), "load.csv", &options).unwrap()
 }
 
 #[test]
 fn the_newest_rows_count_most_where_a_half_life_says_so() {
-    let panel = calming(1_200);
-    let amplitude = |settings: &[(&str, &str)]| {
-        let config = config(&[&[("fourier", "24:1")], settings].concat());
-        let weights = fitted(&config, &panel).regression_weights(0, 0);
-        weights.iter().find(|(column, _)| column == "sin-24-1").unwrap().1
+    let panel = insulated(1_200);
+    let per_degree = |settings: &[(&str, &str)]| {
+        let weights = fitted(&config(settings), &panel).regression_weights(0, 0);
+        weights.iter().find(|(column, _)| column == "degrees").unwrap().1
     };
-    let plain = amplitude(&[]);
-    assert!(plain > 2.3, "half of the rows say 8, half of them 2: {plain}");
+    let plain = per_degree(&[]);
+    assert!(plain > 4.0 && plain < 6.0, "half of the rows say 8, half of them 2: {plain}");
     // The first 600 steps count 2^-10 of the rest and less.
-    let newest = amplitude(&[("half_life", "60")]);
+    let newest = per_degree(&[("half_life", "60")]);
     assert!((newest - 2.0).abs() < 0.1, "{newest}");
     // One that is far longer than the series is none.
-    assert!((amplitude(&[("half_life", "100000000")]) - plain).abs() < 1e-3);
+    assert!((per_degree(&[("half_life", "100000000")]) - plain).abs() < 1e-3);
 }
 
 #[test]
 fn a_half_life_that_says_nothing_is_refused() {
     let message = |settings: &[(&str, &str)]| {
         let options = FitOptions { horizon: Some(HORIZON), ..FitOptions::default() };
-        Model::fit(&config(settings), &calming(300), &options).unwrap_err().to_string()
+        let config = config(&[&[("covariates", "ignore")], settings].concat());
+        Model::fit(&config, &insulated(300), &options).unwrap_err().to_string()
     };
     assert!(message(&[("half_life", "90")]).contains("half_life is 90, but it goes with fourier"));
     let of_day = message(&[("half_life", "90D"), ("fourier", "24:1")]);
