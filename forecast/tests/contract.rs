@@ -292,16 +292,18 @@ fn informer_keeps_the_contract() {
         ("n_heads", "2"),
         ("d_ff", "32"),
         ("learning_rate", "0.005"),
+        ("normalisation", "revin"),
     ];
     let small = ModelConfig::parse("informer").unwrap();
     let small = settings.iter().fold(small, |config, (key, value)| config.with(key, value).unwrap());
     check_family(&small.with("epochs", "2").unwrap());
     let full = small.with("encoder_layers", "full").unwrap().with("embedding", "learned").unwrap();
+    let full = full.with("normalisation", "last-value").unwrap();
     check_family(&full.with("epochs", "1").unwrap().with("label_length", "0").unwrap());
     let long = [
         ("epochs", "100"),
         ("patience", "100"),
-        ("learning_rate", "0.001"),
+        ("learning_rate", "0.002"),
         ("schedule", "cosine"),
         ("dropout", "0"),
         ("d_model", "32"),

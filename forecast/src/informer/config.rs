@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::list;
+use crate::nn::Normalisation;
 use crate::{Error, Result};
 
 /// Settings of the network; how it is trained is said elsewhere.
@@ -25,6 +26,7 @@ use crate::{Error, Result};
 /// | `dropout` | 0.05 | share of activations set to 0 while training | at least 0, below 1 |
 /// | `activation` | gelu | of the two-layer network | gelu, relu |
 /// | `embedding` | timeF | time marks: features in a linear layer, or tables of sines, or tables that are learned | timeF, fixed, learned |
+/// | `normalisation` | none | of each window by its own values: not at all, by the last one, or by mean and spread | none, last-value, revin |
 /// | `samples` | seeded | keys that measure a query: drawn by the seed, or all of them | seeded, all |
 /// | `seed` | 1 | of the first weights, of sampled keys and of dropout | |
 ///
@@ -71,6 +73,8 @@ pub struct InformerConfig {
     pub activation: FeedForwardActivation,
     /// How time marks enter.
     pub embedding: EmbeddingKind,
+    /// Of each window by its own values.
+    pub normalisation: Normalisation,
     /// Which keys measure a query.
     pub samples: SampledKeys,
     /// Of the first weights, of sampled keys and of dropout.
@@ -152,6 +156,7 @@ impl Default for InformerConfig {
             dropout: 0.05,
             activation: FeedForwardActivation::Gelu,
             embedding: EmbeddingKind::TimeF,
+            normalisation: Normalisation::None,
             samples: SampledKeys::Seeded,
             seed: 1,
         }

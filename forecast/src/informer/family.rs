@@ -15,15 +15,16 @@ use super::weights::{from_tensors, to_tensors};
 use crate::data::{CalendarFeatures, Step, TimeFeatures};
 use crate::model::{LoadShape, Tensors, Training};
 use crate::nn::{
-    Control, Inputs, Network, NeuralFamily, Pass, Schedule, TrainingConfig, TrainingEvent, fit as train,
+    Control, Inputs, Network, NeuralFamily, Normalisation, Pass, Schedule, TrainingConfig, TrainingEvent,
+    fit as train,
 };
 use crate::{Error, Result};
 
 /// Settings of `informer`: those of the network ([`InformerConfig`]) and of its training ([`TrainingConfig`]) side by
 /// side.
 ///
-/// Where nothing is said, the network is small enough for two cores: `d_model` 64, `d_ff` 256, `n_heads` 4, trained at
-/// a learning rate of 0.0005. `preset` fills what is left at these defaults with a published configuration: `code`, or
+/// Where nothing is said, the network is small enough for two cores: `d_model` 64, `d_ff` 256, `n_heads` 4, each window
+/// relative to its last value, trained at a learning rate of 0.0005. `preset` fills what is left at these defaults with a published configuration: `code`, or
 /// `paper`, at the learning rate of 0.0001 that both have. Both halve the learning rate after each of at most 6 epochs,
 /// of 32 windows a step, and stop after 3 epochs without a better one.
 ///
@@ -46,10 +47,15 @@ pub struct InformerSettings {
 
 impl Default for InformerSettings {
     fn default() -> Self {
-        InformerSettings {
-            network: InformerConfig { d_model: 64, n_heads: 4, d_ff: 256, ..InformerConfig::default() },
-            training: TrainingConfig::default(),
-        }
+        let network = InformerConfig {
+            d_model: 64,
+            n_heads: 4,
+            d_ff: 256,
+            normalisation: Normalisation::LastValue,
+            ..InformerConfig::default()
+        };
+        let training = TrainingConfig { seed: Some(network.seed), ..TrainingConfig::default() };
+        InformerSettings { network, training }
     }
 }
 
@@ -78,8 +84,10 @@ impl TryFrom<Map<String, Value>> for InformerSettings {
             Some(name) => {
                 let name = name.as_str().map_or_else(|| name.to_string(), str::to_string);
                 let preset = InformerConfig::preset(&name).map_err(|error| error.to_string())?;
-                // What is at its default is left open.
-                given.retain(|key, value| base.get(key) != Some(&*value));
+                // Of a whole configuration, what is at its default is left open.
+                if base.keys().all(|key| given.contains_key(key)) {
+                    given.retain(|key, value| base.get(key) != Some(&*value));
+                }
                 base = map(&preset);
                 training.learning_rate = Some(PUBLISHED_RATE);
             }
@@ -243,7 +251,9 @@ impl Network for Informer {
     fn forward(&self, inputs: Inputs, pass: Pass) -> Tensor<3> {
         let (lookback, horizon) = (self.config().lookback, self.shape().horizon);
         let label_length = self.config().label_length;
+        let mask = inputs.observed();
         let Inputs { values, known_ahead } = inputs;
+        let (values, map) = self.normaliser().normalise(values, mask);
         let known = known_ahead.unwrap_or_else(|| {
             // A network without marks does not look at them.
             Tensor::zeros([values.dims()[0], lookback + horizon, 1], &values.device())
@@ -255,7 +265,7 @@ impl Network for Informer {
             Pass::Training { step } => Mode::training(step),
             Pass::Evaluation => Mode::evaluation(),
         };
-        self.forward(values, marks_enc, x_dec, marks_dec, mode)
+        map.restore(self.forward(values, marks_enc, x_dec, marks_dec, mode))
     }
 }
 
@@ -290,6 +300,12 @@ mod tests {
         let paper = config(&[("lookback", "48"), ("preset", "paper")]).unwrap();
         assert_eq!((paper.network.d_model, paper.network.lookback, paper.network.n_heads), (512, 48, 16));
         assert_eq!(paper.training.learning_rate, Some(PUBLISHED_RATE));
+        let settings = [("preset", "code"), ("normalisation", "last-value")];
+        assert_eq!(config(&settings).unwrap().network.normalisation, Normalisation::LastValue);
+        let text = r#"{"preset":"code","d_model":64,"normalisation":"last-value"}"#;
+        let given: InformerSettings = serde_json::from_str(text).unwrap();
+        assert_eq!((given.network.d_model, given.network.d_ff), (64, 2048));
+        assert_eq!(given.network.normalisation, Normalisation::LastValue);
         let small = config(&[]).unwrap();
         assert_eq!((small.network.d_model, small.training.learning_rate), (64, Some(SMALL_RATE)));
     }

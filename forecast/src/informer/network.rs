@@ -16,6 +16,7 @@ use super::layers::Linear;
 use super::pass::{Mode, Pass, Sites};
 use super::sequence::Sequence;
 use crate::kernels::Activation;
+use crate::nn::{Normalisation, Normaliser};
 use crate::{Error, Result};
 
 /// Informer.
@@ -26,6 +27,7 @@ pub(crate) struct Informer {
     pub(super) encoders: Vec<Encoder>,
     pub(super) decoder: Decoder,
     pub(super) projection: Linear,
+    normaliser: Normaliser,
     #[module(skip)]
     config: InformerConfig,
     #[module(skip)]
@@ -74,6 +76,7 @@ impl Informer {
             encoders,
             decoder: Decoder::new(config, &mut draws, &mut sites),
             projection: Linear::new(config.d_model, shape.n_outputs, &mut draws),
+            normaliser: Normaliser::new(config.normalisation, shape.n_channels, device),
             config: config.clone(),
             shape,
         })
@@ -82,6 +85,11 @@ impl Informer {
     /// The settings.
     pub(crate) fn config(&self) -> &InformerConfig {
         &self.config
+    }
+
+    /// What windows are normalised by, from outside of the layers.
+    pub(super) fn normaliser(&self) -> &Normaliser {
+        &self.normaliser
     }
 
     /// What it takes and gives.
@@ -146,6 +154,10 @@ impl Shape {
         }
         if n_marks > MOST {
             return Err(Error::option("number of time marks", n_marks, format!("it must be at most {MOST}")));
+        }
+        if config.normalisation != Normalisation::None && n_outputs != n_channels {
+            let rule = "it takes as many outputs as channels; use normalisation none";
+            return Err(Error::option("number of outputs", n_outputs, rule));
         }
         let InformerConfig { lookback, label_length, d_model, .. } = *config;
         let n_rows = 6 * n_channels + 2 * n_marks + n_outputs + lookback + label_length + horizon;

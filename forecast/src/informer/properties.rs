@@ -8,6 +8,7 @@ use super::network::{Informer, Shape};
 use super::pass::{Mode, Phase};
 use super::weights::to_weights;
 use crate::data::mix;
+use crate::nn::Normalisation;
 
 /// A number below `n` that follows from the case and its place in it.
 fn pick(case: u64, place: u64, n: usize) -> usize {
@@ -42,6 +43,8 @@ fn settings(case: u64) -> (InformerConfig, Shape, usize) {
         dropout: 0.2 * of(20, 2) as f64,
         activation: [FeedForwardActivation::Relu, FeedForwardActivation::Gelu][of(21, 2)],
         embedding: [EmbeddingKind::TimeF, EmbeddingKind::Fixed, EmbeddingKind::Learned][of(22, 3)],
+        // The layers are tried; what goes around them has tests of its own.
+        normalisation: Normalisation::None,
         samples: [SampledKeys::Seeded, SampledKeys::All][of(23, 2)],
         seed: case,
     };

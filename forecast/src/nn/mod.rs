@@ -38,6 +38,7 @@ mod resume;
 pub use config::TrainingConfig;
 pub use head::{HeadKind, PointLoss};
 pub use normaliser::Normalisation;
+pub(crate) use normaliser::Normaliser;
 pub use optimiser::OptimiserKind;
 pub use progress::{Control, Progress, TrainingEvent};
 pub use report::{StopReason, TrainingReport};

@@ -25,6 +25,13 @@ pub(crate) struct Inputs {
     pub(crate) known_ahead: Option<Tensor<3>>,
 }
 
+impl Inputs {
+    /// 1 where a value was observed. One that is exactly 0, the centre of the training range, counts as missing.
+    pub(crate) fn observed(&self) -> Tensor<3> {
+        self.values.clone().not_equal_elem(0.0).float()
+    }
+}
+
 /// Whether a network learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainingReport {
-    /// The mean loss of each whole epoch over what it was trained on, each batch before the step that it led to;
-    /// without penalties.
+    /// The mean loss of each epoch, the last one up to the time limit, over what it was trained on, each batch before
+    /// the step that it led to; without penalties.
     pub losses: Vec<f64>,
     /// The mean loss of validation after each of them; empty without validation.
     pub validation: Vec<f64>,

@@ -89,8 +89,13 @@ impl<'a, N: Module> Run<'a, N> {
         while self.position.batch_idx < self.n_batches {
             network = self.step(network, task)?;
             let mut stopped = asked(watch(&TrainingEvent::Step(self.progress())));
-            if self.options.time_limit.is_some_and(|limit| self.clock.elapsed() >= limit) {
-                stopped = stopped.or(Some(StopReason::TimeLimit));
+            if self.options.time_limit.is_some_and(|limit| self.clock.elapsed() >= limit) && stopped.is_none()
+            {
+                stopped = Some(StopReason::TimeLimit);
+                // What goes on later goes on from here; what is kept today is the best, this part of an epoch among it.
+                self.save(&network)?;
+                self.end_epoch(&network, task)?;
+                self.n_unsaved = 0;
             }
             if stopped.is_some() {
                 return Ok((network, stopped));

@@ -179,7 +179,9 @@ pub(crate) fn set_all(
     mut configs: Vec<ModelConfig>,
     settings: &[String],
 ) -> Result<Vec<ModelConfig>, Failure> {
-    for setting in settings {
+    // A preset fills what is left at its default: it comes before what is said beside it.
+    let (presets, others): (Vec<_>, Vec<_>) = settings.iter().partition(|text| text.starts_with("preset="));
+    for setting in presets.into_iter().chain(others) {
         let (key, value) = setting.split_once('=').ok_or_else(|| {
             Failure::option(
                 "--set",

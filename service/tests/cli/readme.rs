@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::{Folder, Table, bits, check_picture};
 
 /// Every command, as it is typed before `--help`.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 27] = [
     "data",
     "data list",
     "data show",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 25] = [
     "inspect",
     "clean",
     "fit",
+    "import",
+    "import informer",
     "forecast",
     "coef",
     "explain",
@@ -134,8 +136,9 @@ fn every_command_of_the_readme_and_the_help_works_as_it_stands_but_serving_and_t
 
     let mut seen = BTreeSet::new();
     for line in lines {
-        // A server does not end, the demo has tests of its own, and a shell would do the redirection.
-        let skipped = ["longcast serve", "longcast demo", "longcast completions"];
+        // A server does not end, the demo has tests of its own, a shell would do the redirection, and a checkpoint of
+        // another program is not at hand.
+        let skipped = ["longcast serve", "longcast demo", "longcast completions", "longcast import"];
         if skipped.iter().any(|start| line.starts_with(start)) || !seen.insert(line.clone()) {
             continue;
         }
@@ -188,6 +191,7 @@ fn the_help_lists_exactly_the_commands_that_are_tested_here() {
     let mut all = listed("");
     all.extend(listed("data"));
     all.extend(listed("bench"));
+    all.extend(listed("import"));
     all.extend(listed("plot"));
     all.sort_unstable();
     let mut tested = COMMANDS.to_vec();
