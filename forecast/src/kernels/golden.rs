@@ -53,9 +53,9 @@ fn check_golden(bytes: &[u8], name: &str) {
     let inputs =
         [("q", "L_Q"), ("k", "L_K"), ("v", "L_K")].map(|(x, length)| tensor(x, length).require_grad());
     let weight = tensor("weight", "L_Q");
-    let run: [fn(Tensor<3>, Tensor<3>, Tensor<3>, &ProbSparse<'_>) -> Tensor<3>; 2] =
-        [prob_sparse_attention, composition];
-    for run in run {
+    type Attention = fn(Tensor<3>, Tensor<3>, Tensor<3>, &ProbSparse<'_>) -> Tensor<3>;
+    let both: [Attention; 2] = [prob_sparse_attention, composition];
+    for run in both {
         let [q, k, v] = inputs.clone();
         let output = run(q, k, v, &options);
         let gradients = (output.clone() * weight.clone()).sum().backward();
