@@ -1,13 +1,14 @@
 //! What `ar` chooses where a setting is open, and which settings go together.
 
 use super::anchor::Anchor;
-use super::config::{ArConfig, Method, Strategy};
+use super::config::{ArConfig, Method, Strategy, Trend, UseCovariates};
 use super::defaults::{
-    MOST_DIRECT_STEPS, lookbacks as default_lookbacks, order as default_order, strategy as default_strategy,
+    CYCLE_HALF_LIFE, MOST_DIRECT_STEPS, cycle as default_cycle, lookbacks as default_lookbacks, order as default_order, strategy as default_strategy,
 };
 use super::order::Criterion;
 use super::penalty::PenaltyKind;
 use super::solve::Member;
+use crate::data::{FourierTerm, Step};
 use crate::model::{Shape, check_count};
 use crate::{Error, Result};
 
@@ -64,7 +65,10 @@ impl ArConfig {
         };
         let anchor = each("anchor", self.anchor.as_deref(), lookbacks.len())?
             .unwrap_or_else(|| lookbacks.iter().map(anchor).collect());
+        let (fourier, half_life) = self.cycle(strategy, is_textbook, shape);
         let resolved = ArConfig {
+            fourier,
+            half_life,
             order: Some(longest),
             strategy: Some(strategy),
             pool_channels: Some(self.pool_channels.unwrap_or(strategy == Strategy::Direct)),
@@ -76,6 +80,26 @@ impl ArConfig {
         let resolved = if self.is_sparse() { resolved.resolve_penalty() } else { resolved };
         resolved.check()?;
         Ok(resolved)
+    }
+
+    /// The seasons that the series is regressed on, and the age at which a step counts half: a daily cycle where nothing
+    /// is said, which newer days tell more of.
+    fn cycle(
+        &self,
+        strategy: Strategy,
+        is_textbook: bool,
+        shape: &Shape,
+    ) -> (Option<Vec<FourierTerm>>, Option<Step>) {
+        let uses_covariates = shape.has_covariates && self.covariates == UseCovariates::Use;
+        let is_open = self.fourier.is_none() && strategy == Strategy::Direct && !is_textbook;
+        if !is_open {
+            return (self.fourier.clone(), self.half_life);
+        }
+        let is_alone = self.difference.is_none() && self.trend == Trend::None && !uses_covariates;
+        match default_cycle(shape).filter(|_| is_alone) {
+            Some(cycle) => (Some(vec![cycle]), Some(self.half_life.unwrap_or(CYCLE_HALF_LIFE))),
+            None => (Some(Vec::new()), self.half_life),
+        }
     }
 
     /// The look-backs with their settings; of a resolved configuration all of them.

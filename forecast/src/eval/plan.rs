@@ -64,6 +64,8 @@ impl<'a> Plan<'a> {
             horizon: reach,
             n_series,
             stretches,
+            has_covariates: panel.covariate_schema().is_dynamic(),
+            seed: options.fit.seed,
         };
         let configs = with_seasonal_naive(models);
         let configs = configs.iter().map(|config| config.resolve(&shape)).collect::<Result<Vec<_>>>()?;

@@ -5,7 +5,9 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{CalendarFeatures, CovariateColumn, CovariateSchema, FourierTerm, Known, Series, Step};
+use crate::data::{
+    CalendarFeatures, CovariateColumn, CovariateSchema, Cycle, FourierTerm, Known, Series, Step, TimeIndex,
+};
 use crate::{Error, Result};
 
 /// Columns, at most.
@@ -89,6 +91,21 @@ impl Regressors {
     /// True if there are columns that a stamp does not tell.
     pub(crate) fn has_covariates(&self) -> bool {
         !self.schema.of(Known::Past).is_empty() || !self.schema.of(Known::Future).is_empty()
+    }
+
+    /// The rows that come back on a grid, if all columns do.
+    pub(super) fn cycle(&self, index: &TimeIndex) -> Option<Cycle> {
+        if self.trend.is_some() || self.has_covariates() { None } else { self.calendar.cycle(index) }
+    }
+
+    /// How many of the first columns are sines and cosines.
+    pub(super) fn n_waves(&self, step: Step) -> usize {
+        self.calendar.n_columns(step)
+    }
+
+    /// True if every row counts the same.
+    pub(super) fn counts_alike(&self) -> bool {
+        self.half_life.is_none()
     }
 
     /// What a row counts that is followed by so many, from 0 to 1.

@@ -7,7 +7,7 @@ use super::windows::Sums;
 use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
 use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
-use crate::model::{ModelConfig, Shape, Training, check_count};
+use crate::model::{FitOptions, ModelConfig, Shape, Training, check_count};
 use crate::nn::Control;
 use crate::regression::Regression;
 use crate::{Error, Result};
@@ -70,6 +70,8 @@ pub struct LtsfScore {
 #[derive(Debug, Clone)]
 pub struct Ltsf {
     pub(super) channels: Vec<String>,
+    /// Of the covariates that models may be regressed on.
+    schema: CovariateSchema,
     /// In the units of the data, up to the end of the test range.
     series: Series,
     pub(super) scaled: Series,
@@ -125,8 +127,11 @@ impl Ltsf {
             horizon,
             n_series: 1,
             stretches,
+            has_covariates: panel.covariate_schema().is_dynamic(),
+            seed: FitOptions::default().seed,
         };
-        Ok(Ltsf { channels: panel.channels().to_vec(), series, scaled, split, horizons, shape })
+        let (channels, schema) = (panel.channels().to_vec(), panel.covariate_schema().clone());
+        Ok(Ltsf { channels, schema, series, scaled, split, horizons, shape })
     }
 
     /// The baselines that no score stands without, then the models that were asked for, each family once; one
@@ -206,9 +211,7 @@ impl Ltsf {
     /// back into forecasts and labels.
     fn left(&self, config: &ModelConfig) -> Result<Series> {
         let regressors = match config.regressed() {
-            Some(config) => {
-                config.regressors(self.series.index(), &CovariateSchema::default(), self.shape.horizon)?
-            }
+            Some(config) => config.regressors(self.series.index(), &self.schema, self.shape.horizon)?,
             None => None,
         };
         let Some(regressors) = regressors else { return Ok(self.scaled.clone()) };
