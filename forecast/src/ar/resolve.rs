@@ -238,6 +238,34 @@ mod tests {
     }
 
     #[test]
+    fn a_direct_model_has_a_daily_cycle_unless_something_else_is_said() {
+        let hours = shape("1h", 24, 17_000);
+        let cycle = |settings: &[(&str, &str)], shape: &Shape| {
+            let config = resolved(settings, shape).unwrap();
+            assert_eq!(config.resolve(&hours).unwrap(), config, "a choice that is made stays");
+            let terms = config.fourier.iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            (terms, config.half_life.map(|half_life| half_life.to_string()))
+        };
+        let (none, daily) = ((String::new(), None), ("1D:12".to_string(), Some("90D".to_string())));
+        assert_eq!(cycle(&[], &hours), daily);
+        assert_eq!(cycle(&[("penalty", "sparse")], &hours), daily);
+        assert_eq!(cycle(&[("half_life", "30D")], &hours), ("1D:12".to_string(), Some("30D".to_string())));
+        assert_eq!(cycle(&[], &shape("15min", 96, 1_344)), daily);
+        assert_eq!(cycle(&[], &shape("6h", 4, 4_000)).0, "1D:2");
+        assert_eq!(cycle(&[("fourier", "7D:3")], &hours), ("7D:3".to_string(), None));
+        assert_eq!(cycle(&[("fourier", "none")], &hours), none);
+        assert_eq!(cycle(&[("order", "24")], &hours), none);
+        assert_eq!(cycle(&[("difference", "24")], &hours), none);
+        assert_eq!(cycle(&[("trend", "linear")], &hours), none);
+        assert_eq!(cycle(&[], &shape("15min", 96, 1_343)), none, "less than two weeks");
+        assert_eq!(cycle(&[], &shape("1D", 7, 4_000)), none);
+        assert_eq!(cycle(&[], &shape("1", 24, 4_000)), none);
+        let with = Shape { has_covariates: true, ..hours.clone() };
+        assert_eq!(cycle(&[], &with), none);
+        assert_eq!(cycle(&[("covariates", "ignore")], &with), daily);
+    }
+
+    #[test]
     fn what_a_penalty_leaves_open_depends_on_the_strategy() {
         let hours = shape("1h", 24, 17_000);
         let direct = resolved(&[("penalty", "sparse")], &hours).unwrap();

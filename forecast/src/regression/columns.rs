@@ -103,6 +103,11 @@ impl Regressors {
         self.calendar.n_columns(step)
     }
 
+    /// True if there are waves alone, and newer rows count more.
+    pub(super) fn follows_a_season(&self) -> bool {
+        self.half_life.is_some() && self.trend.is_none() && !self.has_covariates()
+    }
+
     /// True if every row counts the same.
     pub(super) fn counts_alike(&self) -> bool {
         self.half_life.is_none()
@@ -147,6 +152,18 @@ impl Regressors {
             }
         }
         names
+    }
+
+    /// What columns add, the waves of a season together: `season 1D`, `trend`, `price`.
+    pub(crate) fn told(&self, contributions: Vec<f64>, step: Step) -> Vec<(String, f64)> {
+        let mut columns = self.names(step).into_iter().zip(contributions);
+        let season = |term: &FourierTerm| {
+            let waves = columns.by_ref().take(2 * term.order).map(|(_, contribution)| contribution);
+            (format!("season {}", term.period), waves.sum())
+        };
+        let mut told: Vec<(String, f64)> = self.calendar.fourier.iter().map(season).collect();
+        told.extend(columns);
+        told
     }
 
     /// Writes the columns of the steps at `range` of a series, which may reach beyond its end; NaN where a covariate
