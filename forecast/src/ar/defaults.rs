@@ -2,7 +2,7 @@
 
 use super::config::Strategy;
 use super::segments::n_windows;
-use crate::data::{FourierTerm, Step, usual_seasons};
+use crate::data::usual_seasons;
 use crate::model::Shape;
 
 /// The default order lies between these.
@@ -19,13 +19,6 @@ const ROWS_PER_LAG: usize = 4;
 const MOST_DIRECT_NUMBERS: usize = 32_000_000;
 /// Steps that have coefficients of their own, at most; steps beyond follow block by block.
 pub(super) const MOST_DIRECT_STEPS: usize = 1_440;
-/// Steps of a day whose cycle is taken out, and days that it is told from, at least; waves that it has, at most.
-const FEWEST_SLOTS: usize = 4;
-const FEWEST_DAYS: usize = 14;
-const MOST_WAVES: usize = 12;
-/// The age at which a day counts half in its cycle.
-pub(super) const CYCLE_HALF_LIFE: Step = Step::Nanos(90 * DAY);
-const DAY: i64 = 86_400_000_000_000;
 
 /// Direct where there is room for look-back and horizon, and coefficients of all series fit into memory.
 pub(super) fn strategy(shape: &Shape, n_slots: usize) -> Strategy {
@@ -50,15 +43,6 @@ pub(super) fn lookbacks(shape: &Shape) -> Option<Vec<usize>> {
     Some(if short == long { vec![long] } else { vec![short, long] })
 }
 
-/// The time of day as sines and cosines, for steps within a day and series of enough days; what opens and closes is
-/// told by its lags.
-pub(super) fn cycle(shape: &Shape) -> Option<FourierTerm> {
-    let slots = DAY.checked_div(shape.frequency.step.approximate_nanos())?;
-    let slots = usize::try_from(slots).ok().filter(|slots| *slots >= FEWEST_SLOTS)?;
-    let is_told = shape.frequency.opening.is_none() && shape.n_steps >= FEWEST_DAYS.saturating_mul(slots);
-    is_told.then_some(FourierTerm { period: Step::Nanos(DAY), order: MOST_WAVES.min(slots / 2) })
-}
-
 /// The longest of one or two seasons that is not too long for a lag matrix and leaves enough rows.
 pub(super) fn order(shape: &Shape) -> usize {
     let longest = LONGEST_DEFAULT_ORDER.min(shape.n_steps / STEPS_PER_LAG);
@@ -74,8 +58,7 @@ pub(super) mod tests {
     pub(in crate::ar) fn shape(step: &str, season_length: usize, n_steps: usize) -> Shape {
         let frequency = step.parse::<crate::Step>().unwrap().into();
         let stretches = vec![vec![n_steps]];
-        let (horizon, n_series, has_covariates, seed) = (24, 1, false, 1);
-        Shape { season_length, frequency, n_steps, horizon, n_series, stretches, has_covariates, seed }
+        Shape { season_length, frequency, n_steps, horizon: 24, n_series: 1, stretches, seed: 1 }
     }
 
     #[test]

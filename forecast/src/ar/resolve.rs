@@ -1,14 +1,13 @@
 //! What `ar` chooses where a setting is open, and which settings go together.
 
 use super::anchor::Anchor;
-use super::config::{ArConfig, Method, Strategy, Trend, UseCovariates};
+use super::config::{ArConfig, Method, Strategy};
 use super::defaults::{
-    CYCLE_HALF_LIFE, MOST_DIRECT_STEPS, cycle as default_cycle, lookbacks as default_lookbacks, order as default_order, strategy as default_strategy,
+    MOST_DIRECT_STEPS, lookbacks as default_lookbacks, order as default_order, strategy as default_strategy,
 };
 use super::order::Criterion;
 use super::penalty::PenaltyKind;
 use super::solve::Member;
-use crate::data::{FourierTerm, Step};
 use crate::model::{Shape, check_count};
 use crate::{Error, Result};
 
@@ -65,10 +64,7 @@ impl ArConfig {
         };
         let anchor = each("anchor", self.anchor.as_deref(), lookbacks.len())?
             .unwrap_or_else(|| lookbacks.iter().map(anchor).collect());
-        let (fourier, half_life) = self.cycle(strategy, is_textbook, shape);
         let resolved = ArConfig {
-            fourier,
-            half_life,
             order: Some(longest),
             strategy: Some(strategy),
             pool_channels: Some(self.pool_channels.unwrap_or(strategy == Strategy::Direct)),
@@ -80,26 +76,6 @@ impl ArConfig {
         let resolved = if self.is_sparse() { resolved.resolve_penalty() } else { resolved };
         resolved.check()?;
         Ok(resolved)
-    }
-
-    /// The seasons that the series is regressed on, and the age at which a step counts half: a daily cycle where nothing
-    /// is said, which newer days tell more of.
-    fn cycle(
-        &self,
-        strategy: Strategy,
-        is_textbook: bool,
-        shape: &Shape,
-    ) -> (Option<Vec<FourierTerm>>, Option<Step>) {
-        let uses_covariates = shape.has_covariates && self.covariates == UseCovariates::Use;
-        let is_open = self.fourier.is_none() && strategy == Strategy::Direct && !is_textbook;
-        if !is_open {
-            return (self.fourier.clone(), self.half_life);
-        }
-        let is_alone = self.difference.is_none() && self.trend == Trend::None && !uses_covariates;
-        match default_cycle(shape).filter(|_| is_alone) {
-            Some(cycle) => (Some(vec![cycle]), Some(self.half_life.unwrap_or(CYCLE_HALF_LIFE))),
-            None => (Some(Vec::new()), self.half_life),
-        }
     }
 
     /// The look-backs with their settings; of a resolved configuration all of them.
@@ -235,34 +211,6 @@ mod tests {
         for config in [textbook, open] {
             assert_eq!(config.resolve(&hours).unwrap(), config, "a choice that is made stays");
         }
-    }
-
-    #[test]
-    fn a_direct_model_has_a_daily_cycle_unless_something_else_is_said() {
-        let hours = shape("1h", 24, 17_000);
-        let cycle = |settings: &[(&str, &str)], shape: &Shape| {
-            let config = resolved(settings, shape).unwrap();
-            assert_eq!(config.resolve(&hours).unwrap(), config, "a choice that is made stays");
-            let terms = config.fourier.iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            (terms, config.half_life.map(|half_life| half_life.to_string()))
-        };
-        let (none, daily) = ((String::new(), None), ("1D:12".to_string(), Some("90D".to_string())));
-        assert_eq!(cycle(&[], &hours), daily);
-        assert_eq!(cycle(&[("penalty", "sparse")], &hours), daily);
-        assert_eq!(cycle(&[("half_life", "30D")], &hours), ("1D:12".to_string(), Some("30D".to_string())));
-        assert_eq!(cycle(&[], &shape("15min", 96, 1_344)), daily);
-        assert_eq!(cycle(&[], &shape("6h", 4, 4_000)).0, "1D:2");
-        assert_eq!(cycle(&[("fourier", "7D:3")], &hours), ("7D:3".to_string(), None));
-        assert_eq!(cycle(&[("fourier", "none")], &hours), none);
-        assert_eq!(cycle(&[("order", "24")], &hours), none);
-        assert_eq!(cycle(&[("difference", "24")], &hours), none);
-        assert_eq!(cycle(&[("trend", "linear")], &hours), none);
-        assert_eq!(cycle(&[], &shape("15min", 96, 1_343)), none, "less than two weeks");
-        assert_eq!(cycle(&[], &shape("1D", 7, 4_000)), none);
-        assert_eq!(cycle(&[], &shape("1", 24, 4_000)), none);
-        let with = Shape { has_covariates: true, ..hours.clone() };
-        assert_eq!(cycle(&[], &with), none);
-        assert_eq!(cycle(&[("covariates", "ignore")], &with), daily);
     }
 
     #[test]

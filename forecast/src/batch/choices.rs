@@ -51,7 +51,6 @@ impl Choices {
             horizon: options.forecast.horizon,
             n_series: 1,
             stretches,
-            has_covariates: schema.is_dynamic(),
             seed: options.fit.seed,
         };
         let models = options.models.iter().map(|model| model.resolve(&shape)).collect::<Result<_>>()?;

@@ -64,7 +64,6 @@ impl<'a> Plan<'a> {
             horizon: reach,
             n_series,
             stretches,
-            has_covariates: panel.covariate_schema().is_dynamic(),
             seed: options.fit.seed,
         };
         let configs = with_seasonal_naive(models);

@@ -213,7 +213,6 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         horizon: header.horizon,
         n_series: header.series.len(),
         stretches: Vec::new(),
-        has_covariates: false,
         seed: header.seed,
     };
     let config = header.config.resolve(&shape)?;

@@ -30,8 +30,6 @@ pub(crate) struct Shape {
     pub(crate) n_series: usize,
     /// Lengths of the complete stretches of each series and channel.
     pub(crate) stretches: Vec<Vec<usize>>,
-    /// True if the data declare covariates that change with time.
-    pub(crate) has_covariates: bool,
     /// Of what is random, unless a family is told its own.
     pub(crate) seed: u64,
 }
@@ -357,7 +355,6 @@ mod tests {
                 horizon: 1,
                 n_series: 1,
                 stretches: Vec::new(),
-                has_covariates: false,
                 seed: 1,
             })
             .unwrap_err()

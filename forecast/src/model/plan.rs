@@ -52,7 +52,6 @@ impl Plan {
         });
         let stretches = Shape::stretches(&trained.collect::<Vec<_>>());
         let n_series = panel.series().len();
-        let has_covariates = panel.covariate_schema().is_dynamic();
         let shape = Shape {
             season_length,
             frequency,
@@ -60,7 +59,6 @@ impl Plan {
             horizon,
             n_series,
             stretches,
-            has_covariates,
             seed: options.seed,
         };
         let config = config.resolve(&shape)?;

@@ -83,9 +83,10 @@ impl<'a> Rows<'a> {
         let series = only.map_or(self.series, |at| &self.series[at..=at]);
         let mut filter = Vec::new();
         // Waves alone are told as well by plain least squares (Grenander & Rosenblatt, Statistical Analysis of Stationary
-        // Time Series, 1957), which follows newer rows more closely; what is left out is not.
-        let is_plain = self.regressors.follows_a_season() && !is_sparse;
-        for _ in 0..if is_plain { 0 } else { N_FILTERS } {
+        // Time Series, 1957), which follows newer rows more closely; and a season is there as a whole or not at all.
+        let is_season = self.regressors.follows_a_season();
+        let (n_filters, is_sparse) = if is_season { (0, false) } else { (N_FILTERS, is_sparse) };
+        for _ in 0..n_filters {
             let weights = self.sums(series, first, channel, &filter)?.solve(false)?;
             let errors = match &self.cyclic {
                 Some(cyclic) => cyclic.errors(series, first, channel, &weights),

@@ -56,7 +56,6 @@ pub fn train(values: &[f64], config: &NeuralArConfig) -> Result<ArNet> {
         horizon: 1,
         n_series: 1,
         stretches: vec![lengths],
-        has_covariates: false,
         seed: 1,
     };
     let config = config.resolve(&shape)?;

@@ -111,11 +111,6 @@ impl CovariateSchema {
         &self.columns[start..end]
     }
 
-    /// True if there are covariates that change with time.
-    pub(crate) fn is_dynamic(&self) -> bool {
-        self.columns.iter().any(|column| column.known != Known::Static)
-    }
-
     /// True if there are no covariates.
     #[must_use]
     pub fn is_empty(&self) -> bool {

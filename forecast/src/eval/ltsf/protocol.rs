@@ -127,7 +127,6 @@ impl Ltsf {
             horizon,
             n_series: 1,
             stretches,
-            has_covariates: panel.covariate_schema().is_dynamic(),
             seed: FitOptions::default().seed,
         };
         let (channels, schema) = (panel.channels().to_vec(), panel.covariate_schema().clone());
