@@ -300,13 +300,14 @@ mod tests {
     fn a_sine_of_rounding_errors_has_no_weight() {
         let step: Step = "1h".parse().unwrap();
         let index = TimeIndex::new(0, step, Zone::default(), 480);
-        let values = Array2::from_shape_fn((480, 1), |(t, _)| f64::from(u8::from(t % 2 == 0)));
+        let noise = |t: usize| ((t * t * 31 + t * 17) % 101) as f64 / 500.0;
+        let values = Array2::from_shape_fn((480, 1), |(t, _)| f64::from(u8::from(t % 2 == 0)) + noise(t));
         let series = [Series::new("s", index, values, &["y".to_string()]).unwrap()];
         let entry = Entry { covariate_lags: 0, horizon: 1, half_life: None };
         let terms = ["1D:12".parse().unwrap()];
         let regressors = Regressors::new(&terms, None, &CovariateSchema::default(), entry, step).unwrap().unwrap();
         let weights = Rows::new(&regressors, &series, step).unwrap().weights(None, 0, false).unwrap();
         // sin-1D-12 is sin(pi t): zero. cos-1D-12 is all there is.
-        assert!(weights[22].abs() < 1e-9 && (weights[23] - 0.5).abs() < 1e-4, "{weights}");
+        assert!(weights[22].abs() < 1e-9 && (weights[23] - 0.5).abs() < 0.05, "{weights}");
     }
 }
