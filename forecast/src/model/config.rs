@@ -187,7 +187,8 @@ impl ModelConfig {
 
     /// The settings with what a fit chose by the data.
     pub(crate) fn with_chosen(mut self, family: &dyn Family) -> Self {
-        if let (ModelConfig::Ar(config) | ModelConfig::ArNet(config), Some(ridges)) = (&mut self, family.ridges())
+        if let (ModelConfig::Ar(config) | ModelConfig::ArNet(config), Some(ridges)) =
+            (&mut self, family.ridges())
         {
             config.ridge = config.ridge.take().or(Some(ridges));
         }

@@ -187,7 +187,9 @@ impl Model {
         if let Some(regression) = &self.parts.regression {
             if let Some(known) = regression.at_once(slot.family, &state.index, state.index.len) {
                 let known = known.iter().zip(scalers);
-                out.iter_mut().zip(known).for_each(|(value, (known, scaler))| *value += scaler.spread * known);
+                out.iter_mut()
+                    .zip(known)
+                    .for_each(|(value, (known, scaler))| *value += scaler.spread * known);
                 return Ok(());
             }
             let offsets = self.offsets_ahead(regression, slot, state, 1)?;

@@ -112,9 +112,8 @@ impl Regression {
     /// What the columns add to a step of an index, on the scale of the model, one value a channel, without an
     /// allocation; `None` where it takes more than the calendar.
     pub(crate) fn at_once(&self, slot: usize, index: &TimeIndex, step: usize) -> Option<ArrayView1<'_, f64>> {
-        let table = self.table.get_or_init(|| {
-            Table::new(&self.regressors, index, &self.standards, &self.weights)
-        });
+        let table =
+            self.table.get_or_init(|| Table::new(&self.regressors, index, &self.standards, &self.weights));
         table.as_ref()?.at(slot.min(self.weights.dim().0 - 1), index, step)
     }
 

@@ -117,7 +117,12 @@ impl Cyclic {
     ) -> Vec<Vec<f64>> {
         let explained = self.columns.dot(weights); // (place)
         let of_one = |(one, places): (&Series, &Vec<usize>)| {
-            one.values().column(channel).iter().zip(places).map(|(value, at)| value - explained[*at]).collect()
+            one.values()
+                .column(channel)
+                .iter()
+                .zip(places)
+                .map(|(value, at)| value - explained[*at])
+                .collect()
         };
         series.iter().zip(&self.places[first..]).map(of_one).collect()
     }

@@ -78,7 +78,12 @@ impl<'a> Rows<'a> {
     }
 
     /// Weights of the standardised columns for one channel of all series, pooled, or of one. Shape `(column)`.
-    pub(super) fn weights(&self, only: Option<usize>, channel: usize, is_sparse: bool) -> Result<Array1<f64>> {
+    pub(super) fn weights(
+        &self,
+        only: Option<usize>,
+        channel: usize,
+        is_sparse: bool,
+    ) -> Result<Array1<f64>> {
         let first = only.unwrap_or(0);
         let series = only.map_or(self.series, |at| &self.series[at..=at]);
         let mut filter = Vec::new();
@@ -252,7 +257,12 @@ mod tests {
         let step: Step = "1h".parse().unwrap();
         let series: Vec<Series> = (0..3usize)
             .map(|at| {
-                let index = TimeIndex::new(start + at as i64 * 5 * 3_600_000_000_000, step, zone.clone(), 700 + 90 * at);
+                let index = TimeIndex::new(
+                    start + at as i64 * 5 * 3_600_000_000_000,
+                    step,
+                    zone.clone(),
+                    700 + 90 * at,
+                );
                 let value = |t: usize| {
                     let noise = ((t * t * 31 + t * (17 + at)) % 101) as f64 / 50.0 - 1.0;
                     if (300..310 + at).contains(&t) { f64::NAN } else { noise + ((t + at) % 24) as f64 / 6.0 }
@@ -263,25 +273,32 @@ mod tests {
             .collect();
         let terms: Vec<_> = terms.iter().map(|term| term.parse().unwrap()).collect();
         let entry = Entry { covariate_lags: 0, horizon: 1, half_life };
-        let regressors = Regressors::new(&terms, None, &CovariateSchema::default(), entry, step).unwrap().unwrap();
+        let regressors =
+            Regressors::new(&terms, None, &CovariateSchema::default(), entry, step).unwrap().unwrap();
         let fast = Rows::new(&regressors, &series, step).unwrap();
         assert!(fast.cyclic.is_some());
-        let slow =
-            Rows { cyclic: None, standards: standards(&regressors, &series, step).unwrap(), ..Rows::new(&regressors, &series, step).unwrap() };
+        let slow = Rows {
+            cyclic: None,
+            standards: standards(&regressors, &series, step).unwrap(),
+            ..Rows::new(&regressors, &series, step).unwrap()
+        };
         for (a, b) in fast.standards.iter().zip(&slow.standards) {
             assert!((a.center - b.center).abs() < 1e-12 && (a.spread - b.spread).abs() < 1e-12);
         }
         let filter = [0.5, -0.2, 0.1];
         for only in [None, Some(2)] {
             let (first, of) = (only.unwrap_or(0), only.map_or(&series[..], |at| &series[at..=at]));
-            let (a, b) = (fast.sums(of, first, 0, &filter).unwrap(), slow.sums(of, first, 0, &filter).unwrap());
+            let (a, b) =
+                (fast.sums(of, first, 0, &filter).unwrap(), slow.sums(of, first, 0, &filter).unwrap());
             assert_eq!(a.n, b.n);
             assert!((a.count - b.count).abs() < 1e-9 * b.count);
-            let close = |a: &Array1<f64>, b: &Array1<f64>| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9 * 1e3);
+            let close =
+                |a: &Array1<f64>, b: &Array1<f64>| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9 * 1e3);
             assert!(close(&a.sums, &b.sums));
             assert!(close(&a.products.flatten().to_owned(), &b.products.flatten().to_owned()));
             for is_sparse in [false, true] {
-                let (a, b) = (fast.weights(only, 0, is_sparse).unwrap(), slow.weights(only, 0, is_sparse).unwrap());
+                let (a, b) =
+                    (fast.weights(only, 0, is_sparse).unwrap(), slow.weights(only, 0, is_sparse).unwrap());
                 assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-8), "{terms:?} {a} {b}");
                 assert!(is_sparse || a.iter().any(|weight| weight.abs() > 0.1));
             }
@@ -305,7 +322,8 @@ mod tests {
         let series = [Series::new("s", index, values, &["y".to_string()]).unwrap()];
         let entry = Entry { covariate_lags: 0, horizon: 1, half_life: None };
         let terms = ["1D:12".parse().unwrap()];
-        let regressors = Regressors::new(&terms, None, &CovariateSchema::default(), entry, step).unwrap().unwrap();
+        let regressors =
+            Regressors::new(&terms, None, &CovariateSchema::default(), entry, step).unwrap().unwrap();
         let weights = Rows::new(&regressors, &series, step).unwrap().weights(None, 0, false).unwrap();
         // sin-1D-12 is sin(pi t): zero. cos-1D-12 is all there is.
         assert!(weights[22].abs() < 1e-9 && (weights[23] - 0.5).abs() < 0.05, "{weights}");

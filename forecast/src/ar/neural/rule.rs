@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn a_linear_recursion_that_grows_is_told_by_its_root() {
-        let recursion = |weights: &[f64]| NeuralAr::new(vec![vec![layer(2, weights, &[1.0])]], 1, Anchor::None);
+        let recursion =
+            |weights: &[f64]| NeuralAr::new(vec![vec![layer(2, weights, &[1.0])]], 1, Anchor::None);
         assert_eq!(LagRule::unstable_root(&recursion(&[-0.25, 0.5]), 0, 0), None);
         // y_t = 1.5 y_(t-1): the oldest lag comes first.
         let root = LagRule::unstable_root(&recursion(&[0.0, 1.5]), 0, 0).unwrap();

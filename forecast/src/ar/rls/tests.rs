@@ -170,13 +170,9 @@ fn a_stored_session_goes_on_with_the_same_bits() {
         assert_eq!(errors[0], errors[1]);
     }
     assert_eq!(model, taken_up);
-    for (from, to) in [("\"next\":", "\"next\":9"), ("\"origin\":[", "\"origin\":[1.0,"), ("0.95", "0.5")]
-    {
+    for (from, to) in [("\"next\":", "\"next\":9"), ("\"origin\":[", "\"origin\":[1.0,"), ("0.95", "0.5")] {
         let altered = text.replacen(from, to, 1);
-        assert!(
-            altered != text && serde_json::from_str::<RecursiveLeastSquares>(&altered).is_err(),
-            "{to}"
-        );
+        assert!(altered != text && serde_json::from_str::<RecursiveLeastSquares>(&altered).is_err(), "{to}");
     }
 }
 
@@ -185,9 +181,7 @@ fn settings_out_of_range_are_named() {
     let message = |n, forgetting, prior| {
         RecursiveLeastSquares::new(n, RlsOptions { forgetting, prior }).unwrap_err().to_string()
     };
-    assert!(
-        message(2, 0.0, 1.0).contains("forgetting") && message(2, f64::NAN, 1.0).contains("forgetting")
-    );
+    assert!(message(2, 0.0, 1.0).contains("forgetting") && message(2, f64::NAN, 1.0).contains("forgetting"));
     assert!(message(4, 0.79, 1.0).contains("forgetting") && message(0, 0.0, 1.0).contains("forgetting"));
     assert!(message(2, 1.0, 0.0).contains("prior") && message(2, 1.0, f64::NAN).contains("prior"));
     assert!(message(usize::MAX, 1.0, 1.0).contains("inputs"));

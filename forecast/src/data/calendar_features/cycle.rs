@@ -59,7 +59,9 @@ impl Cycle {
     pub(crate) fn at(&self, index: &TimeIndex, i: usize) -> Option<usize> {
         let stamp = index.stamp(i);
         let since = self.clock.phase(stamp, index.civil(stamp)) - self.first;
-        (since % self.step == 0).then(|| usize::try_from(since / self.step).ok())?.filter(|at| *at < self.n_rows())
+        (since % self.step == 0)
+            .then(|| usize::try_from(since / self.step).ok())?
+            .filter(|at| *at < self.n_rows())
     }
 
     /// A row.
