@@ -265,7 +265,8 @@ fn is_learned(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::TimeIndex;
+    use crate::ReadOptions;
+    use crate::data::{CovariateDeclaration, CovariateFlags, TimeIndex};
     use ndarray::Array2;
 
     fn panel(values: &[Array2<f64>]) -> Panel {
@@ -323,6 +324,23 @@ mod tests {
         let plain = config("ar").with("order", "1").unwrap();
         let (with, without) = (mse(plain.with("fourier", "24:1").unwrap()), mse(plain));
         assert!(with < 0.1 && without > 5.0 * with, "{with} {without}");
+    }
+
+    #[test]
+    fn covariates_that_are_declared_explain_their_share() {
+        let noise = |t: usize| ((t * t * 31 + t * 17) % 101) as f64 / 50.0 - 1.0;
+        let drive = |t: usize| ((t * t * 7 + t * 3) % 89) as f64 / 10.0;
+        let rows: String =
+            (0..600).map(|t| format!("{t},{},{}\n", 3.0 * drive(t) + noise(t), drive(t))).collect();
+        let flags = CovariateFlags { future_col: vec!["x".into()], ..CovariateFlags::default() };
+        let covariates = CovariateDeclaration::default().with_flags(&flags).unwrap();
+        let options_of = ReadOptions { covariates, ..ReadOptions::default() };
+        let panel = Panel::read_csv(format!("ds,y,x\n{rows}").as_bytes(), "t.csv", &options_of).unwrap();
+        let ltsf = Ltsf::new(&panel, &options(6)).unwrap();
+        let mse = |config: ModelConfig| ltsf.score(&config).unwrap()[0].mse;
+        let plain = config("ar").with("order", "2").unwrap();
+        let (with, without) = (mse(plain.clone()), mse(plain.with("covariates", "ignore").unwrap()));
+        assert!(with < 0.05 && without > 0.5, "{with} {without}");
     }
 
     #[test]
