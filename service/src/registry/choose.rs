@@ -16,6 +16,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Every call goes to one revision.
+    #[must_use]
+    pub fn all_to(revision: &str) -> Self {
+        Traffic { weights: BTreeMap::from([(revision.to_string(), 1)]), shadows: Vec::new() }
+    }
+
     /// The revision that answers for a key: the same for the same key, spread over keys by weight; `None` where no
     /// weight is positive.
     #[must_use]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use super::names::revision_name;
-use super::record::{ModelRecord, RevisionRecord};
-use super::{Loaded, RegistryError};
+use super::record::{ModelRecord, RevisionRecord, now};
+use super::registry::DEFAULT_ALIAS;
+use super::{Loaded, RegistryError, Traffic};
 
 /// A model and its revisions.
 #[derive(Debug, Default)]
@@ -18,10 +19,11 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) record: RevisionRecord,
+    /// Answers calls.
     pub(super) loaded: Option<Arc<Loaded>>,
+    /// What calls and sessions still hold, but nobody new gets.
+    pub(super) held: Weak<Loaded>,
     pub(super) phase: Phase,
-    /// What calls may still hold after it was unloaded.
-    pub(super) leaving: Weak<Loaded>,
 }
 
 /// What is being done with a revision that is not loaded.
@@ -31,24 +33,37 @@ pub(super) enum Phase {
     Resting,
     Loading,
     WarmingUp,
-    Failed,
+    /// Why.
+    Failed(String),
 }
 
 impl Slot {
-    pub(super) fn new(record: RevisionRecord, loaded: Option<Arc<Loaded>>) -> Self {
-        Slot { record, loaded, phase: Phase::Resting, leaving: Weak::new() }
+    pub(super) fn new(record: RevisionRecord) -> Self {
+        Slot { record, loaded: None, held: Weak::new(), phase: Phase::Resting }
     }
 
-    /// Takes the revision out of service; calls under way keep what they have.
+    /// The revision as it is in memory, whoever holds it.
+    pub(super) fn in_memory(&self) -> Option<Arc<Loaded>> {
+        self.loaded.clone().or_else(|| self.held.upgrade())
+    }
+
+    /// Takes the revision out of service; calls under way and sessions keep what they have.
     pub(super) fn unload(&mut self) {
         if let Some(loaded) = self.loaded.take() {
-            self.leaving = Arc::downgrade(&loaded);
+            self.held = Arc::downgrade(&loaded);
         }
     }
 }
 
 impl Entry {
-    /// A revision that is loaded.
+    pub(super) fn new() -> Self {
+        Entry {
+            record: ModelRecord { created_unix_nano: now(), ..ModelRecord::default() },
+            ..Entry::default()
+        }
+    }
+
+    /// A revision that answers calls.
     pub(super) fn serving(&self, model: &str, revision: &str) -> Result<&Arc<Loaded>, RegistryError> {
         let slot = self.revisions.get(revision).ok_or_else(|| self.unknown(model, revision))?;
         slot.loaded.as_ref().ok_or_else(|| RegistryError::NotLoaded { name: revision_name(model, revision) })
@@ -60,40 +75,42 @@ impl Entry {
     }
 
     /// Aliases that name a revision.
-    pub(super) fn aliases_of<'a>(&'a self, revision: &'a str) -> impl Iterator<Item = &'a str> {
-        let names = move |(alias, traffic): (&'a String, &'a super::Traffic)| {
-            traffic.revisions().any(|named| named == revision).then_some(alias.as_str())
-        };
-        self.record.aliases.iter().filter_map(names)
+    pub(super) fn aliases_of(&self, revision: &str) -> Vec<&str> {
+        let names = self.record.aliases.iter();
+        let names = names.filter(|(_, traffic)| traffic.revisions().any(|named| named == revision));
+        names.map(|(alias, _)| alias.as_str()).collect()
     }
 
-    /// Takes out of service what nothing names any more: no alias, no pin, not the plain name. Without a folder to
-    /// load it from again, it is gone.
-    pub(super) fn sweep(&mut self, has_store: bool) {
-        let named: Vec<String> =
-            self.record.aliases.values().flat_map(|t| t.revisions().map(String::from)).collect();
-        for (id, slot) in &mut self.revisions {
-            let is_named = self.record.current.as_deref() == Some(id) || named.contains(id);
-            let is_pinned = slot.loaded.as_ref().is_some_and(|loaded| loaded.n_pins() > 0);
-            if !is_named && !is_pinned {
+    /// Puts other aliases in place; revisions that they no longer name are taken out of service. Without a folder to
+    /// load them from again, those are gone once nothing holds them.
+    pub(super) fn set_aliases(&mut self, aliases: BTreeMap<String, Traffic>, has_store: bool) {
+        let before = std::mem::replace(&mut self.record.aliases, aliases);
+        let displaced: Vec<String> = before.values().flat_map(Traffic::revisions).map(String::from).collect();
+        for id in displaced {
+            if self.aliases_of(&id).is_empty()
+                && let Some(slot) = self.revisions.get_mut(&id)
+            {
                 slot.unload();
             }
         }
         if !has_store {
-            self.revisions.retain(|_, slot| slot.loaded.is_some());
+            self.revisions.retain(|_, slot| slot.loaded.is_some() || slot.held.strong_count() > 0);
         }
     }
 
-    /// The record with the list of what is loaded, as it is to be stored.
-    pub(super) fn touched(&mut self) -> &ModelRecord {
-        self.record.loaded = self
-            .revisions
-            .iter()
-            .filter(|(_, slot)| slot.loaded.is_some())
-            .map(|(id, _)| id.clone())
-            .collect();
+    /// Lets the plain name of the model mean one revision.
+    pub(super) fn make_default(&mut self, revision: &str, has_store: bool) {
+        let mut aliases = self.record.aliases.clone();
+        aliases.insert(DEFAULT_ALIAS.to_string(), Traffic::all_to(revision));
+        self.set_aliases(aliases, has_store);
+    }
+
+    /// The record as it is to be stored after a change.
+    pub(super) fn touched(&mut self) -> ModelRecord {
+        let loaded = self.revisions.iter().filter(|(_, slot)| slot.loaded.is_some());
+        self.record.loaded = loaded.map(|(id, _)| id.clone()).collect();
         self.record.version += 1;
-        self.record.updated_unix_nano = super::record::now();
-        &self.record
+        self.record.updated_unix_nano = now();
+        self.record.clone()
     }
 }

@@ -62,7 +62,7 @@ pub enum RegistryError {
         /// What is counted.
         what: &'static str,
         /// The bound.
-        limit: usize,
+        limit: u64,
         /// What to do.
         fix: &'static str,
     },
@@ -79,14 +79,6 @@ pub enum RegistryError {
     /// The library refused the model.
     #[error(transparent)]
     Model(#[from] forecast::Error),
-    /// Sessions could not be moved.
-    #[error("sessions of {name} were not moved: {why}")]
-    NotMoved {
-        /// The revision.
-        name: String,
-        /// What the sessions said.
-        why: String,
-    },
 }
 
 impl RegistryError {

@@ -1,7 +1,7 @@
 //! A revision in memory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use forecast::Model;
 
@@ -17,6 +17,20 @@ pub struct Loaded {
     revision: String,
     record: RevisionRecord,
     n_pins: AtomicUsize,
+    shadow: Mutex<ShadowFigures>,
+}
+
+/// How a revision did as a shadow since it was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ShadowFigures {
+    /// Copies of forecasts that were due.
+    pub n_due: u64,
+    /// Of these, copies that were left out because there was no time.
+    pub n_dropped: u64,
+    /// Numbers that were compared.
+    pub n_compared: u64,
+    /// Sum of the absolute differences of point forecasts, in the units of the series.
+    pub absolute_difference: f64,
 }
 
 impl Loaded {
@@ -53,6 +67,17 @@ impl Loaded {
     #[must_use]
     pub fn record(&self) -> &RevisionRecord {
         &self.record
+    }
+
+    /// How it did as a shadow.
+    #[must_use]
+    pub fn shadow(&self) -> ShadowFigures {
+        *self.shadow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what it did as a shadow.
+    pub(crate) fn count_shadow(&self, count: impl FnOnce(&mut ShadowFigures)) {
+        count(&mut self.shadow.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Holds the revision in memory as long as the pin lives: a session that stays on its revision has one.

@@ -2,9 +2,10 @@
 //! revision or alias.
 
 mod choose;
+pub(crate) mod crc32c;
 mod entry;
 mod error;
-mod import;
+mod load;
 mod loaded;
 mod names;
 mod record;
@@ -12,13 +13,17 @@ mod registry;
 mod store;
 mod unload;
 mod update;
+mod upload;
+mod views;
 mod warm_up;
 
 pub use choose::Traffic;
 pub use error::RegistryError;
-pub use import::Upload;
-pub use loaded::{Loaded, Pin};
+pub use loaded::{Loaded, Pin, ShadowFigures};
 pub use names::Name;
 pub use record::{ModelRecord, RevisionRecord};
-pub use registry::{ModelView, Registry, RevisionState, RevisionView, Routed};
-pub use unload::{Pinned, SessionMover};
+pub use registry::{DEFAULT_ALIAS, Registry, RegistryLimits, Routed};
+pub use unload::{OnUnload, SessionHolder, Unloaded};
+pub use update::ModelChange;
+pub use upload::Upload;
+pub use views::{ModelView, RevisionState, RevisionView};

@@ -5,7 +5,7 @@ use std::fmt;
 use super::RegistryError;
 
 /// Bytes of a model's or an alias's own name.
-const MOST_BYTES: usize = 128;
+const MOST_BYTES: usize = 63;
 
 /// A name that was taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,21 +80,17 @@ pub(super) fn revision_name(model: &str, revision: &str) -> String {
 /// # Errors
 /// [`RegistryError::BadName`].
 pub(super) fn check_id(field: &'static str, id: &str) -> Result<(), RegistryError> {
-    let bad = |rule: String| {
-        Err(RegistryError::BadName { field, value: id.chars().take(MOST_BYTES).collect(), rule })
-    };
-    if id.is_empty() || id.len() > MOST_BYTES {
-        return bad(format!("has {} bytes, but a name must have 1 to {MOST_BYTES}", id.len()));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_good = id.len() <= MOST_BYTES
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && id.chars().all(is_plain);
+    if is_good {
+        return Ok(());
     }
-    if id.starts_with('.') || id.starts_with('-') {
-        return bad("starts with a dot or a dash, but a name must not".to_string());
-    }
-    match id.chars().find(|c| c.is_control() || matches!(c, '/' | '\\' | '@' | ':')) {
-        Some(found) => {
-            bad(format!("holds {found:?}, but a name must hold no /, \\, @, : or control character"))
-        }
-        None => Ok(()),
-    }
+    let rule = format!(
+        "must be 1 to {MOST_BYTES} letters, digits, dashes, dots or underscores, the first one a letter or digit"
+    );
+    Err(RegistryError::BadName { field, value: id.chars().take(MOST_BYTES).collect(), rule })
 }
 
 #[cfg(test)]
@@ -103,7 +99,8 @@ mod tests {
 
     #[test]
     fn names_are_taken_apart_and_put_together() {
-        for name in ["", "models/a", "models/a/revisions/0123456789ab", "models/a@champion", "models/load 7"]
+        for name in
+            ["", "models/a", "models/a/revisions/0123456789ab", "models/a@champion", "models/load-7.b_C"]
         {
             assert_eq!(Name::parse("model", name).unwrap().to_string(), name);
         }
@@ -124,10 +121,13 @@ mod tests {
             "models/a\0",
             "models/a/revisions/b/c",
             "models/a@b@c",
+            "models/a b",
+            "models/-a",
+            "models/ä",
         ] {
             let error = Name::parse("model", name).expect_err(name).to_string();
             assert!(error.starts_with("model: "), "{error}");
         }
-        assert!(Name::parse("model", &format!("models/{}", "x".repeat(129))).is_err());
+        assert!(Name::parse("model", &format!("models/{}", "x".repeat(64))).is_err());
     }
 }

@@ -66,12 +66,9 @@ pub struct ModelRecord {
     /// Words of its owners.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// Who answers the calls of each alias.
+    /// Who answers the calls of each alias; `default` stands for the model's plain name.
     #[serde(default)]
     pub aliases: BTreeMap<String, Traffic>,
-    /// The revision that answers for the model's plain name.
-    #[serde(default)]
-    pub current: Option<String>,
     /// Revisions that are loaded when the server starts.
     #[serde(default)]
     pub loaded: Vec<String>,

@@ -104,15 +104,25 @@ impl Store {
         sync_folder(&folder)
     }
 
-    /// Removes a model with all its revisions: renamed first, so that no half of it is ever found.
+    /// Removes a model with all its revisions.
     pub(super) fn remove_model(&self, model: &str) -> Result<(), RegistryError> {
-        let (place, gone) = (self.models.join(model), self.models.join(format!(".{model}{PARTIAL}")));
-        if !place.exists() {
-            return Ok(());
-        }
-        fs::rename(&place, &gone).map_err(|source| RegistryError::io("remove", &place, source))?;
-        fs::remove_dir_all(&gone).map_err(|source| RegistryError::io("remove", &gone, source))
+        remove(&self.models, model)
     }
+
+    /// Removes one revision.
+    pub(super) fn remove_revision(&self, model: &str, revision: &str) -> Result<(), RegistryError> {
+        remove(&self.models.join(model), revision)
+    }
+}
+
+/// Removes a folder: renamed first, so that no half of it is ever found.
+fn remove(parent: &Path, name: &str) -> Result<(), RegistryError> {
+    let (place, gone) = (parent.join(name), parent.join(format!(".{name}{PARTIAL}")));
+    if !place.exists() {
+        return Ok(());
+    }
+    fs::rename(&place, &gone).map_err(|source| RegistryError::io("remove", &place, source))?;
+    fs::remove_dir_all(&gone).map_err(|source| RegistryError::io("remove", &gone, source))
 }
 
 /// The names of the folders in a folder, in order; what is unfinished is removed.
