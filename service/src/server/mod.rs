@@ -3,10 +3,11 @@
 mod convert;
 mod forecast_service;
 mod models;
+mod reason;
 mod run;
 mod status;
 
 pub use convert::{from_message, to_message, to_series_message};
 pub use models::Models;
+pub use reason::Reason;
 pub use run::{Server, ServerError};
-pub use status::Reason;
