@@ -5,3 +5,4 @@
 
 pub mod registry;
 pub mod server;
+pub mod session;

@@ -95,7 +95,8 @@ pub fn from_message(
         .map_err(|error| super::status::from_error(&error, path))
 }
 
-fn index(
+/// The index of an axis, for a model of this frequency.
+pub(super) fn index(
     axis: Option<&v1::TimeAxis>,
     path: &str,
     len: usize,

@@ -132,7 +132,8 @@ fn answer(served: &Served, series: v1::Series, path: &str, asked: &Asked) -> Res
     Ok(to_message(&forecast, &asked.coverages, &served.revision, start.elapsed()))
 }
 
-fn to_rpc_status(status: &Status) -> tonic_types::Status {
+/// A status as a value in a message.
+pub(super) fn to_rpc_status(status: &Status) -> tonic_types::Status {
     use prost::Message;
     // The details of a status are an encoded `google.rpc.Status`.
     tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {

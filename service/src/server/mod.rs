@@ -5,9 +5,17 @@ mod forecast_service;
 mod models;
 mod reason;
 mod run;
+mod session_convert;
+mod session_create;
+mod session_pool;
+mod session_service;
+mod session_status;
+mod session_stream;
+mod session_watch;
 mod status;
 
 pub use convert::{from_message, to_message, to_series_message};
 pub use models::Models;
 pub use reason::Reason;
 pub use run::{Server, ServerError};
+pub use session_service::DrainNotice;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use forecast::Model;
 use tonic::Status;
 
-use super::status::{Reason, model_not_found};
+use super::reason::Reason;
+use crate::session::{FindModel, PinnedModel};
 
 /// Digits of the file's SHA-256 that name a revision.
 const REVISION_DIGITS: usize = 12;
@@ -75,6 +76,17 @@ impl Models {
             Some((stem, _)) => self.by_name.get(stem).filter(|served| served.revision == name),
             None => self.by_name.get(rest),
         });
-        by_stem.cloned().ok_or_else(|| model_not_found(name, &self.names()))
+        by_stem.cloned().ok_or_else(|| {
+            let known: Vec<String> = self.names().iter().map(|name| format!("models/{name}")).collect();
+            let message = format!("unknown model \"{name}\"; this server holds {}", known.join(", "));
+            Reason::ModelNotFound.of_resource("longcast.v1.Model", name, message)
+        })
+    }
+}
+
+impl FindModel for Models {
+    fn find(&self, name: &str, _key: &str) -> Result<PinnedModel, Status> {
+        let served = Models::find(self, name)?;
+        Ok(PinnedModel { model: served.model.clone(), revision: served.revision.clone(), guard: None })
     }
 }

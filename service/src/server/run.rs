@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use forecast_proto::v1::forecast_service_server::ForecastServiceServer;
+use forecast_proto::v1::session_service_server::SessionServiceServer;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::server::NamedService;
 use tonic_health::ServingStatus;
@@ -14,9 +16,14 @@ use tonic_health::server::HealthReporter;
 
 use super::forecast_service::Forecasts;
 use super::models::Models;
+use super::session_pool::compute;
+use super::session_service::{DrainNotice, Sessions};
+use crate::session::{Store, StoreOptions};
 
 /// A unary request may be this large: about two million values.
 const MAX_REQUEST: usize = 16 << 20;
+/// How long clients of sessions should wait before they reconnect to a server that stops.
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 /// Streams that one connection may have open, and calls of it that are answered at a time.
 const MAX_STREAMS: u32 = 256;
 const MAX_CALLS: usize = 64;
@@ -49,6 +56,7 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     models: Models,
+    sessions: Arc<Store>,
 }
 
 impl Server {
@@ -59,7 +67,14 @@ impl Server {
     pub async fn bind(address: SocketAddr, models: Models) -> Result<Self, ServerError> {
         let bind = |source| ServerError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
-        Ok(Server { listener, models })
+        let sessions = Arc::new(Store::in_memory(StoreOptions::default()));
+        Ok(Server { listener, models, sessions })
+    }
+
+    /// The same with sessions of a store, such as one that keeps them on disk.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Arc<Store>) -> Self {
+        Server { sessions, ..self }
     }
 
     /// The address that is listened on.
@@ -84,11 +99,21 @@ impl Server {
                 .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let forecasts =
-            ForecastServiceServer::new(Forecasts::new(self.models)).max_decoding_message_size(MAX_REQUEST);
+        let forecasts = ForecastServiceServer::new(Forecasts::new(self.models.clone()))
+            .max_decoding_message_size(MAX_REQUEST);
+        let (notify, notices) = watch::channel(None);
+        let sessions = SessionServiceServer::new(Sessions::new(
+            Arc::clone(&self.sessions),
+            Arc::new(self.models.clone()),
+            notices,
+        ))
+        .max_decoding_message_size(MAX_REQUEST);
+        let housekeeping = tokio::spawn(keep_house(Arc::clone(&self.sessions)));
         let (stopped, draining) = oneshot::channel();
         let stop = async move {
             stop.await;
+            let deadline = SystemTime::now() + DRAIN.mul_f64(0.8);
+            notify.send_replace(Some(DrainNotice { deadline, reconnect_after: RECONNECT_AFTER }));
             health.set_not_serving::<ForecastServiceServer<Forecasts>>().await;
             health.set_service_status("", ServingStatus::NotServing).await;
             tokio::spawn(end_watches(health));
@@ -104,10 +129,30 @@ impl Server {
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .add_service(forecasts)
+            .add_service(sessions)
             .serve_with_incoming_shutdown(TcpListenerStream::new(self.listener), stop);
-        tokio::select! {
+        let served = tokio::select! {
             served = serve => served.map_err(ServerError::from),
             () = hard_stop(draining) => Ok(()),
+        };
+        housekeeping.abort();
+        self.sessions.close();
+        served
+    }
+}
+
+/// Lets the sessions of a store expire, and old segments of its log go.
+async fn keep_house(sessions: Arc<Store>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        let store = Arc::clone(&sessions);
+        let kept = compute(move || {
+            store.keep_house();
+            Ok(())
+        });
+        if let Err(status) = kept.await {
+            tracing::error!(%status, "sessions were not looked after");
         }
     }
 }

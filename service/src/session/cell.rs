@@ -413,9 +413,9 @@ impl Cell {
     /// Counts one more watcher, if there is room; dropped, it is counted no more.
     #[must_use]
     pub fn watch(self: &Arc<Self>, most: usize) -> Option<Watcher> {
-        let counted = self.n_watchers.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
-            (n < most).then_some(n + 1)
-        });
+        let counted = self
+            .n_watchers
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < most).then_some(n + 1));
         counted.ok().map(|_| Watcher(Arc::clone(self)))
     }
 

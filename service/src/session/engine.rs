@@ -1,7 +1,8 @@
-//! One session as a pure function of what it was created with and the batches that it was given.
+//! One session as a pure function of what it was created with and the batches that it was given. The one clock here tells
+//! how long a forecast took, and nothing depends on it.
 
-use forecast::model::StepCovariates;
 use forecast::data::Known;
+use forecast::model::StepCovariates;
 use forecast::{Forecast, Series};
 use ndarray::Array2;
 
@@ -70,6 +71,8 @@ pub struct Made {
     pub series: usize,
     /// How far the newest value lay from its forecast.
     pub surprise: Option<f64>,
+    /// The time that it took.
+    pub elapsed: std::time::Duration,
     /// If seasonal naive made it: the MASE of the model, the limit, and since when.
     pub fallback: Option<(f64, f64, u64)>,
 }
@@ -205,7 +208,14 @@ impl Engine {
             };
             let sequence = rows.first + row as u64;
             let before = self.series.get(at).map_or(0, |series| series.figures.n_taken);
-            self.take(at, rows.times.get(row).copied(), (values, covariates), sequence, &mut scratch, troubles);
+            self.take(
+                at,
+                rows.times.get(row).copied(),
+                (values, covariates),
+                sequence,
+                &mut scratch,
+                troubles,
+            );
             self.next = sequence + 1;
             if self.is_due(at, before) {
                 self.n_due[at] += 1;
@@ -241,10 +251,12 @@ impl Engine {
             return;
         };
         let (model, settings) = (&self.model.model, &self.settings);
-        let mut refuse = |series: &mut SeriesState, refusal, action, message: &dyn Fn(&SeriesState) -> String| {
-            series.figures.n_refused += u64::from(matches!(action, TimeAction::Reject | TimeAction::Drop));
-            tell(troubles, (sequence, Some(at), refusal, action), || message(series));
-        };
+        let mut refuse =
+            |series: &mut SeriesState, refusal, action, message: &dyn Fn(&SeriesState) -> String| {
+                series.figures.n_refused +=
+                    u64::from(matches!(action, TimeAction::Reject | TimeAction::Drop));
+                tell(troubles, (sequence, Some(at), refusal, action), || message(series));
+            };
         if values.iter().chain(covariates).any(|value| value.is_infinite()) {
             refuse(series, Refusal::Infinite, TimeAction::Reject, &|series| {
                 format!("a value of series \"{}\" is infinite; send NaN where it is missing", series.id)
@@ -254,7 +266,10 @@ impl Engine {
         if series.state.is_none() {
             let Some(stamp) = stamp else {
                 refuse(series, Refusal::TimeRequired, TimeAction::Reject, &|series| {
-                    format!("series \"{}\" has no start yet; send its first observation with a time stamp", series.id)
+                    format!(
+                        "series \"{}\" has no start yet; send its first observation with a time stamp",
+                        series.id
+                    )
                 });
                 return;
             };
@@ -301,7 +316,14 @@ impl Engine {
         }
     }
 
-    fn observe(&mut self, at: usize, values: &[f64], covariates: &[f64], sequence: u64, scratch: &mut Scratch) {
+    fn observe(
+        &mut self,
+        at: usize,
+        values: &[f64],
+        covariates: &[f64],
+        sequence: u64,
+        scratch: &mut Scratch,
+    ) {
         let (past, known_ahead) = covariates.split_at(self.n_past.min(covariates.len()));
         let told = StepCovariates { past, known_ahead };
         let told = (!covariates.is_empty()).then_some(&told);
@@ -344,6 +366,7 @@ impl Engine {
             let rule = format!("it is {at}, but the session has {} series", self.series.len());
             return Err(SessionError::Field { field: "series_index".to_string(), rule });
         };
+        let start = std::time::Instant::now();
         let model = &self.model.model;
         let state = match (known_ahead, &series.state) {
             (Some(rows), Some(state)) => {
@@ -362,7 +385,14 @@ impl Engine {
             _ => None,
         };
         let as_of = self.next - 1;
-        Ok(Made { forecast, as_of, series: at, surprise: series.figures.surprise, fallback })
+        Ok(Made {
+            forecast,
+            as_of,
+            series: at,
+            surprise: series.figures.surprise,
+            elapsed: start.elapsed(),
+            fallback,
+        })
     }
 }
 
@@ -386,9 +416,8 @@ fn tell(
     (sequence, series, refusal, action): (u64, Option<usize>, Refusal, TimeAction),
     message: impl FnOnce() -> String,
 ) {
-    let known = troubles
-        .iter_mut()
-        .find(|t| t.series == series && t.refusal == refusal && t.action == action);
+    let known =
+        troubles.iter_mut().find(|t| t.series == series && t.refusal == refusal && t.action == action);
     match known {
         Some(known) => known.count += 1,
         None if troubles.len() < MOST_TROUBLES => {

@@ -215,9 +215,8 @@ impl Store {
     }
 
     fn on_revision(&self, revision: &str) -> Vec<Arc<Cell>> {
-        let uses = |cell: &&Arc<Cell>| {
-            cell.look(|engine| engine.model().revision == revision).unwrap_or(false)
-        };
+        let uses =
+            |cell: &&Arc<Cell>| cell.look(|engine| engine.model().revision == revision).unwrap_or(false);
         let slots = self.slots();
         let live = slots.values().filter_map(|slot| match slot {
             Slot::Live(cell) => Some(cell),
@@ -263,7 +262,8 @@ impl Store {
             Some(Slot::Lost(lost)) => return Err(damaged(lost)),
             None => {}
         }
-        let (n_sessions, total) = (slots.len() as u64 + 1, self.state_bytes.load(Ordering::Relaxed) + n_bytes);
+        let (n_sessions, total) =
+            (slots.len() as u64 + 1, self.state_bytes.load(Ordering::Relaxed) + n_bytes);
         self.check_quota("sessions", n_sessions, self.options.limits.max_sessions as u64)?;
         self.check_quota("bytes of session states", total, self.options.limits.max_state_bytes)?;
         let place = match log {
@@ -344,7 +344,9 @@ impl Store {
             if cell.time_left().is_some_and(|left| left.is_zero()) {
                 match self.delete(cell.name(), "") {
                     Ok(_) => tracing::info!(session = cell.name(), "a session has expired"),
-                    Err(error) => tracing::warn!(%error, session = cell.name(), "a session has expired, but stays"),
+                    Err(error) => {
+                        tracing::warn!(%error, session = cell.name(), "a session has expired, but stays")
+                    }
                 }
             }
         }
