@@ -1,8 +1,10 @@
 //! `longcast serve`: forecasts over gRPC.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use longcast::server::{Models, Server};
+use longcast::session::{Store, StoreOptions};
 use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArguments;
@@ -18,8 +20,17 @@ pub(crate) fn run(arguments: &ServeArguments, console: &Console) -> Result<(), F
     }
     let address = SocketAddr::new(arguments.host, arguments.port);
     let names = models.names().join(", ");
+    let sessions = match &arguments.data {
+        None => Store::in_memory(StoreOptions::default()),
+        Some(folder) => {
+            let folder = folder.join("sessions");
+            Store::open(&folder, &models, StoreOptions::default()).map_err(|source| {
+                Failure::from(forecast::Error::Io { action: "cannot use", path: folder, source })
+            })?
+        }
+    };
     runtime()?.block_on(async {
-        let server = Server::bind(address, models).await?;
+        let server = Server::bind(address, models).await?.with_sessions(Arc::new(sessions));
         let address = server.address()?;
         // Before anyone is told that we serve: a signal may follow at once.
         let stop = stop_signal()?;

@@ -37,6 +37,11 @@ pub(crate) struct Running {
 impl Running {
     /// Serves models by name on a free port.
     pub(crate) async fn start(models: &[(&str, &Model)]) -> Self {
+        Self::start_with(models, |server| server).await
+    }
+
+    /// The same with a server that is changed before it runs.
+    pub(crate) async fn start_with(models: &[(&str, &Model)], change: impl FnOnce(Server) -> Server) -> Self {
         let mut served = Models::default();
         for (name, model) in models {
             served.insert((*name).to_string(), (*model).clone()).unwrap();
@@ -44,7 +49,7 @@ impl Running {
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), served).await.unwrap();
         let address = server.address().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let running = server.run(async {
+        let running = change(server).run(async {
             let _ = stopped.await;
         });
         let server = tokio::spawn(async move { running.await.unwrap() });
@@ -114,7 +119,12 @@ pub(crate) fn options() -> ForecastOptions {
 
 /// The same as a message.
 pub(crate) fn spec() -> v1::ForecastSpec {
-    v1::ForecastSpec { horizon: 24, quantile_levels: vec![0.5, 0.1, 0.9], interval_coverages: vec![0.9, 0.8] }
+    v1::ForecastSpec {
+        horizon: 24,
+        quantile_levels: vec![0.5, 0.1, 0.9],
+        interval_coverages: vec![0.9, 0.8],
+        ..v1::ForecastSpec::default()
+    }
 }
 
 /// A request for `load` about a history.

@@ -13,3 +13,8 @@ mod exchange;
 mod fields;
 mod forecasts;
 mod operations;
+mod session_client;
+mod session_errors;
+mod session_faults;
+mod sessions;
+mod together;

@@ -10,6 +10,10 @@ pub(crate) struct ServeArguments {
     /// A model file; load.longcast is served as models/load. May be given several times.
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) model: Vec<PathBuf>,
+    /// The folder for what outlives the process: sessions, in FOLDER/sessions. Made if it is not there; without it
+    /// sessions live in memory only.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
