@@ -9,7 +9,8 @@ use tonic::Status;
 use tonic_types::FieldViolation;
 
 use super::convert::{from_message, index, options};
-use super::session_convert::{check, millis, policy};
+use super::session_convert::{check, millis};
+use super::session_policy::policy;
 use super::status::from_error;
 use crate::session::{
     Durability, Emission, Fallback, Limits, NewSession, PinnedModel, SessionError, Settings, SlowReader,

@@ -11,8 +11,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::reason::Reason;
-use super::session_convert::{batch, no_update, observation_error, session, update};
+use super::session_convert::{batch, no_update, observation_error, update};
 use super::session_create::new_session;
+use super::session_message::session;
 use super::session_pool::compute;
 use super::session_stream;
 use super::session_watch;

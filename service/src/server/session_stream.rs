@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use forecast_proto::v1;
 use forecast_proto::v1::stream_session_request::Payload as Asked;
@@ -11,13 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tonic::{Status, Streaming};
 
 use super::reason::Reason;
-use super::session_convert::{batch, known_ahead, no_update, observation_error, session, update};
+use super::session_convert::update;
+use super::session_ends::{draining, end_stream, fenced, left, notice};
+use super::session_message::session;
 use super::session_pool::compute;
-use super::session_service::{DrainNotice, check_rows, safe, schema};
+use super::session_service::{DrainNotice, safe, schema};
 use super::session_watch::tick;
 use crate::session::{
-    Attachment, Batch, Cell, Due, Durability, Emission, Issued, LogState, SessionError, SlowReader, Store,
-    Writer,
+    Attachment, Batch, Cell, Due, Durability, Emission, LogState, SessionError, SlowReader, Store,
 };
 
 /// Messages that wait for the reader; beyond them nothing more is read.
@@ -26,8 +27,6 @@ const MOST_WAITING: usize = 1000;
 const MADE_AT_A_TIME: usize = 8;
 /// How long a reader may keep a forecast waiting where slow ones are sent away.
 const SLOW: Duration = Duration::from_secs(2);
-/// How long the last word of a stream waits for its reader.
-const LAST_WORD: Duration = Duration::from_secs(1);
 
 type Out = mpsc::Sender<Result<v1::StreamSessionResponse, Status>>;
 
@@ -62,72 +61,26 @@ pub(super) async fn serve(
     cell.detach(attachment);
 }
 
-/// Says why a stream ends, if its reader takes it in time.
-pub(super) async fn end_stream<T>(out: &mpsc::Sender<Result<T, Status>>, status: Status) {
-    // A reader who does not take it sees the stream end all the same.
-    let _ = tokio::time::timeout(LAST_WORD, out.send(Err(status))).await;
-}
-
-/// Ready when the server is about to stop.
-pub(super) async fn draining(drain: &mut watch::Receiver<Option<DrainNotice>>) -> DrainNotice {
-    loop {
-        let notice = *drain.borrow_and_update();
-        match notice {
-            Some(notice) => return notice,
-            None if drain.changed().await.is_ok() => {}
-            // Nobody will say so any more.
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// Ready when an attachment no longer holds its session.
-async fn fenced(holder: &mut watch::Receiver<u64>, number: u64) {
-    while *holder.borrow_and_update() == number && holder.changed().await.is_ok() {}
-}
-
-/// Ready when a stream has to end because the server does.
-pub(super) async fn left(drain: &watch::Receiver<Option<DrainNotice>>) {
-    let notice = *drain.borrow();
-    match notice {
-        Some(notice) => {
-            let left = notice.deadline.duration_since(SystemTime::now()).unwrap_or_default();
-            tokio::time::sleep(left).await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// That the server is about to stop, as a message.
-pub(super) fn notice(notice: DrainNotice) -> v1::Draining {
-    v1::Draining {
-        deadline: Some(notice.deadline.into()),
-        reconnect_after: Some(super::session_convert::duration(
-            u64::try_from(notice.reconnect_after.as_millis()).unwrap_or(u64::MAX),
-        )),
-    }
-}
-
 /// One stream that writes to a session.
-struct Stream {
-    store: Arc<Store>,
-    cell: Arc<Cell>,
-    attachment: Attachment,
-    schema: forecast::data::CovariateSchema,
-    shape: (usize, usize),
-    interval: Option<Duration>,
+pub(super) struct Stream {
+    pub(super) store: Arc<Store>,
+    pub(super) cell: Arc<Cell>,
+    pub(super) attachment: Attachment,
+    pub(super) schema: forecast::data::CovariateSchema,
+    pub(super) shape: (usize, usize),
+    pub(super) interval: Option<Duration>,
     /// Messages that must not be lost.
-    waiting: VecDeque<Payload>,
+    pub(super) waiting: VecDeque<Payload>,
     /// A batch that waits for its forecasts to be sent, and how many of its rows are done.
-    rest: Option<(Arc<Batch>, usize)>,
-    due: Due,
-    acked: v1::Ack,
-    applied: u64,
+    pub(super) rest: Option<(Arc<Batch>, usize)>,
+    pub(super) due: Due,
+    pub(super) acked: v1::Ack,
+    pub(super) applied: u64,
     /// The position in the log of what was applied last.
-    position: u64,
-    must_ack: bool,
+    pub(super) position: u64,
+    pub(super) must_ack: bool,
     /// An Ack is wanted once everything up to a sequence number is durable.
-    flush: Option<u64>,
+    pub(super) flush: Option<u64>,
 }
 
 impl Stream {
@@ -314,101 +267,6 @@ impl Stream {
         self.due = due;
         self.waiting.extend(made);
         Ok(self.waiting.pop_front())
-    }
-
-    async fn take(&mut self, message: v1::StreamSessionRequest) -> Result<(), Status> {
-        match message.payload {
-            Some(Asked::Observations(observations)) => {
-                check_rows(&observations, self.store.limits().max_batch)?;
-                let batch = batch(observations, &self.schema)?;
-                batch.view(self.shape.0, self.shape.1)?;
-                self.rest = Some((Arc::new(batch), 0));
-                self.advance().await
-            }
-            Some(Asked::RequestForecast(asked)) => self.forecast(asked).await,
-            Some(Asked::Flush(v1::Flush {})) => {
-                self.flush = Some(self.applied);
-                if let Some(log) = self.cell.log() {
-                    log.want(self.position);
-                }
-                Ok(())
-            }
-            Some(Asked::Open(_)) => Err(Reason::FieldInvalid.at("open", "the stream is open already")),
-            None => Err(Reason::FieldInvalid.at("payload", "it is required")),
-        }
-    }
-
-    /// Takes as much of the batch as may be taken before forecasts have to be sent.
-    async fn advance(&mut self) -> Result<(), Status> {
-        let Some((batch, at)) = self.rest.take() else { return Ok(()) };
-        if let Some(log) = self.cell.log() {
-            log.room().await;
-        }
-        let (cell, shape, writer) = (Arc::clone(&self.cell), self.shape, Writer::Stream(self.attachment));
-        let (batch, applied, told) = compute(move || {
-            let view = batch.view(shape.0, shape.1)?;
-            let applied = cell.apply(writer, view.rows(at, usize::MAX))?;
-            let told = cell.look(|engine| {
-                let troubles = applied.troubles.iter();
-                let mut told: Vec<Payload> =
-                    troubles.map(|t| Payload::ObservationError(observation_error(t, engine))).collect();
-                told.extend(applied.issued.iter().map(|issued| Payload::Update(update(issued, engine))));
-                told
-            })?;
-            Ok((batch, applied, told))
-        })
-        .await?;
-        self.waiting.extend(told);
-        self.applied = applied.through;
-        self.must_ack = true;
-        if let Some(position) = applied.position {
-            self.position = position;
-            if self.cell.durability() == Durability::Sync
-                && let Some(log) = self.cell.log()
-            {
-                log.want(position);
-            }
-        }
-        let done = at + applied.n_rows;
-        if done * self.shape.0 < batch.values.len() {
-            self.rest = Some((batch, done));
-        }
-        if self.interval.is_none() && self.cell.slow_reader() == SlowReader::Conflate {
-            self.due.refresh(&self.cell)?;
-        }
-        Ok(())
-    }
-
-    async fn forecast(&mut self, asked: v1::RequestForecast) -> Result<(), Status> {
-        let n_series = self.cell.look(|engine| engine.series().len())?;
-        let series: Vec<usize> = match asked.series_index.is_empty() {
-            true => (0..n_series).collect(),
-            false => asked.series_index.iter().map(|at| *at as usize).collect(),
-        };
-        if series.len() > n_series {
-            return Err(Reason::FieldInvalid.at("request_forecast.series_index", "it names series twice"));
-        }
-        let ahead = match asked.known_ahead.is_empty() {
-            true => None,
-            false if series.len() == 1 => Some(known_ahead(&asked.known_ahead, &self.schema)?),
-            false => {
-                let rule = "with known_ahead it must name one series";
-                return Err(Reason::FieldInvalid.at("request_forecast.series_index", rule));
-            }
-        };
-        let (cell, through) = (Arc::clone(&self.cell), self.applied);
-        let made = compute(move || {
-            let make = |at: usize| -> Result<Payload, Status> {
-                Ok(Payload::Update(match cell.forecast(at, ahead.as_ref()) {
-                    Ok(made) => cell.look(|engine| update(&Issued { made, n_conflated: 0 }, engine))?,
-                    Err(error) => no_update(at, error, through),
-                }))
-            };
-            series.into_iter().map(make).collect::<Result<Vec<_>, Status>>()
-        })
-        .await?;
-        self.waiting.extend(made);
-        Ok(())
     }
 }
 

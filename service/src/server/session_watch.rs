@@ -10,9 +10,9 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tonic::Status;
 
 use super::session_convert::update;
+use super::session_ends::{draining, end_stream, left, notice};
 use super::session_pool::compute;
 use super::session_service::DrainNotice;
-use super::session_stream::{draining, end_stream, left, notice};
 use crate::session::{Cell, Due, Emission, Issued, MOST_ISSUED, SessionError, SlowReader, Watcher};
 
 type Out = mpsc::Sender<Result<v1::WatchSessionResponse, Status>>;
