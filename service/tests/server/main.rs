@@ -6,10 +6,21 @@
 #[path = "../run/mod.rs"]
 mod run;
 
+mod access;
 mod axes;
 mod batch;
+mod covariates;
+mod deadlines;
 mod errors;
 mod exchange;
 mod fields;
 mod forecasts;
+mod fuzz;
+mod monitor;
 mod operations;
+mod overload;
+mod raw;
+mod registry;
+mod stopping;
+mod streams;
+mod tls;
