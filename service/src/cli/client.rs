@@ -23,6 +23,7 @@ pub(crate) async fn forecast(
         horizon: i32::try_from(options.horizon).unwrap_or(i32::MAX),
         quantile_levels: options.quantiles.clone(),
         interval_coverages: options.levels.iter().map(|level| level / 100.0).collect(),
+        ..v1::ForecastSpec::default()
     };
     let request = v1::ForecastRequest {
         model: model.to_string(),

@@ -1,25 +1,33 @@
-//! The gRPC server: models by name, the forecast service, health, reflection, and a bounded shutdown.
+//! The gRPC services, and how they are put together into a server.
 
+mod batching;
 mod convert;
+mod covariates;
 mod forecast_service;
-mod models;
+mod forecasting;
+mod model_admin_service;
+mod model_messages;
+mod model_service;
 mod reason;
+mod reflection;
 mod run;
+mod server_service;
 mod session_convert;
 mod session_create;
 mod session_ends;
 mod session_input;
 mod session_message;
+mod session_models;
 mod session_policy;
-mod session_pool;
 mod session_service;
 mod session_status;
 mod session_stream;
 mod session_watch;
+mod shadow;
 mod status;
 
 pub use convert::{from_message, to_message, to_series_message};
-pub use models::Models;
 pub use reason::Reason;
 pub use run::{Server, ServerError};
-pub use session_service::DrainNotice;
+
+pub(crate) use status::{DOMAIN, internal};

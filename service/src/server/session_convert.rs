@@ -106,7 +106,7 @@ pub(super) fn update(issued: &Issued, engine: &Engine) -> v1::ForecastUpdate {
 
 /// Why there is no forecast that was asked for.
 pub(super) fn no_update(series: usize, error: SessionError, as_of: u64) -> v1::ForecastUpdate {
-    let error = super::forecast_service::to_rpc_status(&error.into());
+    let error = super::status::to_rpc_status(&error.into());
     v1::ForecastUpdate {
         as_of_sequence: as_of,
         series_index: u32::try_from(series).unwrap_or(u32::MAX),
@@ -124,7 +124,7 @@ pub(super) fn observation_error(trouble: &Trouble, engine: &Engine) -> v1::Obser
     v1::ObservationError {
         sequence: trouble.sequence,
         series_id,
-        status: Some(super::forecast_service::to_rpc_status(&status)),
+        status: Some(super::status::to_rpc_status(&status)),
         action: action_message(trouble.action).into(),
         count: trouble.count,
     }

@@ -1,16 +1,20 @@
 //! How streams of sessions end: with a last word, taken over, or with the server.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use forecast_proto::v1;
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
 use super::session_convert::duration;
-use super::session_service::DrainNotice;
+use crate::operation::{Drain, Until};
 
 /// How long the last word of a stream waits for its reader.
 const LAST_WORD: Duration = Duration::from_secs(1);
+/// How long before the end of a drain streams end.
+const BEFORE_THE_END: Duration = Duration::from_secs(2);
+/// How long clients should wait before they reconnect to a server that stops.
+const RECONNECT_AFTER_MS: u64 = 500;
 
 /// Says why a stream ends, if its reader takes it in time.
 pub(super) async fn end_stream<T>(out: &mpsc::Sender<Result<T, Status>>, status: Status) {
@@ -18,42 +22,19 @@ pub(super) async fn end_stream<T>(out: &mpsc::Sender<Result<T, Status>>, status:
     let _ = tokio::time::timeout(LAST_WORD, out.send(Err(status))).await;
 }
 
-/// Ready when the server is about to stop.
-pub(super) async fn draining(drain: &mut watch::Receiver<Option<DrainNotice>>) -> DrainNotice {
-    loop {
-        let notice = *drain.borrow_and_update();
-        match notice {
-            Some(notice) => return notice,
-            None if drain.changed().await.is_ok() => {}
-            // Nobody will say so any more.
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// Ready when an attachment no longer holds its session.
 pub(super) async fn fenced(holder: &mut watch::Receiver<u64>, number: u64) {
     while *holder.borrow_and_update() == number && holder.changed().await.is_ok() {}
 }
 
-/// Ready when a stream has to end because the server does.
-pub(super) async fn left(drain: &watch::Receiver<Option<DrainNotice>>) {
-    let notice = *drain.borrow();
-    match notice {
-        Some(notice) => {
-            let left = notice.deadline.duration_since(SystemTime::now()).unwrap_or_default();
-            tokio::time::sleep(left).await;
-        }
-        None => std::future::pending().await,
-    }
+/// Ready a little before the server cuts off what still runs, so that a stream ends with a word.
+pub(super) async fn left(drain: &Drain) {
+    let until = drain.started().await;
+    let left = until.instant.saturating_duration_since(Instant::now());
+    tokio::time::sleep(left.saturating_sub(BEFORE_THE_END.min(left / 5))).await;
 }
 
 /// That the server is about to stop, as a message.
-pub(super) fn notice(notice: DrainNotice) -> v1::Draining {
-    v1::Draining {
-        deadline: Some(notice.deadline.into()),
-        reconnect_after: Some(duration(
-            u64::try_from(notice.reconnect_after.as_millis()).unwrap_or(u64::MAX),
-        )),
-    }
+pub(super) fn notice(until: Until) -> v1::Draining {
+    v1::Draining { deadline: Some(until.time.into()), reconnect_after: Some(duration(RECONNECT_AFTER_MS)) }
 }

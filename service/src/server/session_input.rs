@@ -9,7 +9,6 @@ use tonic::Status;
 
 use super::reason::Reason;
 use super::session_convert::{batch, known_ahead, no_update, observation_error, update};
-use super::session_pool::compute;
 use super::session_service::check_rows;
 use super::session_stream::Stream;
 use crate::session::{Durability, Issued, SlowReader, Writer};
@@ -48,19 +47,21 @@ impl Stream {
             log.room().await;
         }
         let (cell, shape, writer) = (Arc::clone(&self.cell), self.shape, Writer::Stream(self.attachment));
-        let (batch, applied, told) = compute(move || {
-            let view = batch.view(shape.0, shape.1)?;
-            let applied = cell.apply(writer, view.rows(at, usize::MAX))?;
-            let told = cell.look(|engine| {
-                let troubles = applied.troubles.iter();
-                let mut told: Vec<Payload> =
-                    troubles.map(|t| Payload::ObservationError(observation_error(t, engine))).collect();
-                told.extend(applied.issued.iter().map(|issued| Payload::Update(update(issued, engine))));
-                told
-            })?;
-            Ok((batch, applied, told))
-        })
-        .await?;
+        let (batch, applied, told) = self
+            .compute
+            .in_turn(move || {
+                let view = batch.view(shape.0, shape.1)?;
+                let applied = cell.apply(writer, view.rows(at, usize::MAX))?;
+                let told = cell.look(|engine| {
+                    let troubles = applied.troubles.iter();
+                    let mut told: Vec<Payload> =
+                        troubles.map(|t| Payload::ObservationError(observation_error(t, engine))).collect();
+                    told.extend(applied.issued.iter().map(|issued| Payload::Update(update(issued, engine))));
+                    told
+                })?;
+                Ok((batch, applied, told))
+            })
+            .await?;
         self.waiting.extend(told);
         self.applied = applied.through;
         self.must_ack = true;
@@ -100,16 +101,18 @@ impl Stream {
             }
         };
         let (cell, through) = (Arc::clone(&self.cell), self.applied);
-        let made = compute(move || {
-            let make = |at: usize| -> Result<Payload, Status> {
-                Ok(Payload::Update(match cell.forecast(at, ahead.as_ref()) {
-                    Ok(made) => cell.look(|engine| update(&Issued { made, n_conflated: 0 }, engine))?,
-                    Err(error) => no_update(at, error, through),
-                }))
-            };
-            series.into_iter().map(make).collect::<Result<Vec<_>, Status>>()
-        })
-        .await?;
+        let made = self
+            .compute
+            .in_turn(move || {
+                let make = |at: usize| -> Result<Payload, Status> {
+                    Ok(Payload::Update(match cell.forecast(at, ahead.as_ref()) {
+                        Ok(made) => cell.look(|engine| update(&Issued { made, n_conflated: 0 }, engine))?,
+                        Err(error) => no_update(at, error, through),
+                    }))
+                };
+                series.into_iter().map(make).collect::<Result<Vec<_>, Status>>()
+            })
+            .await?;
         self.waiting.extend(made);
         Ok(())
     }

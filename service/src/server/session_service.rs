@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forecast_proto::v1;
 use forecast_proto::v1::session_service_server::SessionService;
 use futures_util::Stream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -14,9 +14,10 @@ use super::reason::Reason;
 use super::session_convert::{batch, no_update, observation_error, update};
 use super::session_create::new_session;
 use super::session_message::session;
-use super::session_pool::compute;
 use super::session_stream;
 use super::session_watch;
+use crate::operation::Drain;
+use crate::operation::compute::Compute;
 use crate::session::{Cell, Durability, FindModel, Issued, SessionError, Store, Writer};
 
 /// Sessions a page where nothing is said, and at most.
@@ -25,30 +26,18 @@ const MOST_A_PAGE: usize = 1000;
 /// Messages of a stream that wait for the transport.
 pub(super) const OUT_AHEAD: usize = 16;
 
-/// When the server will stop, once it is about to.
-#[derive(Debug, Clone, Copy)]
-pub struct DrainNotice {
-    /// When streams are cut off.
-    pub deadline: std::time::SystemTime,
-    /// How long clients should wait before they reconnect.
-    pub reconnect_after: std::time::Duration,
-}
-
 /// Answers from the sessions of a store.
 #[derive(Debug)]
 pub(super) struct Sessions {
     store: Arc<Store>,
     models: Arc<dyn FindModel>,
-    drain: watch::Receiver<Option<DrainNotice>>,
+    compute: Compute,
+    drain: Drain,
 }
 
 impl Sessions {
-    pub(super) fn new(
-        store: Arc<Store>,
-        models: Arc<dyn FindModel>,
-        drain: watch::Receiver<Option<DrainNotice>>,
-    ) -> Self {
-        Sessions { store, models, drain }
+    pub(super) fn new(store: Arc<Store>, models: Arc<dyn FindModel>, compute: Compute, drain: Drain) -> Self {
+        Sessions { store, models, compute, drain }
     }
 }
 
@@ -67,12 +56,14 @@ impl SessionService for Sessions {
     ) -> Result<Response<v1::CreateSessionResponse>, Status> {
         let request = request.into_inner();
         let (store, models) = (Arc::clone(&self.store), Arc::clone(&self.models));
-        let (cell, position) = compute(move || {
-            let model = models.find(&request.model, &request.session_id)?;
-            let new = new_session(request, model, store.limits(), store.log().is_some())?;
-            Ok(store.create(new)?)
-        })
-        .await?;
+        let (cell, position) = self
+            .compute
+            .in_turn(move || {
+                let model = models.find(&request.model, &request.session_id)?;
+                let new = new_session(request, model, store.limits(), store.log().is_some())?;
+                Ok(store.create(new)?)
+            })
+            .await?;
         safe(&cell, position).await?;
         Ok(Response::new(v1::CreateSessionResponse { session: Some(session(&cell, false)?) }))
     }
@@ -84,7 +75,7 @@ impl SessionService for Sessions {
         let request = request.into_inner();
         let cell = self.store.find(&request.name)?;
         // With many series the figures take a while.
-        let session = compute(move || session(&cell, request.include_figures)).await?;
+        let session = self.compute.in_turn(move || session(&cell, request.include_figures)).await?;
         Ok(Response::new(v1::GetSessionResponse { session: Some(session) }))
     }
 
@@ -127,8 +118,8 @@ impl SessionService for Sessions {
         request: Request<Streaming<v1::StreamSessionRequest>>,
     ) -> Result<Response<Self::StreamSessionStream>, Status> {
         let (send, receive) = mpsc::channel(OUT_AHEAD);
-        let (store, drain) = (Arc::clone(&self.store), self.drain.clone());
-        tokio::spawn(session_stream::serve(store, request.into_inner(), send, drain));
+        let context = (Arc::clone(&self.store), self.compute.clone(), self.drain.clone());
+        tokio::spawn(session_stream::serve(context, request.into_inner(), send));
         Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
     }
 
@@ -148,7 +139,7 @@ impl SessionService for Sessions {
         let (epoch, wants_forecast) = (request.epoch, request.return_forecast);
         let shared = Arc::clone(&cell);
         let (response, position) =
-            compute(move || observe(&shared, epoch, observations, wants_forecast)).await?;
+            self.compute.in_turn(move || observe(&shared, epoch, observations, wants_forecast)).await?;
         if cell.durability() == Durability::Sync {
             safe(&cell, position).await?;
         }
@@ -172,7 +163,7 @@ impl SessionService for Sessions {
             wanted: limit as u64 + 1,
             limit: limit as u64,
         })?;
-        let watched = session_watch::begin(cell, watcher, &request)?;
+        let watched = session_watch::begin(cell, watcher, &request, self.compute.clone())?;
         let (send, receive) = mpsc::channel(OUT_AHEAD);
         tokio::spawn(watched.serve(send, self.drain.clone()));
         Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
@@ -238,4 +229,23 @@ fn observe(
     let errors = cell.look(|engine| troubles.iter().map(|t| observation_error(t, engine)).collect())?;
     let ack = v1::Ack { applied_through: through, durable_through: 0 };
     Ok((v1::ObserveResponse { ack: Some(ack), updates, errors }, position))
+}
+
+/// What sessions hold callers to, for `GetServerInfo`.
+pub(super) fn session_limits(store: &Store) -> v1::Limits {
+    let limits = store.limits();
+    let small = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    v1::Limits {
+        max_sessions: small(limits.max_sessions),
+        max_session_series: small(limits.max_series),
+        max_session_state_bytes: i64::try_from(limits.max_state_bytes).unwrap_or(i64::MAX),
+        max_batch_observations: small(limits.max_batch),
+        max_unacked_observations: small(limits.max_unacked),
+        max_session_watchers: small(limits.max_watchers),
+        max_session_idle_ttl: Some(super::server_service::duration(limits.max_idle_ttl)),
+        async_durability_interval: store
+            .log()
+            .map(|_| super::server_service::duration(store.sync_interval())),
+        ..v1::Limits::default()
+    }
 }

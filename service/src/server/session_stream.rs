@@ -12,11 +12,12 @@ use tonic::{Status, Streaming};
 
 use super::reason::Reason;
 use super::session_convert::update;
-use super::session_ends::{draining, end_stream, fenced, left, notice};
+use super::session_ends::{end_stream, fenced, left, notice};
 use super::session_message::session;
-use super::session_pool::compute;
-use super::session_service::{DrainNotice, safe, schema};
+use super::session_service::{safe, schema};
 use super::session_watch::tick;
+use crate::operation::Drain;
+use crate::operation::compute::Compute;
 use crate::session::{
     Attachment, Batch, Cell, Due, Durability, Emission, LogState, SessionError, SlowReader, Store,
 };
@@ -32,10 +33,9 @@ type Out = mpsc::Sender<Result<v1::StreamSessionResponse, Status>>;
 
 /// Serves one stream to its end.
 pub(super) async fn serve(
-    store: Arc<Store>,
+    (store, compute, drain): (Arc<Store>, Compute, Drain),
     mut messages: Streaming<v1::StreamSessionRequest>,
     out: Out,
-    drain: watch::Receiver<Option<DrainNotice>>,
 ) {
     let first = tokio::select! {
         () = out.closed() => return,
@@ -50,12 +50,12 @@ pub(super) async fn serve(
         }
         Err(status) => return end_stream(&out, status).await,
     };
-    let stream = match Stream::open(&store, &open).await {
+    let stream = match Stream::open(&store, compute, &open).await {
         Ok(stream) => stream,
         Err(status) => return end_stream(&out, status).await,
     };
     let (cell, attachment) = (Arc::clone(&stream.cell), stream.attachment);
-    if let Err(status) = stream.run(messages, &out, drain).await {
+    if let Err(status) = stream.run(messages, &out, &drain).await {
         end_stream(&out, status).await;
     }
     cell.detach(attachment);
@@ -64,6 +64,7 @@ pub(super) async fn serve(
 /// One stream that writes to a session.
 pub(super) struct Stream {
     pub(super) store: Arc<Store>,
+    pub(super) compute: Compute,
     pub(super) cell: Arc<Cell>,
     pub(super) attachment: Attachment,
     pub(super) schema: forecast::data::CovariateSchema,
@@ -84,7 +85,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    async fn open(store: &Arc<Store>, open: &v1::OpenSession) -> Result<Self, Status> {
+    async fn open(store: &Arc<Store>, compute: Compute, open: &v1::OpenSession) -> Result<Self, Status> {
         let cell = store.find(&open.session)?;
         let attachment = cell.attach(open.epoch)?;
         // Whoever is told that it writes has an epoch that no crash takes back.
@@ -112,6 +113,7 @@ impl Stream {
         };
         Ok(Stream {
             store: Arc::clone(store),
+            compute,
             attachment,
             schema: schema(&cell)?,
             shape: cell.look(|engine| engine.shape())?,
@@ -132,7 +134,7 @@ impl Stream {
         mut self,
         mut messages: Streaming<v1::StreamSessionRequest>,
         out: &Out,
-        mut drain: watch::Receiver<Option<DrainNotice>>,
+        drain: &Drain,
     ) -> Result<(), Status> {
         let mut holder = self.cell.holder();
         let mut log = self.cell.log().map(|log| log.state());
@@ -152,11 +154,11 @@ impl Stream {
             tokio::select! {
                 () = out.closed() => return Ok(()),
                 () = fenced(&mut holder, self.attachment.number) => return Err(self.fenced().into()),
-                notified = draining(&mut drain), if !is_told => {
+                until = drain.started(), if !is_told => {
                     is_told = true;
-                    self.waiting.push_back(Payload::Draining(notice(notified)));
+                    self.waiting.push_back(Payload::Draining(notice(until)));
                 }
-                () = left(&drain), if is_told => return Err(SessionError::Draining(1000).into()),
+                () = left(drain), if is_told => return Err(SessionError::Draining(1000).into()),
                 failure = synced(&mut log) => {
                     if let Some(failure) = failure {
                         return Err(SessionError::Storage(failure).into());
@@ -255,15 +257,17 @@ impl Stream {
             return Ok(Some(payload));
         }
         let (cell, mut due) = (Arc::clone(&self.cell), std::mem::take(&mut self.due));
-        let (due, made) = compute(move || {
-            let mut made = Vec::with_capacity(MADE_AT_A_TIME);
-            while made.len() < MADE_AT_A_TIME {
-                let Some(issued) = due.next(&cell)? else { break };
-                made.push(Payload::Update(cell.look(|engine| update(&issued, engine))?));
-            }
-            Ok((due, made))
-        })
-        .await?;
+        let (due, made) = self
+            .compute
+            .in_turn(move || {
+                let mut made = Vec::with_capacity(MADE_AT_A_TIME);
+                while made.len() < MADE_AT_A_TIME {
+                    let Some(issued) = due.next(&cell)? else { break };
+                    made.push(Payload::Update(cell.look(|engine| update(&issued, engine))?));
+                }
+                Ok((due, made))
+            })
+            .await?;
         self.due = due;
         self.waiting.extend(made);
         Ok(self.waiting.pop_front())

@@ -6,13 +6,13 @@ use std::time::Duration;
 use forecast_proto::v1;
 use forecast_proto::v1::watch_session_response::Payload;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc};
 use tonic::Status;
 
 use super::session_convert::update;
-use super::session_ends::{draining, end_stream, left, notice};
-use super::session_pool::compute;
-use super::session_service::DrainNotice;
+use super::session_ends::{end_stream, left, notice};
+use crate::operation::Drain;
+use crate::operation::compute::Compute;
 use crate::session::{Cell, Due, Emission, Issued, MOST_ISSUED, SessionError, SlowReader, Watcher};
 
 type Out = mpsc::Sender<Result<v1::WatchSessionResponse, Status>>;
@@ -21,6 +21,7 @@ type Out = mpsc::Sender<Result<v1::WatchSessionResponse, Status>>;
 #[derive(Debug)]
 pub(super) struct Watched {
     cell: Arc<Cell>,
+    compute: Compute,
     due: Due,
     /// Every forecast, where none is conflated.
     issued: Option<broadcast::Receiver<Arc<Issued>>>,
@@ -37,6 +38,7 @@ pub(super) fn begin(
     cell: Arc<Cell>,
     watcher: Watcher,
     request: &v1::WatchSessionRequest,
+    compute: Compute,
 ) -> Result<Watched, Status> {
     let mut due = Due::new(&cell, &request.series_index)?;
     if request.send_current {
@@ -49,22 +51,26 @@ pub(super) fn begin(
         Emission::Every(_) | Emission::OnRequest => None,
     };
     let issued = misses_none.then(|| cell.issued());
-    Ok(Watched { cell, due, issued, wanted: request.series_index.clone(), interval, _watcher: watcher })
+    Ok(Watched {
+        compute,
+        cell,
+        due,
+        issued,
+        wanted: request.series_index.clone(),
+        interval,
+        _watcher: watcher,
+    })
 }
 
 impl Watched {
     /// Sends what is due until the reader goes, the session ends or the server does.
-    pub(super) async fn serve(mut self, out: Out, drain: watch::Receiver<Option<DrainNotice>>) {
+    pub(super) async fn serve(mut self, out: Out, drain: Drain) {
         if let Err(status) = self.run(&out, drain).await {
             end_stream(&out, status).await;
         }
     }
 
-    async fn run(
-        &mut self,
-        out: &Out,
-        mut drain: watch::Receiver<Option<DrainNotice>>,
-    ) -> Result<(), Status> {
+    async fn run(&mut self, out: &Out, drain: Drain) -> Result<(), Status> {
         let mut version = self.cell.version();
         let mut ticks = self.interval.map(|every| {
             let mut ticks = tokio::time::interval(every);
@@ -75,9 +81,9 @@ impl Watched {
         loop {
             tokio::select! {
                 () = out.closed() => return Ok(()),
-                notified = draining(&mut drain), if !told => {
+                until = drain.started(), if !told => {
                     told = true;
-                    let message = v1::WatchSessionResponse { payload: Some(Payload::Draining(notice(notified))) };
+                    let message = v1::WatchSessionResponse { payload: Some(Payload::Draining(notice(until))) };
                     // A reader who does not take it learns from the end of the stream.
                     let _ = out.try_send(Ok(message));
                 }
@@ -108,15 +114,17 @@ impl Watched {
 
     async fn next_due(&mut self) -> Result<Option<v1::WatchSessionResponse>, Status> {
         let (cell, mut due) = (Arc::clone(&self.cell), std::mem::take(&mut self.due));
-        let (due, message) = compute(move || {
-            let issued = due.next(&cell)?;
-            let update = issued.map(|issued| cell.look(|engine| update(&issued, engine))).transpose()?;
-            Ok((
-                due,
-                update.map(|update| v1::WatchSessionResponse { payload: Some(Payload::Update(update)) }),
-            ))
-        })
-        .await?;
+        let (due, message) = self
+            .compute
+            .in_turn(move || {
+                let issued = due.next(&cell)?;
+                let update = issued.map(|issued| cell.look(|engine| update(&issued, engine))).transpose()?;
+                Ok((
+                    due,
+                    update.map(|update| v1::WatchSessionResponse { payload: Some(Payload::Update(update)) }),
+                ))
+            })
+            .await?;
         self.due = due;
         Ok(message)
     }

@@ -26,6 +26,20 @@ impl Store {
         moved.count()
     }
 
+    /// Deletes the sessions of a revision; returns how many there were.
+    #[must_use]
+    pub fn end_on_revision(&self, revision: &str) -> usize {
+        let ended =
+            self.on_revision(revision).into_iter().filter(|cell| match self.delete(cell.name(), "") {
+                Ok(_) => true,
+                Err(error) => {
+                    tracing::warn!(%error, session = cell.name(), "a session stays");
+                    false
+                }
+            });
+        ended.count()
+    }
+
     /// Deletes what has expired, writes states anew that lie far back in the log, and lets old segments go. Meant to be
     /// called every second or so, where it may wait for locks.
     pub fn keep_house(&self) {

@@ -1,35 +1,32 @@
 //! Sessions through a real client: answers, errors, take-overs, readers of any speed.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use forecast_proto::v1;
 use forecast_proto::v1::stream_session_request::Payload as Ask;
 use forecast_proto::v1::stream_session_response::Payload;
-use longcast::server::{Models, Server};
-use longcast::session::{MemoryMedium, Store, StoreOptions};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::exchange::{Running, check_equal, hourly_model, in_time, series};
-use crate::run::{bits, wave};
+use crate::run::{Folder, bits, wave};
 use crate::session_client::{HOUR, NEXT, Sessions, Stream, hours, new_session, reason, result};
 
-/// A server with sessions in a log, and a client.
-pub(crate) async fn serve() -> (Running, Sessions) {
-    let running = Running::start_with(&[("load", &hourly_model())], |server| {
-        let models = models();
-        let store = Store::on(Box::new(MemoryMedium::default()), &models, StoreOptions::default()).unwrap();
-        server.with_sessions(Arc::new(store))
-    })
-    .await;
-    let sessions = Sessions::new(running.channel().await);
-    (running, sessions)
+/// A server with sessions in a folder that goes away with it.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) running: Running,
+    _folder: Folder,
 }
 
-fn models() -> Models {
-    let mut models = Models::default();
-    models.insert("load".to_string(), hourly_model()).unwrap();
-    models
+/// A server with sessions on disk, and a client.
+pub(crate) async fn serve() -> (Serving, Sessions) {
+    static N_FOLDERS: AtomicUsize = AtomicUsize::new(0);
+    let folder = Folder::new(&format!("sessions-{}", N_FOLDERS.fetch_add(1, Ordering::Relaxed)));
+    let data = folder.path().display().to_string();
+    let running = Running::with(&[("load", &hourly_model())], &[("server.data", &data)]).await;
+    let sessions = Sessions::new(running.channel().await);
+    (Serving { running, _folder: folder }, sessions)
 }
 
 async fn create(sessions: &mut Sessions, request: v1::CreateSessionRequest) -> Result<v1::Session, Status> {
@@ -322,11 +319,12 @@ async fn a_forecast_is_due_by_time_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_says_so_on_every_stream_and_ends_in_time() {
-    let (running, mut sessions) = serve().await;
+    let (serving, mut sessions) = serve().await;
     create(&mut sessions, new_session("s")).await.unwrap();
     let (mut stream, _) = Stream::open(&mut sessions, "sessions/s", 0).await.unwrap();
     let watch = v1::WatchSessionRequest { session: "sessions/s".to_string(), ..Default::default() };
     let mut watched = in_time(sessions.watch_session(watch)).await.unwrap().into_inner();
+    let Serving { running, _folder } = serving;
     let stopped = running.stop();
     let Some(Payload::Draining(draining)) = stream.next().await.unwrap() else { panic!("not draining") };
     assert!(draining.deadline.is_some() && draining.reconnect_after.is_some());

@@ -55,7 +55,7 @@ async fn channels(running: &Running) -> Vec<Channel> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_mixed_calls_at_once_equal_the_same_calls_in_sequence() {
     let (running, _) = serve().await;
-    let channels = channels(&running).await;
+    let channels = channels(&running.running).await;
     let at = |i: usize| channels[i % channels.len()].clone();
     let sessions: Vec<_> = (0..N_SESSIONS).map(|i| tokio::spawn(session(at(i), i))).collect();
     let forecasts: Vec<_> = (0..N_FORECASTS).map(|i| tokio::spawn(forecast(at(i), i))).collect();
@@ -64,7 +64,7 @@ async fn a_thousand_mixed_calls_at_once_equal_the_same_calls_in_sequence() {
         at_once.push(task.await.unwrap());
     }
     let (other, _) = serve().await;
-    let channel = other.channel().await;
+    let channel = other.running.channel().await;
     let mut in_sequence = Vec::new();
     for i in 0..N_SESSIONS {
         in_sequence.push(session(channel.clone(), i).await);
