@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forecast_proto::v1;
 use forecast_proto::v1::stream_session_request::Payload as Asked;
@@ -144,12 +144,18 @@ impl Stream {
             ticks
         });
         let (mut is_told, mut is_over) = (false, false);
+        let sends_away = self.cell.slow_reader() == SlowReader::Disconnect;
+        // Since when a message waits for the reader.
+        let mut stuck = None;
         loop {
             if is_over && self.is_done() {
                 return Ok(());
             }
             let may_read = !is_over && self.rest.is_none() && self.waiting.len() < MOST_WAITING;
             let has_output = self.has_output();
+            if has_output {
+                stuck.get_or_insert_with(Instant::now);
+            }
             let goes_on = self.rest.is_some() && self.waiting.is_empty();
             tokio::select! {
                 () = out.closed() => return Ok(()),
@@ -165,8 +171,12 @@ impl Stream {
                     }
                 }
                 () = tick(&mut ticks) => self.due.refresh(&self.cell)?,
-                permit = self.permit(out), if has_output => {
-                    let Some(permit) = permit? else { return Ok(()) };
+                () = slow(stuck), if sends_away && has_output => {
+                    return Err(SessionError::SlowReader(self.waiting.len()).into());
+                }
+                permit = out.reserve(), if has_output => {
+                    let Ok(permit) = permit else { return Ok(()) };
+                    stuck = None;
                     if let Some(payload) = self.next_output().await? {
                         permit.send(Ok(v1::StreamSessionResponse { payload: Some(payload) }));
                     }
@@ -188,20 +198,6 @@ impl Stream {
         match self.cell.look(|engine| engine.epoch()) {
             Ok(epoch) => SessionError::Fenced { epoch, own },
             Err(error) => error,
-        }
-    }
-
-    /// A place for a message; none if the reader has gone.
-    async fn permit<'a>(
-        &self,
-        out: &'a Out,
-    ) -> Result<Option<mpsc::Permit<'a, Result<v1::StreamSessionResponse, Status>>>, SessionError> {
-        if self.cell.slow_reader() != SlowReader::Disconnect {
-            return Ok(out.reserve().await.ok());
-        }
-        match tokio::time::timeout(SLOW, out.reserve()).await {
-            Ok(permit) => Ok(permit.ok()),
-            Err(_) => Err(SessionError::SlowReader(self.waiting.len())),
         }
     }
 
@@ -271,6 +267,14 @@ impl Stream {
         self.due = due;
         self.waiting.extend(made);
         Ok(self.waiting.pop_front())
+    }
+}
+
+/// Ready when a message has waited for its reader for too long.
+async fn slow(since: Option<Instant>) {
+    match since {
+        Some(since) => tokio::time::sleep_until((since + SLOW).into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -199,7 +199,9 @@ impl SeriesState {
     ) -> forecast::Result<()> {
         let (model, settings, scratch) = context;
         let missing = std::mem::take(&mut scratch.missing);
-        let taken = (0..n).try_for_each(|_| self.take((model, settings, scratch), &missing, None, sequence));
+        let mut take =
+            |scratch: &mut Scratch| self.take((model, settings, scratch), &missing, None, sequence);
+        let taken = (0..n).try_for_each(|_| take(scratch));
         scratch.missing = missing;
         taken
     }
