@@ -62,13 +62,10 @@ pub(super) fn tell(
     (sequence, series, refusal, action): (u64, Option<usize>, Refusal, TimeAction),
     message: impl FnOnce() -> String,
 ) {
-    let known =
-        troubles.iter_mut().find(|t| t.series == series && t.refusal == refusal && t.action == action);
-    match known {
-        Some(known) => known.count += 1,
-        None if troubles.len() < MOST_TROUBLES => {
-            troubles.push(Trouble { sequence, series, refusal, action, count: 1, message: message() });
-        }
-        None => {}
+    let is_known = |t: &&mut Trouble| t.series == series && t.refusal == refusal && t.action == action;
+    if let Some(known) = troubles.iter_mut().find(is_known) {
+        known.count += 1;
+    } else if troubles.len() < MOST_TROUBLES {
+        troubles.push(Trouble { sequence, series, refusal, action, count: 1, message: message() });
     }
 }
