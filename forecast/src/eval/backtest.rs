@@ -13,6 +13,7 @@ use ndarray::{Array5, ArrayView1, s};
 use serde::Serialize;
 
 use super::leaderboard::{Leaderboard, LeaderboardOptions};
+use super::fold::BacktestEvent;
 use super::rolling;
 use super::scores::Scores;
 use super::step_scores::StepScores;
@@ -190,7 +191,21 @@ pub struct Backtest {
 /// [`Model::forecast`](crate::Model::forecast); with [`OnError::LeaveOut`], what is wrong with single series is
 /// an error only if no series is left.
 pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
-    rolling::run(models, panel, options)
+    rolling::run(models, panel, options, &mut |_| ())
+}
+
+/// [`backtest`] that tells `watch` how it goes, always in the same order: with [`OnError::Stop`] the scores of each
+/// fold soon after it is done, else all of them at the end, since leaving a series out changes those of others.
+///
+/// # Errors
+/// As [`backtest`]; [`Error::Cancelled`] if the options of the fit have a flag that was set.
+pub fn backtest_watched(
+    models: &[ModelConfig],
+    panel: &Panel,
+    options: &BacktestOptions,
+    watch: &mut dyn FnMut(BacktestEvent),
+) -> Result<Backtest> {
+    rolling::run(models, panel, options, watch)
 }
 
 impl Backtest {
