@@ -18,7 +18,7 @@ use super::rolling;
 use super::scores::Scores;
 use super::step_scores::StepScores;
 use crate::data::{self, Panel};
-use crate::model::{FitOptions, ModelConfig};
+use crate::model::{FitOptions, Model, ModelConfig};
 use crate::{Error, Result, TimeIndex};
 
 /// How to back-test.
@@ -191,7 +191,7 @@ pub struct Backtest {
 /// [`Model::forecast`](crate::Model::forecast); with [`OnError::LeaveOut`], what is wrong with single series is
 /// an error only if no series is left.
 pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
-    rolling::run(models, panel, options, &mut |_| ())
+    rolling::run(models, None, panel, options, &mut |_| ())
 }
 
 /// [`backtest`] that tells `watch` how it goes, always in the same order: with [`OnError::Stop`] the scores of each
@@ -205,7 +205,22 @@ pub fn backtest_watched(
     options: &BacktestOptions,
     watch: &mut dyn FnMut(BacktestEvent),
 ) -> Result<Backtest> {
-    rolling::run(models, panel, options, watch)
+    rolling::run(models, None, panel, options, watch)
+}
+
+/// [`backtest_watched`] of a model that is fitted already, beside models that are to be fitted: it forecasts from
+/// every cutoff as it is, in place of a model of its family among `models`. It may have seen what it is scored on.
+///
+/// # Errors
+/// As [`backtest_watched`], and those of [`Model::forecast`] where the data do not fit the model.
+pub fn backtest_fitted(
+    model: &Model,
+    models: &[ModelConfig],
+    panel: &Panel,
+    options: &BacktestOptions,
+    watch: &mut dyn FnMut(BacktestEvent),
+) -> Result<Backtest> {
+    rolling::run(models, Some(model), panel, options, watch)
 }
 
 impl Backtest {

@@ -25,10 +25,8 @@ pub enum BacktestEvent {
 pub struct FoldScores {
     /// The family.
     pub model: String,
-    /// The id of the series.
-    pub series: String,
-    /// The channel.
-    pub channel: String,
+    /// The series and channel, as tables call them.
+    pub unique_id: String,
     /// The cutoff, counted from 0, oldest first.
     pub window: usize,
     /// The stamp of the last step that the model saw, in nanoseconds since 1970.
@@ -85,8 +83,7 @@ impl FoldScores {
         }
         FoldScores {
             model: config.name().to_string(),
-            series: data.id().to_string(),
-            channel: plan.panel.channels()[channel].clone(),
+            unique_id: plan.panel.label(data.id(), channel),
             window,
             cutoff: data.index().stamp(cutoff.saturating_sub(1)),
             scores,
@@ -143,7 +140,7 @@ mod tests {
             assert_eq!(format!("{:?}", backtest(&models, &panel, &options).unwrap().scores()), format!("{scores:?}"));
             for row in scores.rows.iter().filter(|row| ["mae", "mase", "coverage-80"].contains(&&*row.metric)) {
                 for (model, whole) in scores.models.iter().zip(&row.values) {
-                    let of_unit = folds.iter().filter(|fold| fold.model == *model && fold.channel == row.unique_id);
+                    let of_unit = folds.iter().filter(|fold| fold.model == *model && fold.unique_id == row.unique_id);
                     let values = of_unit.map(|fold| fold.scores.iter().find(|(name, _)| *name == row.metric).unwrap().1);
                     let values: Vec<f64> = values.collect();
                     let mean = values.iter().sum::<f64>() / values.len() as f64;

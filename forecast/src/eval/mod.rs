@@ -17,7 +17,7 @@ mod table;
 
 pub use backtest::{
     Backtest, BacktestOptions, FailedSeries, Intervals, OnError, Refit, TrainingRange, backtest,
-    backtest_watched,
+    backtest_fitted, backtest_watched,
 };
 pub use conformal::rearrange;
 pub use fold::{BacktestEvent, FoldScores};

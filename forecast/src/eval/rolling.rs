@@ -15,6 +15,7 @@ use crate::{Error, Result};
 /// Runs a back-test, if it has to without the series that cannot be tested.
 pub(super) fn run(
     models: &[ModelConfig],
+    stored: Option<&Model>,
     panel: &Panel,
     options: &BacktestOptions,
     watch: &mut dyn FnMut(BacktestEvent),
@@ -25,7 +26,7 @@ pub(super) fn run(
         // What is left is tested as if the others had never been there: seasons, settings and intervals that
         // series share would depend on them.
         let rest = if failed.is_empty() { panel.clone() } else { select(panel, &kept)? };
-        let plan = Plan::new(models, &rest, options)?;
+        let plan = Plan::new(models, stored, &rest, options)?;
         let mut paths = Vec::new();
         let mut blamed = plan.too_short();
         if blamed.is_empty() {
@@ -116,9 +117,13 @@ impl Plan<'_> {
             let position = positions.next().unwrap_or(0);
             self.history(position, segment.first_window)
         });
-        let model = match Model::fit(segment.config, &past, &self.fit) {
-            Ok(fitted) => fitted.model,
-            Err(error) => return self.blame(segment.config, &past, error),
+        let stored = self.stored.filter(|model| model.header().config.name() == segment.config.name());
+        let model = match stored {
+            Some(model) => model.clone(),
+            None => match Model::fit(segment.config, &past, &self.fit) {
+                Ok(fitted) => fitted.model,
+                Err(error) => return self.blame(segment.config, &past, error),
+            },
         };
         if self.options.intervals == Intervals::Adaptive {
             return Ok(self.stream(&model, segment));

@@ -1,5 +1,6 @@
 //! What happened to a job, and how it stands: what the log of a job holds.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -58,12 +59,12 @@ pub struct Snapshot {
     /// Where a training by gradient stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
-    /// What a back-test found, by model.
+    /// Scores of the model on its validation range, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
+    /// What a back-test found, by model, the best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub summary: Vec<ModelScores>,
-    /// Series that a back-test left out, with the reason.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<String>,
+    pub scores: Vec<ModelScores>,
 }
 
 impl Snapshot {
@@ -83,8 +84,8 @@ impl Snapshot {
             error: Vec::new(),
             revision: String::new(),
             training: None,
-            summary: Vec::new(),
-            left_out: Vec::new(),
+            metrics: BTreeMap::new(),
+            scores: Vec::new(),
         }
     }
 }
@@ -116,30 +117,28 @@ pub struct Training {
     pub seconds_left: f64,
 }
 
-/// Scores of one model; `None` where a score is not defined.
+/// Scores of one model, without those that are not defined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelScores {
     /// The family.
     pub model: String,
     /// Its scores by metric.
-    pub scores: Vec<(String, Option<f64>)>,
+    pub scores: BTreeMap<String, f64>,
+    /// Forecasts that were scored.
+    pub n_forecasts: u64,
 }
 
 /// Scores of one model on one series after one cutoff.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
-    /// The series.
-    pub series: String,
-    /// The channel.
-    pub channel: String,
+    /// The series and channel, as tables call them.
+    pub unique_id: String,
     /// The family.
     pub model: String,
-    /// The cutoff, from 0.
-    pub window: usize,
     /// The stamp of the last step that the model saw.
     pub cutoff: i64,
-    /// Its scores by metric.
-    pub scores: Vec<(String, Option<f64>)>,
+    /// Its scores by metric, without those that are not defined.
+    pub scores: BTreeMap<String, f64>,
 }
 
 /// One thing that happened.

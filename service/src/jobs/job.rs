@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use forecast::Cancel;
+use forecast_proto::v1;
 use prost::Message;
 use tokio::sync::watch;
 use tonic::Status;
@@ -61,6 +62,8 @@ pub struct Reach {
     pub last: u64,
     /// Whether it is the last one for ever.
     pub is_over: bool,
+    /// Whether it is the last one of this server, which is about to stop.
+    pub is_put_aside: bool,
 }
 
 /// A job.
@@ -89,18 +92,30 @@ struct Inner {
 /// What is kept in memory of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Brief {
-    /// The model that gets a revision; of a back-test, whose settings are tested.
-    pub model: String,
+    /// What is done.
+    pub task: Task,
     /// The data set; empty where series came with the request.
     pub dataset: String,
-    /// The settings of the models.
-    pub config_json: Vec<String>,
     /// What makes the call repeatable.
     pub request_id: String,
     /// SHA-256 of the whole request.
     pub digest: [u8; 32],
-    /// Of a back-test.
-    pub spec: Option<forecast_proto::v1::BacktestSpec>,
+}
+
+/// What a job does, as it was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Task {
+    /// A training.
+    Training {
+        /// The model that gets a revision.
+        model: String,
+        /// What is fitted.
+        spec: v1::TrainingSpec,
+        /// Whether "default" points to the revision once it is there.
+        makes_default: bool,
+    },
+    /// A back-test.
+    Backtest(v1::BacktestSpec),
 }
 
 /// Names of the files of a job.
@@ -125,7 +140,7 @@ impl Job {
     }
 
     fn new(kind: Kind, id: u64, brief: Brief, folder: &Path, log: EventLog, snapshot: Snapshot) -> Self {
-        let reach = Reach { last: log.last(), is_over: snapshot.state.is_over() };
+        let reach = Reach { last: log.last(), is_over: snapshot.state.is_over(), is_put_aside: false };
         Job {
             kind,
             id,
@@ -178,7 +193,12 @@ impl Job {
         self.inner().log.reader(after)
     }
 
-    /// Something that changes the job.
+    /// Tells those who watch that there is nothing more to see on this server.
+    pub(super) fn put_aside(&self) {
+        self.reach.send_modify(|reach| reach.is_put_aside = true);
+    }
+
+    /// Something that changes the job, unless it has ended.
     ///
     /// # Errors
     /// If the log cannot be written; the job is then as it was.
@@ -205,6 +225,10 @@ impl Job {
     ) -> io::Result<()> {
         let mut inner = self.inner();
         let mut job = inner.snapshot.clone();
+        // Nothing happens to a job that has ended.
+        if job.state.is_over() {
+            return Ok(());
+        }
         change(&mut job);
         job.updated = now();
         let (number, time) = (inner.log.last() + 1, job.updated);
@@ -212,7 +236,7 @@ impl Job {
         inner.log.append(&event, sync)?;
         let is_over = event.job.state.is_over();
         inner.snapshot = event.job;
-        self.reach.send_replace(Reach { last: number, is_over });
+        self.reach.send_modify(|reach| (reach.last, reach.is_over) = (number, is_over));
         Ok(())
     }
 

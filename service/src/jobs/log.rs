@@ -115,7 +115,7 @@ impl EventReader {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub(super) fn next(&mut self, through: u64, most: usize) -> io::Result<Vec<Event>> {
+    pub fn next_through(&mut self, through: u64, most: usize) -> io::Result<Vec<Event>> {
         let mut events = Vec::new();
         let mut line = String::new();
         while self.n_read < through && events.len() < most {
@@ -174,7 +174,7 @@ mod tests {
             assert_eq!((log.last(), &last), (n_whole, &event_like(&last, n_whole)), "cut at {cut}");
             log.append(&event(n_whole + 1), Sync::Later).unwrap();
             let numbers: Vec<u64> =
-                log.reader(0).unwrap().next(99, 99).unwrap().iter().map(|event| event.number).collect();
+                log.reader(0).unwrap().next_through(99, 99).unwrap().iter().map(|event| event.number).collect();
             assert_eq!(numbers, (1..=n_whole + 1).collect::<Vec<_>>());
         }
         std::fs::write(&path, &whole[..first as usize - 1]).unwrap();
@@ -193,14 +193,14 @@ mod tests {
         let path = path("grows");
         let mut log = EventLog::create(&path, &event(1)).unwrap();
         let mut reader = log.reader(1).unwrap();
-        assert!(reader.next(log.last(), 9).unwrap().is_empty());
+        assert!(reader.next_through(log.last(), 9).unwrap().is_empty());
         for number in 2..=5 {
             log.append(&event(number), Sync::Later).unwrap();
         }
         let numbers = |events: Vec<Event>| events.iter().map(|event| event.number).collect::<Vec<_>>();
-        assert_eq!(numbers(reader.next(log.last(), 2).unwrap()), [2, 3]);
+        assert_eq!(numbers(reader.next_through(log.last(), 2).unwrap()), [2, 3]);
         log.append(&event(6), Sync::Later).unwrap();
-        assert_eq!(numbers(reader.next(log.last(), 9).unwrap()), [4, 5, 6]);
+        assert_eq!(numbers(reader.next_through(log.last(), 9).unwrap()), [4, 5, 6]);
         std::fs::remove_file(&path).unwrap();
     }
 }

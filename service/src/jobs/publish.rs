@@ -2,8 +2,21 @@
 
 use std::fmt::Debug;
 
-use forecast::ModelConfig;
+use forecast::Model;
 use tonic::Status;
+
+/// A model file to store.
+#[derive(Debug)]
+pub struct NewRevision<'a> {
+    /// `{m}` of `models/{m}`; the model is made if there is none.
+    pub model_id: &'a str,
+    /// The bytes of the file.
+    pub file: Vec<u8>,
+    /// `trainingJobs/{j}` that made it.
+    pub job: &'a str,
+    /// Whether "default" points to it afterwards.
+    pub makes_default: bool,
+}
 
 /// Where models come from and go to.
 pub trait Publish: Debug + Send + Sync {
@@ -12,11 +25,11 @@ pub trait Publish: Debug + Send + Sync {
     ///
     /// # Errors
     /// What is wrong with the file, or the registry.
-    fn publish(&self, model: &str, file: Vec<u8>, job: &str) -> Result<String, Status>;
+    fn publish(&self, revision: NewRevision<'_>) -> Result<String, Status>;
 
-    /// The settings that a model, a revision or an alias was fitted with.
+    /// A model by its name, that of a revision, or an alias. Blocks.
     ///
     /// # Errors
     /// `NOT_FOUND`.
-    fn config_of(&self, model: &str) -> Result<ModelConfig, Status>;
+    fn model(&self, name: &str) -> Result<Model, Status>;
 }

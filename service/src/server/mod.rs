@@ -1,12 +1,18 @@
 //! The gRPC server: models by name, the forecast service, health, reflection, and a bounded shutdown.
 
-mod convert;
+pub(crate) mod convert;
+mod evaluation_service;
 mod forecast_service;
+mod job_events;
+mod job_pages;
 mod models;
 mod run;
-mod status;
+pub(crate) mod status;
+mod training_service;
 
 pub use convert::{from_message, to_message, to_series_message};
+pub use evaluation_service::Evaluations;
 pub use models::Models;
 pub use run::{Server, ServerError};
 pub use status::Reason;
+pub use training_service::Trainings;

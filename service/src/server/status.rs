@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 /// The domain of every [`Reason`].
-const DOMAIN: &str = "longcast";
+pub(crate) const DOMAIN: &str = "longcast";
 
 /// Why a call failed: a closed list, sent as `ErrorInfo.reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,19 +24,49 @@ pub enum Reason {
     AllMissing,
     /// The model cannot give intervals as wide as asked for.
     NotCalibrated,
+    /// No training or back-test has this name.
+    JobNotFound,
+    /// The job has not ended.
+    JobNotOver,
+    /// As many jobs wait as may.
+    JobQueueFull,
+    /// A model could not be fitted to the data.
+    FitFailed,
+    /// No data set has this name.
+    DatasetNotFound,
+    /// A data set of this name has another content.
+    DatasetExists,
+    /// There is no room for the data set.
+    DatasetTooLarge,
+    /// The data set cannot be read.
+    DatasetUnusable,
+    /// Bytes are not those that their checksum belongs to.
+    ChecksumMismatch,
+    /// The server is about to stop.
+    Draining,
     /// The server is to blame.
     Internal,
 }
 
 impl Reason {
     /// Every reason, for the table in the documentation and its test.
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 17] = [
         Reason::FieldInvalid,
         Reason::ModelNotFound,
         Reason::SeriesUnknown,
         Reason::HistoryTooShort,
         Reason::AllMissing,
         Reason::NotCalibrated,
+        Reason::JobNotFound,
+        Reason::JobNotOver,
+        Reason::JobQueueFull,
+        Reason::FitFailed,
+        Reason::DatasetNotFound,
+        Reason::DatasetExists,
+        Reason::DatasetTooLarge,
+        Reason::DatasetUnusable,
+        Reason::ChecksumMismatch,
+        Reason::Draining,
         Reason::Internal,
     ];
 
@@ -50,6 +80,16 @@ impl Reason {
             Reason::HistoryTooShort => "HISTORY_TOO_SHORT",
             Reason::AllMissing => "ALL_MISSING",
             Reason::NotCalibrated => "NOT_CALIBRATED",
+            Reason::JobNotFound => "JOB_NOT_FOUND",
+            Reason::JobNotOver => "JOB_NOT_OVER",
+            Reason::JobQueueFull => "JOB_QUEUE_FULL",
+            Reason::FitFailed => "FIT_FAILED",
+            Reason::DatasetNotFound => "DATASET_NOT_FOUND",
+            Reason::DatasetExists => "DATASET_EXISTS",
+            Reason::DatasetTooLarge => "DATASET_TOO_LARGE",
+            Reason::DatasetUnusable => "DATASET_UNUSABLE",
+            Reason::ChecksumMismatch => "CHECKSUM_MISMATCH",
+            Reason::Draining => "DRAINING",
             Reason::Internal => "INTERNAL",
         }
     }
@@ -59,7 +99,12 @@ impl Reason {
     pub fn code(self) -> Code {
         match self {
             Reason::FieldInvalid | Reason::AllMissing => Code::InvalidArgument,
-            Reason::ModelNotFound => Code::NotFound,
+            Reason::ModelNotFound | Reason::JobNotFound | Reason::DatasetNotFound => Code::NotFound,
+            Reason::DatasetExists => Code::AlreadyExists,
+            Reason::JobQueueFull | Reason::DatasetTooLarge => Code::ResourceExhausted,
+            Reason::JobNotOver | Reason::FitFailed | Reason::DatasetUnusable => Code::FailedPrecondition,
+            Reason::ChecksumMismatch => Code::DataLoss,
+            Reason::Draining => Code::Unavailable,
             Reason::SeriesUnknown | Reason::HistoryTooShort | Reason::NotCalibrated => {
                 Code::FailedPrecondition
             }
@@ -67,8 +112,13 @@ impl Reason {
         }
     }
 
+    /// A status about no field.
+    pub(crate) fn says(self, message: &str) -> Status {
+        status(self, Vec::new(), message.to_string(), &[])
+    }
+
     /// A status about one field.
-    pub(super) fn at(self, field: &str, message: &str) -> Status {
+    pub(crate) fn at(self, field: &str, message: &str) -> Status {
         status(self, vec![FieldViolation::new(field, message)], format!("{field}: {message}"), &[])
     }
 }
@@ -90,13 +140,21 @@ fn status(
 }
 
 /// Several fields at once, all of them in the details.
-pub(super) fn invalid(violations: Vec<FieldViolation>, series_id: &str) -> Status {
+pub(crate) fn invalid(violations: Vec<FieldViolation>, series_id: &str) -> Status {
     let first = violations.first().map_or_else(String::new, |v| format!("{}: {}", v.field, v.description));
     let message = match violations.len() {
         0 | 1 => first,
         n => format!("{first} (and {} more)", n - 1),
     };
     status(Reason::FieldInvalid, violations, message, &[("series_id", series_id.to_string())])
+}
+
+/// A status about a resource that is not there.
+pub(crate) fn not_found(reason: Reason, kind: &str, name: &str, what: &str) -> Status {
+    let message = format!("unknown \"{name}\": {what}");
+    let mut details = ErrorDetails::with_error_info(reason.name(), DOMAIN, HashMap::new());
+    details.set_resource_info(kind, name, "", message.clone());
+    Status::with_error_details(reason.code(), message, details)
 }
 
 pub(super) fn model_not_found(name: &str, known: &[&str]) -> Status {
@@ -108,7 +166,7 @@ pub(super) fn model_not_found(name: &str, known: &[&str]) -> Status {
 }
 
 /// An error of the library about `series`, the path of one series in the request.
-pub(super) fn from_error(error: &Error, path: &str) -> Status {
+pub(crate) fn from_error(error: &Error, path: &str) -> Status {
     let field = |name: &str| format!("{path}.{name}");
     let (reason, at, metadata) = match error {
         Error::HistoryTooShort { series, steps, lookback } => (
@@ -155,7 +213,7 @@ fn spec_field(option: &str) -> String {
     }
 }
 
-pub(super) fn internal(message: &str) -> Status {
+pub(crate) fn internal(message: &str) -> Status {
     tracing::error!(message, "a call failed");
     status(Reason::Internal, Vec::new(), message.to_string(), &[])
 }
