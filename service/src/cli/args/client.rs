@@ -1,0 +1,383 @@
+//! What can be typed: calls to a running server.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{InputArguments, SpecArguments};
+
+/// Which server, and who asks.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionArguments {
+    /// The server: host:port, or a URL with https for TLS.
+    #[arg(long, global = true, default_value = "127.0.0.1:50051", env = "LONGCAST_ADDRESS", value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// The token to show; better in the environment than on the command line, which others can see.
+    #[arg(long, global = true, env = "LONGCAST_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Certificates (PEM) of those who may have signed the server's; also turns TLS on.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The client's own certificate (PEM), for servers that ask for one.
+    #[arg(long, global = true, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key (PEM) of that certificate.
+    #[arg(long, global = true, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Seconds that a connection or a call with one answer may take.
+    #[arg(long, global = true, default_value_t = 30.0, value_name = "SECONDS")]
+    pub(crate) timeout: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClientArguments {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArguments,
+    #[command(subcommand)]
+    pub(crate) call: ClientCall,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCall {
+    /// What the server is, and how much it takes.
+    #[command(after_help = "Example: longcast client info --address 127.0.0.1:50051")]
+    Info,
+    /// Forecast the series of a file with a model of the server.
+    #[command(after_help = "Example: longcast client forecast models/load load.csv --horizon 168 --level 80,95")]
+    Forecast(Box<ClientForecastArguments>),
+    /// Rows of observations in, forecasts out as they come; goes on by itself after a lost connection.
+    #[command(
+        after_help = "Example: tail -f meter.csv | longcast client session meter-7 --model models/load --horizon 24 --level 80"
+    )]
+    Session(SessionArguments),
+    /// Upload data, train a model on the server, and wait for its revision.
+    #[command(after_help = "Example: longcast client train models/load load.csv --set order=168 --default")]
+    Train(Box<TrainArguments>),
+    /// Back-test models on the server.
+    #[command(
+        after_help = "Example: longcast client evaluate load.csv --model ar,drift --horizon 24 --n-windows 10 --level 80"
+    )]
+    Evaluate(Box<EvaluateArguments>),
+    /// The events of a training or a back-test, until it has ended.
+    #[command(after_help = "Example: longcast client watch trainingJobs/17")]
+    Watch(WatchArguments),
+    /// Trainings and back-tests: list, cancel, delete.
+    #[command(after_help = "Example: longcast client jobs list")]
+    Jobs(JobsArguments),
+    /// Data sets on the server: list, upload, delete.
+    #[command(after_help = "Example: longcast client datasets upload load.csv --name load-2026")]
+    Datasets(DatasetsArguments),
+    /// Sessions on the server: list, show, delete.
+    #[command(after_help = "Example: longcast client sessions show sessions/meter-7")]
+    Sessions(SessionsArguments),
+    /// Models on the server: list, import, export, load, unload, point aliases. Changes go to its admin port.
+    #[command(after_help = "Example: longcast client admin import load load.longcast --default --address 127.0.0.1:50052")]
+    Admin(AdminArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClientForecastArguments {
+    /// The model: models/load, models/load/revisions/3f..., models/load@champion.
+    pub(crate) model: String,
+    /// The history: CSV, Parquet, Arrow or JSON, or - for standard input.
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) spec: SpecArguments,
+    /// The file to write: csv, parquet, arrow or json; CSV on standard output if left out.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The format, where the extension does not say it.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionArguments {
+    /// The session: 1 to 63 letters, digits, dashes, dots or underscores. It is made if there is none.
+    pub(crate) session: String,
+    /// Rows with a header: a column of time stamps, one of series ids if there are several, and the values; a CSV
+    /// file, or - for standard input.
+    #[arg(default_value = "-")]
+    pub(crate) data: PathBuf,
+    /// The model, for a session that is made.
+    #[arg(long, default_value = "")]
+    pub(crate) model: String,
+    /// The series ids of a session that is made [default: one series named like the session].
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    pub(crate) series: Vec<String>,
+    /// The history that a session that is made begins with: CSV, Parquet, Arrow or JSON; its series ids are those of
+    /// the session.
+    #[arg(long, value_name = "FILE", conflicts_with = "series")]
+    pub(crate) history: Option<PathBuf>,
+    /// Steps ahead.
+    #[arg(long, alias = "h", default_value_t = 1)]
+    pub(crate) horizon: usize,
+    /// Prediction intervals, in percent.
+    #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
+    pub(crate) level: Vec<f64>,
+    /// Quantiles, as fractions.
+    #[arg(long, value_name = "QUANTILE,...", value_delimiter = ',', alias = "quantile")]
+    pub(crate) quantiles: Vec<f64>,
+    /// A forecast after every so many observations of a series.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) every: u32,
+    /// What an acknowledgement promises: sync (on disk), async (on disk a little later) or memory [default: the
+    /// server's choice].
+    #[arg(long, value_name = "DURABILITY")]
+    pub(crate) durability: Option<String>,
+    /// The first row follows what the session has; else the input is the whole stream from its first row, and rows
+    /// that the session has are passed over.
+    #[arg(long = "continue")]
+    pub(crate) continues: bool,
+    /// The column with the time stamps [default: ds, timestamp, time or date, else the first].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) time_col: Option<String>,
+    /// The column with the series id [default: unique_id, item_id or series_id].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) id_col: Option<String>,
+    /// Rows that are sent together, at most.
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub(crate) batch: usize,
+    /// Seconds that a lost connection is tried again.
+    #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
+    pub(crate) retry_for: f64,
+}
+
+/// What is fitted, as a training job takes it.
+#[derive(Debug, Args)]
+pub(crate) struct JobSpecArguments {
+    /// Settings of the model, as name=value.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Share of the steps that intervals are calibrated on.
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) validation: Option<f64>,
+    /// Steps of one season [default: the one that stands out in the data].
+    #[arg(long)]
+    pub(crate) season_length: Option<i32>,
+    /// How series are scaled: standard, robust, min-max or none.
+    #[arg(long)]
+    pub(crate) scaling: Option<String>,
+    /// Seed of every random choice.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Seconds after which a training by gradient stops, with what is best so far.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) time_limit: Option<f64>,
+    /// How the file is read, by the names of the options of `longcast fit`: --read time-col=ds
+    #[arg(long = "read", value_name = "NAME=VALUE")]
+    pub(crate) read: Vec<String>,
+    /// Makes the call repeatable: the same text again finds the job that it made.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) request_id: String,
+    /// Check the request; start nothing.
+    #[arg(long)]
+    pub(crate) validate_only: bool,
+    /// Do not wait for the end.
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArguments {
+    /// The model that gets the revision: models/load; it is made if there is none.
+    pub(crate) model: String,
+    /// The data: a file, which is uploaded, or datasets/NAME.
+    pub(crate) data: String,
+    /// The family: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer, ...
+    #[arg(long, default_value = "ar")]
+    pub(crate) family: String,
+    /// Longest horizon that intervals are calibrated for [default: the longest usual season].
+    #[arg(long, alias = "h")]
+    pub(crate) horizon: Option<i32>,
+    /// Calls that name the model alone go to the revision once it is there.
+    #[arg(long = "default")]
+    pub(crate) makes_default: bool,
+    #[command(flatten)]
+    pub(crate) spec: JobSpecArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    /// The data: a file, which is uploaded, or datasets/NAME.
+    pub(crate) data: String,
+    /// Families to fit and score; seasonal naive is always beside them.
+    #[arg(long, value_name = "MODEL,...", value_delimiter = ',')]
+    pub(crate) model: Vec<String>,
+    /// A model of the server, scored as it is: models/load, a revision or an alias.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stored: Option<String>,
+    /// Steps ahead of each cutoff.
+    #[arg(long, alias = "h", default_value_t = 24)]
+    pub(crate) horizon: i32,
+    /// Cutoffs.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) n_windows: i32,
+    /// Steps from one cutoff to the next [default: the horizon].
+    #[arg(long)]
+    pub(crate) step_size: Option<i32>,
+    /// Steps between a cutoff and the first that is scored.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) gap: i32,
+    /// Fit again at every so many cutoffs [default: never].
+    #[arg(long, value_name = "N")]
+    pub(crate) refit_every: Option<i32>,
+    /// Intervals to score, in percent.
+    #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
+    pub(crate) level: Vec<f64>,
+    /// Metrics to answer [default: all].
+    #[arg(long, value_name = "METRIC,...", value_delimiter = ',')]
+    pub(crate) metric: Vec<String>,
+    #[command(flatten)]
+    pub(crate) spec: JobSpecArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// trainingJobs/17 or backtestJobs/3.
+    pub(crate) job: String,
+    /// The number of the last event that you have.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) after: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsArguments {
+    #[command(subcommand)]
+    pub(crate) action: JobsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsAction {
+    /// All trainings and back-tests, the newest first.
+    List,
+    /// One of them.
+    Show {
+        /// trainingJobs/17 or backtestJobs/3.
+        job: String,
+    },
+    /// Ask one to end.
+    Cancel {
+        /// trainingJobs/17 or backtestJobs/3.
+        job: String,
+    },
+    /// Remove one that has ended.
+    Delete {
+        /// trainingJobs/17 or backtestJobs/3.
+        job: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatasetsArguments {
+    #[command(subcommand)]
+    pub(crate) action: DatasetsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatasetsAction {
+    /// All data sets.
+    List,
+    /// Send a file.
+    Upload {
+        /// The file: CSV, Parquet, Arrow or JSON.
+        file: PathBuf,
+        /// Its name on the server [default: the first part of its SHA-256].
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Remove one.
+    Delete {
+        /// datasets/NAME.
+        dataset: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArguments {
+    #[command(subcommand)]
+    pub(crate) action: SessionsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsAction {
+    /// All sessions.
+    List,
+    /// One session, with the figures of its series.
+    Show {
+        /// sessions/NAME.
+        session: String,
+    },
+    /// Remove one with everything that is stored of it.
+    Delete {
+        /// sessions/NAME.
+        session: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdminArguments {
+    #[command(subcommand)]
+    pub(crate) action: AdminAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminAction {
+    /// All models with their revisions.
+    List,
+    /// Send a model file as a revision of a model.
+    Import {
+        /// The model: load, or models/load; it is made if there is none.
+        model: String,
+        /// The file that `longcast fit` wrote.
+        file: PathBuf,
+        /// Load it, and let calls that name the model alone go to it.
+        #[arg(long = "default")]
+        makes_default: bool,
+    },
+    /// Fetch the file of a revision.
+    Export {
+        /// models/load/revisions/3f...
+        revision: String,
+        /// The file to write.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Load a revision into memory.
+    Load {
+        /// models/load/revisions/3f...
+        revision: String,
+        /// Let calls that name the model alone go to it.
+        #[arg(long = "default")]
+        makes_default: bool,
+    },
+    /// Take a revision out of memory.
+    Unload {
+        /// models/load/revisions/3f...
+        revision: String,
+        /// Its sessions: pin (it stays for them), migrate (they go to the default revision) or refuse.
+        #[arg(long, default_value = "pin", value_name = "POLICY")]
+        sessions: String,
+    },
+    /// Point an alias to revisions, with weights and shadows.
+    Alias {
+        /// models/load@champion.
+        alias: String,
+        /// Revisions with weights: 3f2a...=95,77c1...=5; one without a weight takes all.
+        #[arg(value_name = "REVISION=WEIGHT,...", value_delimiter = ',', required = true)]
+        shares: Vec<String>,
+        /// Revisions that get a copy of the calls.
+        #[arg(long, value_name = "REVISION,...", value_delimiter = ',')]
+        shadow: Vec<String>,
+    },
+    /// Remove a model, or one revision of it.
+    Delete {
+        /// models/load, or models/load/revisions/3f...
+        name: String,
+        /// Also with sessions that use it.
+        #[arg(long)]
+        force: bool,
+    },
+}
