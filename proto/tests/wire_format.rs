@@ -5,10 +5,9 @@ use std::fmt::Debug;
 
 use forecast_proto::FILE_DESCRIPTOR_SET;
 use forecast_proto::v1::{
-    self,
-    BatchForecastRequest, BatchForecastResponse, CalendarStep, Forecast, ForecastRequest, ForecastResponse,
-    ForecastSpec, Interval, QuantilePath, RegularAxis, Series, TimeAxis, Warning, batch_forecast_response,
-    regular_axis, time_axis,
+    self, BatchForecastRequest, BatchForecastResponse, CalendarStep, Forecast, ForecastRequest,
+    ForecastResponse, ForecastSpec, Interval, QuantilePath, RegularAxis, Series, TimeAxis, Warning,
+    batch_forecast_response, regular_axis, time_axis,
 };
 use prost::Message;
 

@@ -5,6 +5,7 @@
 
 mod crc32c;
 pub mod jobs;
+pub mod registry;
 pub mod server;
 
 pub use crc32c::crc32c;

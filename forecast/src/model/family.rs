@@ -119,6 +119,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
 
+    /// True if an observation changes a memory in constant time and a forecast reads no window again.
+    fn updates_online(&self) -> bool {
+        true
+    }
+
     /// How the family was trained, if it was by gradient and has just been.
     fn training_report(&self) -> Option<&TrainingReport> {
         None

@@ -8,7 +8,9 @@ use super::family::feed_start;
 use super::header::fingerprint;
 use super::plan::Plan;
 use super::recent::kept_steps;
-use super::{Band, Cancel, Family, ForecastOptions, Model, ModelConfig, Parts, Training, Warning, check_count};
+use super::{
+    Band, Cancel, Family, ForecastOptions, Header, Model, ModelConfig, Parts, Training, Warning, check_count,
+};
 use crate::ar::ArConfig;
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::{Calibration, Residuals, Scored};
@@ -258,7 +260,13 @@ impl Model {
         };
         let header = plan.header(panel, options, &report, &history, fingerprint);
         let parts = Parts::new(header, family, with_mean(scalers), regression, calibration, history);
-        Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
+        let mut model = Model { parts: Arc::new(parts) };
+        if purpose == Purpose::Model {
+            let golden = model.golden();
+            let header = Header { golden, ..model.header().clone() };
+            model = model.with_header(header);
+        }
+        Ok(Fitted { model, report })
     }
 }
 

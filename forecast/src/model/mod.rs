@@ -11,6 +11,7 @@ mod explain;
 mod family;
 mod fit;
 mod forecast;
+mod golden;
 mod header;
 mod lag_windows;
 mod lags;
@@ -111,6 +112,20 @@ impl Model {
     #[must_use]
     pub fn history(&self) -> &[Series] {
         &self.parts.history
+    }
+
+    /// True if an observation changes a state in constant time; else a forecast reads its whole window again.
+    #[must_use]
+    pub fn updates_online(&self) -> bool {
+        self.parts.family.updates_online()
+    }
+
+    /// The same model with another header, as long as nobody else holds it.
+    fn with_header(self, header: Header) -> Self {
+        match Arc::try_unwrap(self.parts) {
+            Ok(parts) => Model { parts: Arc::new(Parts { header, ..parts }) },
+            Err(parts) => Model { parts },
+        }
     }
 
     /// Families that share their parameters have one slot for all series.

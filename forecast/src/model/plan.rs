@@ -143,6 +143,7 @@ impl Plan {
             seed: options.seed,
             recency: Some(self.recency),
             regressors: self.regressors.clone(),
+            golden: None,
             history: history
                 .iter()
                 .map(|series| {

@@ -150,6 +150,10 @@ impl<N: Network> Family for NeuralFamily<N> {
         None
     }
 
+    fn updates_online(&self) -> bool {
+        false
+    }
+
     fn training_report(&self) -> Option<&TrainingReport> {
         self.report.as_ref()
     }

@@ -116,7 +116,7 @@ impl Datasets {
                 "all data sets together may have {most} bytes, and {} are taken; delete some",
                 stored + known.n_uploading
             );
-            return Err(Reason::DatasetTooLarge.says(&rule));
+            return Err(Reason::DatasetTooLarge.quota("datasets", &rule, None));
         }
         known.n_uploading += n_bytes;
         Ok(())
@@ -140,18 +140,18 @@ impl Datasets {
                 && there.channels == about.channels;
             return match is_same {
                 true => Ok(message(id, there)),
-                false => Err(Reason::DatasetExists.says(&format!(
+                false => Err(Reason::DatasetExists.status(format!(
                     "datasets/{id} is there with another content; choose another dataset_id, or delete it first"
-                ))),
+                ), &[])),
             };
         }
         if bundled(id).is_some() {
             let rule = format!("datasets/{id} comes with the program; choose another dataset_id");
-            return Err(Reason::DatasetExists.says(&rule));
+            return Err(Reason::DatasetExists.status(rule, &[]));
         }
         if known.by_id.len() >= self.config.most_datasets {
             let rule = format!("there are {} data sets, the most that are kept; delete some", known.by_id.len());
-            return Err(Reason::DatasetTooLarge.says(&rule));
+            return Err(Reason::DatasetTooLarge.quota("datasets", &rule, None));
         }
         fs::rename(from, self.folder.join(id)).and_then(|()| sync_folder(&self.folder)).map_err(io_status)?;
         let stored = message(id, &about);
@@ -253,7 +253,7 @@ pub(super) fn read(name: &str, job: &Path, options: &ReadOptions) -> Result<Pane
 /// What is wrong with a data set, whatever the field of the request.
 fn unreadable(error: &forecast::Error) -> Status {
     match error.is_user_error() {
-        true => Reason::DatasetUnusable.says(&error.to_string()),
+        true => Reason::DatasetUnusable.status(error.to_string(), &[]),
         false => from_error(error, "dataset"),
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rayon::ThreadPool;
 use tonic::Status;
@@ -17,7 +18,10 @@ use super::names::segment;
 use super::publish::Publish;
 use super::request::{JobRequest, refused};
 use super::run;
-use crate::server::status::{Reason, not_found};
+use crate::server::Reason;
+
+/// When to try again where the queue is full or the server stops.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The jobs of a server; clones are handles to the same. When the last one is dropped, or at [`Jobs::stop`], running
 /// jobs are put aside: whoever opens the folder next goes on with them.
@@ -132,10 +136,10 @@ impl Jobs {
         }
         if state.queue.len() >= self.shared.config.most_queued {
             let rule = format!("{} jobs wait, the most that may; try again when some have run", state.queue.len());
-            return Err(Reason::JobQueueFull.says(&rule));
+            return Err(Reason::JobQueueFull.quota("jobs", rule, Some(RETRY_AFTER)));
         }
         if state.is_stopping {
-            return Err(Reason::Draining.says("the server is about to stop; try again on the next one"));
+            return Err(Reason::Draining.retry_after("the server is about to stop", RETRY_AFTER));
         }
         let job = self.shared.make(request, state.next_id.get(&kind).copied().unwrap_or(1))?;
         state.next_id.insert(kind, job.id + 1);
@@ -228,7 +232,7 @@ impl Jobs {
     pub fn delete(&self, kind: Kind, name: &str) -> Result<(), Status> {
         let job = self.find(kind, name)?;
         if !job.snapshot().0.state.is_over() {
-            return Err(Reason::JobNotOver.says(&format!("{name} has not ended; cancel it first")));
+            return Err(Reason::JobNotOver.status(format!("{name} has not ended; cancel it first"), &[]));
         }
         self.shared.state().remove(&job);
         Ok(())
@@ -377,6 +381,5 @@ fn unknown(kind: Kind, name: &str) -> Status {
         Kind::Training => "no training has this name; ListTrainingJobs tells all",
         Kind::Backtest => "no back-test has this name; ListBacktestJobs tells all",
     };
-    let reason = Reason::JobNotFound;
-    not_found(reason, kind.message(), name, what)
+    Reason::JobNotFound.of_resource(kind.message(), name, format!("unknown \"{name}\": {what}"))
 }

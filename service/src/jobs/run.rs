@@ -107,7 +107,7 @@ pub(super) fn refused_by_library(error: &forecast::Error, path: &str) -> Stopped
             Reason::FieldInvalid.at(&format!("{path}.{field}"), &error.to_string()).into()
         }
         error if error.is_user_error() => {
-            let mut status = Reason::FitFailed.says(&error.to_string());
+            let mut status = Reason::FitFailed.status(error.to_string(), &[]);
             if let Some(series) = error.series() {
                 let mut details = status.get_error_details();
                 let info = std::collections::HashMap::from([("series_id".to_string(), series.to_string())]);

@@ -92,10 +92,10 @@ impl<'a> Upload<'a> {
         }
         let found = crc32c(&chunk.data);
         if found != chunk.crc32c {
-            return Err(Reason::ChecksumMismatch.says(&format!(
+            return Err(Reason::FileCorrupt.status(format!(
                 "the chunk at {} has the CRC-32C {found:08x}, but {:08x} was sent with it; send it again",
                 chunk.offset, chunk.crc32c
-            )));
+            ), &[]));
         }
         if self.n_bytes + chunk.data.len() as u64 > size(&self.header) {
             let rule = format!("size_bytes is {}, but more bytes came", self.header.size_bytes);
@@ -121,7 +121,7 @@ impl<'a> Upload<'a> {
         let n_bytes = self.n_bytes + bytes.len() as u64;
         let most = self.sets.config().dataset_bytes;
         if n_bytes > most {
-            return Err(Reason::DatasetTooLarge.says(&format!("a data set may have {most} bytes; send less")));
+            return Err(Reason::DatasetTooLarge.quota("datasets", &format!("a data set may have {most} bytes; send less", None)));
         }
         self.sets.reserve(bytes.len() as u64)?;
         self.n_reserved += bytes.len() as u64;
@@ -146,7 +146,7 @@ impl<'a> Upload<'a> {
         }
         let sha256 = std::mem::take(&mut self.hash).finalize().to_vec();
         if is_file && sha256 != self.header.sha256 {
-            return Err(Reason::ChecksumMismatch.says("the file has another SHA-256 than the header says"));
+            return Err(Reason::FileCorrupt.status("the file has another SHA-256 than the header says", &[]));
         }
         self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(io_status)?;
         let about = About {
@@ -198,7 +198,7 @@ fn check(header: &v1::DatasetHeader, most: u64) -> Result<(), Status> {
     }
     if size(header) > most {
         let rule = format!("header.size_bytes is {}, but a data set may have {most} bytes", header.size_bytes);
-        return Err(Reason::DatasetTooLarge.says(&rule));
+        return Err(Reason::DatasetTooLarge.quota("datasets", &rule, None));
     }
     match header.sha256.len() {
         32 => Ok(()),

@@ -52,7 +52,7 @@ pub(super) fn after(job: Arc<Job>, last: u64) -> Result<impl Stream<Item = Resul
                 return Ok(None);
             }
             if reach.is_put_aside {
-                return Err(Reason::Draining.says("the server is about to stop; go on after the last event"));
+                return Err(Reason::Draining.status("the server is about to stop; go on after the last event", &[]));
             }
             if position.reach.changed().await.is_err() {
                 // The job was removed.
