@@ -16,7 +16,8 @@ use super::config::JobsConfig;
 use super::names::segment;
 use super::series::panel;
 use super::upload::Upload;
-use crate::server::status::{Reason, from_error, internal, not_found};
+use crate::server::Reason;
+use crate::server::status::{from_error, internal};
 
 /// Names of the files of a data set.
 pub(super) const DATA: &str = "data";
@@ -116,7 +117,7 @@ impl Datasets {
                 "all data sets together may have {most} bytes, and {} are taken; delete some",
                 stored + known.n_uploading
             );
-            return Err(Reason::DatasetTooLarge.quota("datasets", &rule, None));
+            return Err(Reason::DatasetTooLarge.quota("datasets", rule, None));
         }
         known.n_uploading += n_bytes;
         Ok(())
@@ -140,9 +141,12 @@ impl Datasets {
                 && there.channels == about.channels;
             return match is_same {
                 true => Ok(message(id, there)),
-                false => Err(Reason::DatasetExists.status(format!(
+                false => {
+                    let rule = format!(
                     "datasets/{id} is there with another content; choose another dataset_id, or delete it first"
-                ), &[])),
+                    );
+                    Err(Reason::DatasetExists.status(rule, &[]))
+                }
             };
         }
         if bundled(id).is_some() {
@@ -151,7 +155,7 @@ impl Datasets {
         }
         if known.by_id.len() >= self.config.most_datasets {
             let rule = format!("there are {} data sets, the most that are kept; delete some", known.by_id.len());
-            return Err(Reason::DatasetTooLarge.quota("datasets", &rule, None));
+            return Err(Reason::DatasetTooLarge.quota("datasets", rule, None));
         }
         fs::rename(from, self.folder.join(id)).and_then(|()| sync_folder(&self.folder)).map_err(io_status)?;
         let stored = message(id, &about);
@@ -298,7 +302,8 @@ fn message(id: &str, about: &About) -> v1::Dataset {
 }
 
 fn unknown(name: &str) -> Status {
-    not_found(Reason::DatasetNotFound, "longcast.v1.Dataset", name, "no data set has this name; ListDatasets tells all")
+    let what = format!("unknown \"{name}\": no data set has this name; ListDatasets tells all");
+    Reason::DatasetNotFound.of_resource("longcast.v1.Dataset", name, what)
 }
 
 /// A failure of the server's disk.

@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use forecast::Model;
 use tonic::Status;
 
+use crate::registry::Registry;
+
 /// A model file to store.
 #[derive(Debug)]
 pub struct NewRevision<'a> {
@@ -32,4 +34,24 @@ pub trait Publish: Debug + Send + Sync {
     /// # Errors
     /// `NOT_FOUND`.
     fn model(&self, name: &str) -> Result<Model, Status>;
+}
+
+impl Publish for Registry {
+    fn publish(&self, revision: NewRevision<'_>) -> Result<String, Status> {
+        let NewRevision { model_id, file, job, makes_default } = revision;
+        let loaded = match makes_default {
+            true => self.add(model_id, &file, job)?,
+            false => self.store(model_id, &file, job)?,
+        };
+        Ok(loaded.revision().to_string())
+    }
+
+    fn model(&self, name: &str) -> Result<Model, Status> {
+        let loaded = match name.contains("/revisions/") {
+            // Stored is enough.
+            true => self.load(name)?,
+            false => self.resolve(name)?,
+        };
+        Ok(loaded.model.clone())
+    }
 }

@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forecast::Panel;
 use tonic::Status;
-use tonic_types::StatusExt;
 
 use super::event::{JobState, Snapshot, now};
 use super::job::{CHECKPOINT, Job, REQUEST, Task};
@@ -12,7 +11,8 @@ use super::jobs::Shared;
 use super::request::JobRequest;
 use super::spec::{Violations, read_options};
 use super::{backtest, datasets, series, train};
-use crate::server::status::{Reason, from_error, internal};
+use crate::server::Reason;
+use crate::server::status::{from_error, internal};
 use forecast_proto::v1;
 
 /// Why a job did not come to a result.
@@ -107,14 +107,9 @@ pub(super) fn refused_by_library(error: &forecast::Error, path: &str) -> Stopped
             Reason::FieldInvalid.at(&format!("{path}.{field}"), &error.to_string()).into()
         }
         error if error.is_user_error() => {
-            let mut status = Reason::FitFailed.status(error.to_string(), &[]);
-            if let Some(series) = error.series() {
-                let mut details = status.get_error_details();
-                let info = std::collections::HashMap::from([("series_id".to_string(), series.to_string())]);
-                details.set_error_info(Reason::FitFailed.name(), crate::server::status::DOMAIN, info);
-                status = Status::with_error_details(Reason::FitFailed.code(), error.to_string(), details);
-            }
-            status.into()
+            let of_series: Vec<(&str, String)> =
+                error.series().map(|series| ("series_id", series.to_string())).into_iter().collect();
+            Reason::FitFailed.status(error.to_string(), &of_series).into()
         }
         error => from_error(error, path).into(),
     }

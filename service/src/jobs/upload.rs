@@ -17,7 +17,7 @@ use super::names::is_id;
 use super::request::refused;
 use super::series;
 use crate::crc32c;
-use crate::server::status::Reason;
+use crate::server::Reason;
 
 /// Bytes of one chunk.
 const LARGEST_CHUNK: usize = 1 << 20;
@@ -92,10 +92,11 @@ impl<'a> Upload<'a> {
         }
         let found = crc32c(&chunk.data);
         if found != chunk.crc32c {
-            return Err(Reason::FileCorrupt.status(format!(
+            let rule = format!(
                 "the chunk at {} has the CRC-32C {found:08x}, but {:08x} was sent with it; send it again",
                 chunk.offset, chunk.crc32c
-            ), &[]));
+            );
+            return Err(Reason::FileCorrupt.status(rule, &[]));
         }
         if self.n_bytes + chunk.data.len() as u64 > size(&self.header) {
             let rule = format!("size_bytes is {}, but more bytes came", self.header.size_bytes);
@@ -121,7 +122,11 @@ impl<'a> Upload<'a> {
         let n_bytes = self.n_bytes + bytes.len() as u64;
         let most = self.sets.config().dataset_bytes;
         if n_bytes > most {
-            return Err(Reason::DatasetTooLarge.quota("datasets", &format!("a data set may have {most} bytes; send less", None)));
+            return Err(Reason::DatasetTooLarge.quota(
+                "datasets",
+                format!("a data set may have {most} bytes; send less"),
+                None,
+            ));
         }
         self.sets.reserve(bytes.len() as u64)?;
         self.n_reserved += bytes.len() as u64;
@@ -198,7 +203,7 @@ fn check(header: &v1::DatasetHeader, most: u64) -> Result<(), Status> {
     }
     if size(header) > most {
         let rule = format!("header.size_bytes is {}, but a data set may have {most} bytes", header.size_bytes);
-        return Err(Reason::DatasetTooLarge.quota("datasets", &rule, None));
+        return Err(Reason::DatasetTooLarge.quota("datasets", rule, None));
     }
     match header.sha256.len() {
         32 => Ok(()),

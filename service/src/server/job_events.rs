@@ -1,13 +1,17 @@
 //! The events of a job as a stream: those that were, then those that come, until the job has ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
 use tonic::Status;
 
-use super::status::{Reason, internal};
+use super::Reason;
+use super::status::internal;
 use crate::jobs::{Event, EventReader, Job, Reach};
 
+/// When to try again where the server stops.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Events that are read at a time.
 const AT_A_TIME: usize = 256;
 
@@ -52,7 +56,7 @@ pub(super) fn after(job: Arc<Job>, last: u64) -> Result<impl Stream<Item = Resul
                 return Ok(None);
             }
             if reach.is_put_aside {
-                return Err(Reason::Draining.status("the server is about to stop; go on after the last event", &[]));
+                return Err(Reason::Draining.retry_after("the server is about to stop; go on after the last event", RETRY_AFTER));
             }
             if position.reach.changed().await.is_err() {
                 // The job was removed.

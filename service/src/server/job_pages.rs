@@ -2,7 +2,7 @@
 
 use tonic::Status;
 
-use super::status::Reason;
+use super::Reason;
 
 /// Entries of a page, if the request does not say, and at most.
 const USUAL: usize = 100;

@@ -11,7 +11,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::job_events;
 use super::job_pages::{after, page_size, token};
-use super::status::{Reason, internal};
+use super::Reason;
+use super::status::internal;
 use crate::jobs::{JobRequest, Jobs, Kind, Task, message};
 
 /// Messages of an upload that are held between the network and the disk.
