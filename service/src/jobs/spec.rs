@@ -20,6 +20,10 @@ const MOST_STEPS: i32 = 10_000_000;
 const MOST_WINDOWS: i32 = 10_000;
 /// Intervals that one back-test scores.
 const MOST_LEVELS: usize = 100;
+/// Metrics of points and, by the beginning of their names, of intervals.
+const METRICS: [&str; 10] =
+    ["mae", "mse", "rmse", "bias", "mape", "smape", "wape", "mase", "rmsse", "wql"];
+const LEVEL_METRICS: [&str; 2] = ["coverage-", "winkler-"];
 /// Options of reading.
 const MOST_READ_OPTIONS: usize = 100;
 
@@ -161,6 +165,14 @@ pub(super) fn backtest_options(spec: &v1::BacktestSpec, broken: &mut Violations)
         if !(*coverage > 0.0 && *coverage < 1.0) {
             let rule = format!("it is {coverage}, but it must lie between 0 and 1, both excluded");
             broken.add(&format!("spec.interval_coverages[{at}]"), rule);
+        }
+    }
+    for (at, metric) in spec.metrics.iter().enumerate() {
+        let is_of_level = LEVEL_METRICS.iter().any(|of| metric.starts_with(of));
+        if !METRICS.contains(&metric.as_str()) && !is_of_level {
+            let known = METRICS.join(", ");
+            let rule = format!("there is no \"{metric}\"; there are {known}, and with intervals coverage-80, winkler-80");
+            broken.add(&format!("spec.metrics[{at}]"), rule);
         }
     }
     if spec.models.is_empty() && spec.model.is_empty() {
