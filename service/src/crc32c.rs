@@ -18,7 +18,10 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     let (eights, rest) = bytes.as_chunks::<8>();
     let crc = eights.iter().fold(!0, |crc: u32, eight| {
         let word = u64::from_le_bytes(*eight) ^ u64::from(crc);
-        word.to_le_bytes().iter().zip(TABLES.iter().rev()).fold(0, |crc, (byte, table)| crc ^ table[usize::from(*byte)])
+        word.to_le_bytes()
+            .iter()
+            .zip(TABLES.iter().rev())
+            .fold(0, |crc, (byte, table)| crc ^ table[usize::from(*byte)])
     });
     !rest.iter().fold(crc, |crc, byte| one(crc, *byte))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
 use super::cancel::Cancel;
@@ -118,6 +118,18 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
+
+    /// True if [`Family::forecast_many`] costs less than as many forecasts.
+    fn forecasts_in_batches(&self) -> bool {
+        false
+    }
+
+    /// [`Family::forecast`] with `age` 0 of several memories, each into its own `out`, to the same bits.
+    fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
+        for ((slot, memory, index), out) in memories.iter().zip(outs) {
+            self.forecast(*slot, memory, 0, index, out.view_mut());
+        }
+    }
 
     /// True if an observation changes a memory in constant time and a forecast reads no window again.
     fn updates_online(&self) -> bool {

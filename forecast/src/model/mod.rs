@@ -120,6 +120,12 @@ impl Model {
         self.parts.family.updates_online()
     }
 
+    /// True if several series cost less in one call of [`Model::forecast_many`] than one by one: a network.
+    #[must_use]
+    pub fn forecasts_in_batches(&self) -> bool {
+        self.parts.family.forecasts_in_batches()
+    }
+
     /// The same model with another header, as long as nobody else holds it.
     fn with_header(self, header: Header) -> Self {
         match Arc::try_unwrap(self.parts) {

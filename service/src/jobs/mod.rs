@@ -8,6 +8,7 @@ mod backtest;
 mod config;
 mod datasets;
 mod event;
+mod folder;
 mod job;
 #[allow(clippy::module_inception)]
 mod jobs;
@@ -25,6 +26,7 @@ mod upload;
 pub use config::JobsConfig;
 pub use datasets::Datasets;
 pub use event::{Event, Fold, JobState, ModelScores, Snapshot, Training};
+pub use folder::JobsFolder;
 pub use job::{Brief, Job, Kind, Reach, Task};
 pub use jobs::Jobs;
 pub use log::EventReader;

@@ -26,7 +26,7 @@ pub(super) fn run(shared: &Shared, job: &Job, panel: &Panel) -> Result<Outcome, 
     let checkpoint = config.is_trained_once().then(|| job.folder.join(CHECKPOINT));
     let resume = checkpoint.is_some();
     let options = FitOptions { cancel: job.cancel.clone(), checkpoint, resume, ..options };
-    let mut pace = Pace::new(shared.config.progress_seconds);
+    let mut pace = Pace::new(shared.config.progress_every);
     let mut watch = |event: &TrainingEvent| {
         if pace.is_due() || matches!(event, TrainingEvent::Epoch { .. }) {
             tell(job, event);
@@ -76,18 +76,18 @@ fn tell(job: &Job, event: &TrainingEvent) {
 }
 
 /// Keeps events apart.
-pub(super) struct Pace {
+struct Pace {
     between: Duration,
     last: Option<Instant>,
 }
 
 impl Pace {
-    pub(super) fn new(seconds: f64) -> Self {
-        Pace { between: Duration::try_from_secs_f64(seconds).unwrap_or_default(), last: None }
+    fn new(between: Duration) -> Self {
+        Pace { between, last: None }
     }
 
     /// Whether enough time has passed since it last was.
-    pub(super) fn is_due(&mut self) -> bool {
+    fn is_due(&mut self) -> bool {
         let is_due = self.last.is_none_or(|last| last.elapsed() >= self.between);
         if is_due {
             self.last = Some(Instant::now());

@@ -99,9 +99,7 @@ impl Registry {
         }
         let stored = entry.touched();
         drop(models);
-        if let Some(store) = &self.inner.store {
-            store.write_model(model_id, &stored)?;
-        }
+        self.changed(model_id, &stored)?;
         Ok(loaded)
     }
 
@@ -134,9 +132,7 @@ impl Registry {
         }
         let record = entry.touched();
         drop(models);
-        if let Some(store) = &self.inner.store {
-            store.write_model(&model, &record)?;
-        }
+        self.changed(&model, &record)?;
         Ok(loaded)
     }
 

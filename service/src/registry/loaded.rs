@@ -7,6 +7,7 @@ use forecast::Model;
 
 use super::RevisionRecord;
 use super::names::revision_name;
+use crate::operation::compute::Cost;
 
 /// A revision that is loaded and warmed up: immutable, shared by every call that began with it.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Loaded {
     revision: String,
     record: RevisionRecord,
     n_pins: AtomicUsize,
+    cost: Arc<Cost>,
     shadow: Mutex<ShadowFigures>,
 }
 
@@ -42,6 +44,7 @@ impl Loaded {
             revision,
             record,
             n_pins: AtomicUsize::new(0),
+            cost: Arc::default(),
         })
     }
 
@@ -67,6 +70,11 @@ impl Loaded {
     #[must_use]
     pub fn record(&self) -> &RevisionRecord {
         &self.record
+    }
+
+    /// What its forecasts cost.
+    pub(crate) fn cost(&self) -> &Arc<Cost> {
+        &self.cost
     }
 
     /// How it did as a shadow.

@@ -2,7 +2,6 @@
 //! revision or alias.
 
 mod choose;
-pub(crate) mod crc32c;
 mod entry;
 mod error;
 mod load;

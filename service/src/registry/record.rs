@@ -28,6 +28,14 @@ pub struct RevisionRecord {
     pub online_update: bool,
     /// The longest horizon that its intervals are calibrated for.
     pub max_horizon: usize,
+    /// Steps that a forecast looks back.
+    pub lookback: usize,
+    /// The step of its data, as text.
+    pub step: String,
+    /// Its channels, in order.
+    pub channels: Vec<String>,
+    /// Series that it was fitted on.
+    pub n_series: usize,
     /// Bytes of the state of one series, as a session keeps it.
     pub state_bytes: u64,
     /// The training job that made it; empty if none did.
@@ -52,6 +60,10 @@ impl RevisionRecord {
             family: header.config.name().to_string(),
             online_update: model.updates_online(),
             max_horizon: header.horizon,
+            lookback: model.lookback(),
+            step: header.step.to_string(),
+            channels: header.channels.clone(),
+            n_series: header.series.len(),
             state_bytes: state,
             training_job: training_job.to_string(),
             created_unix_nano: now(),

@@ -5,9 +5,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use tokio::sync::watch;
+
 use super::choose::hash;
 use super::entry::{Entry, Slot};
 use super::names::revision_name;
+use super::record::ModelRecord;
 use super::store::Store;
 use super::{Loaded, Name, RegistryError, SessionHolder};
 
@@ -28,6 +31,7 @@ pub(super) struct Inner {
     /// Held by whoever changes something, so that loads do not hold up calls and changes do not cross.
     changing: Mutex<()>,
     holder: RwLock<Option<Arc<dyn SessionHolder>>>,
+    changes: watch::Sender<()>,
     /// Spreads calls without a key.
     n_keyless: AtomicU64,
 }
@@ -95,6 +99,7 @@ impl Registry {
             models: RwLock::new(BTreeMap::new()),
             changing: Mutex::new(()),
             holder: RwLock::new(None),
+            changes: watch::Sender::new(()),
             n_keyless: AtomicU64::new(0),
         };
         Registry { inner: Arc::new(inner) }
@@ -162,6 +167,20 @@ impl Registry {
         let shadows = traffic.shadows.iter().filter(|shadow| *shadow != chosen);
         let shadows = shadows.filter_map(|shadow| entry.serving(id, shadow).ok().cloned()).collect();
         Ok(Routed { loaded, shadows })
+    }
+
+    /// Hears of every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.inner.changes.subscribe()
+    }
+
+    /// Writes what was changed of a model, and tells of it.
+    pub(super) fn changed(&self, model_id: &str, record: &ModelRecord) -> Result<(), RegistryError> {
+        self.inner.changes.send_replace(());
+        match &self.inner.store {
+            Some(store) => store.write_model(model_id, record),
+            None => Ok(()),
+        }
     }
 
     /// The own names of the models, in order.

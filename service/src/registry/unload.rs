@@ -94,9 +94,7 @@ impl Registry {
         }
         let record = entry.touched();
         drop(models);
-        if let Some(store) = &self.inner.store {
-            store.write_model(&model, &record)?;
-        }
+        self.changed(&model, &record)?;
         Ok(Unloaded { n_pinned: view.n_sessions, view, n_migrated })
     }
 }

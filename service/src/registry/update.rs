@@ -84,9 +84,7 @@ impl Registry {
         entry.set_aliases(aliases, self.inner.store.is_some());
         let record = entry.touched();
         drop(models);
-        if let Some(store) = &self.inner.store {
-            store.write_model(&id, &record)?;
-        }
+        self.changed(&id, &record)?;
         Ok(ModelView { name, record, n_revisions })
     }
 
@@ -119,6 +117,7 @@ impl Registry {
             store.remove_model(&id)?;
         }
         self.write().remove(&id);
+        self.inner.changes.send_replace(());
         Ok(())
     }
 
@@ -155,10 +154,7 @@ impl Registry {
         entry.revisions.remove(&revision);
         let record = entry.touched();
         drop(models);
-        match &self.inner.store {
-            Some(store) => store.write_model(&model, &record),
-            None => Ok(()),
-        }
+        self.changed(&model, &record)
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::crc32c::crc32c;
 use super::names::check_id;
 use super::record::hex;
 use super::{Loaded, Registry, RegistryError};
+use crate::crc32c;
 
 /// A model file on its way in.
 #[derive(Debug)]

@@ -1,19 +1,28 @@
-//! The gRPC server: models by name, the forecast service, health, reflection, and a bounded shutdown.
+//! The gRPC services, and how they are put together into a server.
 
+mod batching;
 pub(crate) mod convert;
+mod covariates;
 mod evaluation_service;
 mod forecast_service;
+mod forecasting;
 mod job_events;
 mod job_pages;
-mod models;
+mod model_admin_service;
+mod model_messages;
+mod model_service;
 mod reason;
+mod reflection;
 mod run;
+mod server_service;
+mod shadow;
 pub(crate) mod status;
 mod training_service;
 
 pub use convert::{from_message, to_message, to_series_message};
 pub use evaluation_service::Evaluations;
-pub use models::Models;
 pub use reason::Reason;
 pub use run::{Server, ServerError};
 pub use training_service::Trainings;
+
+pub(crate) use status::{DOMAIN, internal};

@@ -38,6 +38,7 @@ macro_rules! reasons {
 reasons! {
     FieldInvalid, "FIELD_INVALID", InvalidArgument, "a field breaks a rule; all violations, up to 100, are listed";
     AllMissing, "ALL_MISSING", InvalidArgument, "no value of the history was observed";
+    CovariatesMissing, "COVARIATES_MISSING", InvalidArgument, "a column that is known ahead does not reach to the end of the forecast";
     MessageInvalid, "MESSAGE_INVALID", InvalidArgument, "the bytes are no message of this call";
     MessageTooLarge, "MESSAGE_TOO_LARGE", ResourceExhausted, "a message is larger than the server takes; `GetServerInfo` says how much it does";
     ModelNotFound, "MODEL_NOT_FOUND", NotFound, "no model has this name; with `ResourceInfo`";

@@ -112,6 +112,7 @@ pub(crate) fn from_error(error: &Error, path: &str) -> Status {
             let option = asked.split(' ').next().unwrap_or_default();
             (Reason::NotCalibrated, spec_field(option), Vec::new())
         }
+        Error::MissingAhead { .. } => (Reason::CovariatesMissing, field("covariates"), Vec::new()),
         Error::BadOption { field, .. } => (Reason::FieldInvalid, spec_field(field), Vec::new()),
         _ => {
             tracing::error!(%error, "a forecast failed");
@@ -163,4 +164,15 @@ impl From<RegistryError> for Status {
             RegistryError::Model(_) => internal(&message),
         }
     }
+}
+
+/// A status as a message, for errors that are values in a stream.
+pub(crate) fn to_rpc_status(status: &Status) -> tonic_types::Status {
+    use prost::Message;
+    // The details of a status are an encoded `google.rpc.Status`.
+    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
+        code: status.code().into(),
+        message: status.message().to_string(),
+        details: Vec::new(),
+    })
 }

@@ -37,7 +37,7 @@ pub(crate) struct Served {
 
 /// Every step of a training is an event.
 pub(crate) fn config() -> JobsConfig {
-    JobsConfig { progress_seconds: 0.0, ..JobsConfig::default() }
+    JobsConfig { progress_every: Duration::ZERO, ..JobsConfig::default() }
 }
 
 impl Served {

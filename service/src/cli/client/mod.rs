@@ -25,7 +25,7 @@ pub(crate) use forecast::ask;
 
 pub(crate) fn run(arguments: &ClientArguments, console: &Console) -> Result<(), Failure> {
     let connection = Connection::new(&arguments.connection)?;
-    serve::runtime()?.block_on(async {
+    serve::runtime(2)?.block_on(async {
         match &arguments.call {
             ClientCall::Info => info::run(&connection, console).await,
             ClientCall::Forecast(arguments) => forecast::run(&connection, arguments, console).await,

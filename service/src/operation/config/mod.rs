@@ -4,6 +4,7 @@
 //! an error, wherever it stands.
 
 mod error;
+mod jobs;
 mod sections;
 mod setting;
 mod tokens;
@@ -20,6 +21,7 @@ pub use setting::{Kind, Setting};
 pub use tokens::TokenEntry;
 pub use values::Values;
 
+use crate::jobs::JobsConfig;
 use crate::registry::RegistryLimits;
 
 /// What begins the name of an environment variable.
@@ -40,6 +42,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bounds of the registry.
     pub registry: RegistryLimits,
+    /// Trainings, back-tests and data sets.
+    pub jobs: JobsConfig,
     /// The log.
     pub logging: Logging,
     values: Values,
@@ -55,6 +59,7 @@ impl Default for Config {
             tokens: Vec::new(),
             limits: Limits::of(&values),
             registry: sections::registry_limits(&values),
+            jobs: jobs::of(&values),
             logging: Logging::of(&values),
             values,
         }
@@ -64,7 +69,7 @@ impl Default for Config {
 /// Every key of the configuration.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    sections::SETTINGS.to_vec()
+    [sections::SETTINGS, jobs::SETTINGS].concat()
 }
 
 impl Config {
@@ -122,7 +127,8 @@ impl Config {
         let listening = Listening::of(&values);
         let is_same = |admin: std::net::SocketAddr| admin == listening.address && admin.port() != 0;
         if listening.admin.is_some_and(is_same) {
-            let rule = format!("server and admin both listen on {}; choose another admin.port", listening.address);
+            let rule =
+                format!("server and admin both listen on {}; choose another admin.port", listening.address);
             return Err(ConfigError::Together { rule });
         }
         let limits = Limits::of(&values);
@@ -131,6 +137,7 @@ impl Config {
             tokens,
             limits,
             registry: sections::registry_limits(&values),
+            jobs: jobs::of(&values),
             logging: Logging::of(&values),
             listening,
             values,
@@ -198,7 +205,11 @@ mod tests {
     fn every_default_lies_in_its_range_and_every_key_is_there_once() {
         let all = settings();
         for (i, setting) in all.iter().enumerate() {
-            assert!(setting.default.is_empty() || setting.kind.parse(setting.default).is_ok(), "{}", setting.key);
+            assert!(
+                setting.default.is_empty() || setting.kind.parse(setting.default).is_ok(),
+                "{}",
+                setting.key
+            );
             assert!(all[..i].iter().all(|other| other.key != setting.key), "{} is there twice", setting.key);
             assert!(setting.key.split('.').count() == 2 && !setting.meaning.is_empty());
         }
@@ -207,7 +218,11 @@ mod tests {
     #[test]
     fn the_documentation_holds_the_table_of_all_keys() {
         let text = include_str!("../../../README.md");
-        assert!(text.contains(&Config::documentation()), "put this into service/README.md:\n{}", Config::documentation());
+        assert!(
+            text.contains(&Config::documentation()),
+            "put this into service/README.md:\n{}",
+            Config::documentation()
+        );
     }
 
     #[test]
@@ -247,6 +262,7 @@ mod tests {
             ("[tls]\nkey = \"a.pem\"\n", "belong together"),
             ("[tls]\nclient_ca = \"a.pem\"\n", "mutual TLS needs"),
             ("[admin]\nport = 50051\n", "both listen"),
+            ("[admin]\nport = 70000\n", "0 to 65535"),
             ("[[tokens]]\nname = \"a\"\n", "sha256"),
             ("[[tokens]]\nname = \"a\"\nsha256 = \"12\"\nscopes = []\n", "64 hexadecimal"),
             (&format!("[[tokens]]\nname = \"a\"\nsha256 = \"{digest}\"\nscopes = [\"root\"]\n"), "root"),

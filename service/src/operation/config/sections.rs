@@ -10,15 +10,33 @@ use crate::registry::RegistryLimits;
 
 const HOUR: u64 = 3_600_000;
 
-const fn count(key: &'static str, default: &'static str, min: u64, max: u64, meaning: &'static str) -> Setting {
+const fn count(
+    key: &'static str,
+    default: &'static str,
+    min: u64,
+    max: u64,
+    meaning: &'static str,
+) -> Setting {
     Setting { key, kind: Kind::Count { min, max }, default, meaning }
 }
 
-const fn bytes(key: &'static str, default: &'static str, min: u64, max: u64, meaning: &'static str) -> Setting {
+const fn bytes(
+    key: &'static str,
+    default: &'static str,
+    min: u64,
+    max: u64,
+    meaning: &'static str,
+) -> Setting {
     Setting { key, kind: Kind::Bytes { min, max }, default, meaning }
 }
 
-const fn time(key: &'static str, default: &'static str, min_ms: u64, max_ms: u64, meaning: &'static str) -> Setting {
+const fn time(
+    key: &'static str,
+    default: &'static str,
+    min_ms: u64,
+    max_ms: u64,
+    meaning: &'static str,
+) -> Setting {
     Setting { key, kind: Kind::Time { min_ms, max_ms }, default, meaning }
 }
 
@@ -30,43 +48,117 @@ const fn other(key: &'static str, kind: Kind, default: &'static str, meaning: &'
 pub(super) const SETTINGS: &[Setting] = &[
     other("server.host", Kind::Address, "127.0.0.1", "the address that callers connect to"),
     count("server.port", "50051", 0, 65_535, "its port; 0 takes a free one"),
-    other("server.data", Kind::Path, "", "the folder of models, sessions and jobs; without one nothing outlives the process"),
+    other(
+        "server.data",
+        Kind::Path,
+        "",
+        "the folder of models, sessions and jobs; without one nothing outlives the process",
+    ),
     count("server.threads", "0", 0, 1024, "threads that compute forecasts; 0 is one for each processor"),
     count("server.io_threads", "0", 0, 1024, "threads that serve connections; 0 is one for each processor"),
     time("server.drain", "10s", 0, HOUR, "how long calls under way get once the server is told to stop"),
     other("admin.host", Kind::Address, "127.0.0.1", "the address of the admin port"),
-    count("admin.port", "50052", 0, 65_535, "its port: ModelAdminService, /livez, /readyz, /metrics; 0 takes a free one"),
-    other("admin.enabled", Kind::Switch, "true", "whether there is an admin port"),
-    other("admin.tls", Kind::Switch, "true", "whether the admin port uses the certificates of `tls` too, where they are set"),
-    other("tls.certificate", Kind::Path, "", "the server's certificate chain, PEM; with `tls.key` it switches TLS on"),
+    count(
+        "admin.port",
+        "",
+        0,
+        65_535,
+        "its port, for ModelAdminService, /livez, /readyz and /metrics; 0 takes a free one, and where it is not set there is none",
+    ),
+    other(
+        "admin.tls",
+        Kind::Switch,
+        "true",
+        "whether the admin port uses the certificates of `tls` too, where they are set",
+    ),
+    other(
+        "tls.certificate",
+        Kind::Path,
+        "",
+        "the server's certificate chain, PEM; with `tls.key` it switches TLS on",
+    ),
     other("tls.key", Kind::Path, "", "its private key, PEM"),
-    other("tls.client_ca", Kind::Path, "", "certificates that clients' own have to be signed by, PEM; switches mutual TLS on"),
+    other(
+        "tls.client_ca",
+        Kind::Path,
+        "",
+        "certificates that clients' own have to be signed by, PEM; switches mutual TLS on",
+    ),
     time("tls.reload", "10s", 100, HOUR, "how often the files are looked at for a change"),
     time("tls.handshake", "10s", 100, 600_000, "how long a client may take for its handshake"),
     count("limits.connections", "1024", 1, 1_000_000, "open connections"),
     count("limits.streams", "256", 1, 1_000_000, "open streams of one connection"),
-    count("limits.calls_per_connection", "64", 1, 1_000_000, "calls of one connection that are answered at a time, long streams not counted"),
+    count(
+        "limits.calls_per_connection",
+        "64",
+        1,
+        1_000_000,
+        "calls of one connection that are answered at a time, long streams not counted",
+    ),
     bytes("limits.unary_bytes", "16 MiB", 1024, 1 << 31, "a request that is one message"),
     bytes("limits.stream_bytes", "1 MiB", 1024, 1 << 31, "one message of a stream of requests"),
     bytes("limits.header_bytes", "16 KiB", 1024, 1 << 20, "the headers of one call"),
     bytes("limits.request_memory", "512 MiB", 1 << 20, 1 << 40, "requests in memory, all together"),
-    bytes("limits.process_memory", "0", 0, 1 << 44, "memory of the process beyond which new work is refused; 0 is no bound"),
+    bytes(
+        "limits.process_memory",
+        "0",
+        0,
+        1 << 44,
+        "memory of the process beyond which new work is refused; 0 is no bound",
+    ),
     count("limits.queued_calls", "1024", 1, 1_000_000, "forecasts that wait for a thread"),
-    time("limits.queue_time", "2s", 1, HOUR, "how long they may have to wait, by the cost of those before them"),
-    time("limits.call_time", "60s", 1, 24 * HOUR, "a call that is no stream, whatever deadline its client sets"),
+    time(
+        "limits.queue_time",
+        "2s",
+        1,
+        HOUR,
+        "how long they may have to wait, by the cost of those before them",
+    ),
+    time(
+        "limits.call_time",
+        "60s",
+        1,
+        24 * HOUR,
+        "a call that is no stream, whatever deadline its client sets",
+    ),
     count("limits.batch_series", "10000", 1, 1_000_000, "series of one BatchForecast call"),
     count("limits.horizon", "100000", 1, 1_000_000, "steps ahead of one forecast"),
     count("limits.paths", "100", 1, 1000, "quantiles and intervals of one forecast, together"),
-    time("limits.keepalive", "30s", 1000, HOUR, "after this silence a connection is asked whether it is there"),
+    time(
+        "limits.keepalive",
+        "30s",
+        1000,
+        HOUR,
+        "after this silence a connection is asked whether it is there",
+    ),
     time("limits.keepalive_timeout", "10s", 100, HOUR, "and closed if it does not answer for so long"),
     time("limits.idle", "10min", 1000, 24 * HOUR, "after this long without a call a connection is closed"),
-    count("batching.series", "16", 1, 256, "series that a neural model forecasts in one pass; 1 switches batching off"),
+    time("limits.greeting", "30s", 100, HOUR, "a connection that has not made a call by then is closed"),
+    time(
+        "limits.stall",
+        "60s",
+        100,
+        24 * HOUR,
+        "a client that does not read an answer for so long loses its connection",
+    ),
+    count(
+        "batching.series",
+        "16",
+        1,
+        256,
+        "series that a neural model forecasts in one pass; 1 switches batching off",
+    ),
     time("batching.delay", "2ms", 0, 1000, "how long a series may wait for others to join it"),
     bytes("registry.file_bytes", "1 GiB", 1024, 1 << 42, "one model file"),
     bytes("registry.stored_bytes", "64 GiB", 1024, 1 << 50, "all model files"),
     bytes("registry.resident_bytes", "4 GiB", 1024, 1 << 44, "the files of the models in memory"),
     other("log.format", Kind::Choice(&["text", "json"]), "text", "how lines of the log look"),
-    other("log.level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info", "what is logged; RUST_LOG is finer, and wins"),
+    other(
+        "log.level",
+        Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        "info",
+        "what is logged; RUST_LOG is finer, and wins",
+    ),
 ];
 
 /// `server` and `admin`.
@@ -140,6 +232,10 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// Time without a call before a connection is closed.
     pub idle: Duration,
+    /// Time until the first call of a connection.
+    pub greeting: Duration,
+    /// How long an answer may wait to be read.
+    pub stall: Duration,
     /// Series of one pass of a network.
     pub pass_series: usize,
     /// How long the first of them waits.
@@ -163,7 +259,7 @@ impl Listening {
         let admin = SocketAddr::new(values.address("admin.host"), port("admin.port"));
         Listening {
             address: SocketAddr::new(values.address("server.host"), port("server.port")),
-            admin: values.switch("admin.enabled").then_some(admin),
+            admin: values.is_set("admin.port").then_some(admin),
             is_admin_tls: values.switch("admin.tls"),
             data: values.path("server.data"),
             threads: threads("server.threads"),
@@ -186,7 +282,9 @@ impl TlsFiles {
                 handshake: values.time("tls.handshake"),
             })),
             (None, None, None) => Ok(None),
-            (None, None, Some(_)) => Err("tls.client_ca is set, but mutual TLS needs tls.certificate and tls.key too"),
+            (None, None, Some(_)) => {
+                Err("tls.client_ca is set, but mutual TLS needs tls.certificate and tls.key too")
+            }
             _ => Err("tls.certificate and tls.key belong together; set both or neither"),
         }
     }
@@ -213,6 +311,8 @@ impl Limits {
             keepalive: values.time("limits.keepalive"),
             keepalive_timeout: values.time("limits.keepalive_timeout"),
             idle: values.time("limits.idle"),
+            greeting: values.time("limits.greeting"),
+            stall: values.time("limits.stall"),
             pass_series: values.count("batching.series"),
             pass_delay: values.time("batching.delay"),
         }

@@ -70,7 +70,9 @@ impl Kind {
     pub(super) fn parse(&self, text: &str) -> Result<Value, String> {
         let text = text.trim();
         let within = |value: Option<u64>, min: u64, max: u64| {
-            value.filter(|value| (min..=max).contains(value)).ok_or_else(|| format!("it must be {}", self.range()))
+            value
+                .filter(|value| (min..=max).contains(value))
+                .ok_or_else(|| format!("it must be {}", self.range()))
         };
         match *self {
             Kind::Count { min, max } => {
@@ -143,14 +145,17 @@ mod tests {
         assert_eq!(count.parse("10"), Ok(Value::Number(10)));
         assert_eq!(count.parse("11").unwrap_err(), "it must be 1 to 10");
         let size = Kind::Bytes { min: 1024, max: 1 << 40 };
-        for (text, expected) in [("2048", 2048), ("16 MiB", 16 << 20), ("2GiB", 2 << 30), ("64 KiB", 1 << 16)] {
+        for (text, expected) in [("2048", 2048), ("16 MiB", 16 << 20), ("2GiB", 2 << 30), ("64 KiB", 1 << 16)]
+        {
             assert_eq!(size.parse(text), Ok(Value::Number(expected)), "{text}");
         }
         for text in ["16 MB", "-1", "", "1023", "99999999999 GiB"] {
             assert_eq!(size.parse(text).unwrap_err(), "it must be 1 KiB to 1024 GiB", "{text}");
         }
         let span = Kind::Time { min_ms: 0, max_ms: 604_800_000 };
-        for (text, ms) in [("250ms", 250), ("3s", 3000), ("5min", 300_000), ("2h", 7_200_000), ("7d", 604_800_000)] {
+        for (text, ms) in
+            [("250ms", 250), ("3s", 3000), ("5min", 300_000), ("2h", 7_200_000), ("7d", 604_800_000)]
+        {
             assert_eq!(span.parse(text), Ok(Value::Time(Duration::from_millis(ms))), "{text}");
         }
         assert_eq!(span.parse("10").unwrap_err(), "it must be 0ms to 7d");

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::setting::{Setting, Value};
 use super::ConfigError;
+use super::setting::{Setting, Value};
 
 /// Checked values by key.
 #[derive(Debug, Clone)]
@@ -49,6 +49,12 @@ impl Values {
         })?;
         self.values.insert(setting.key, value);
         Ok(())
+    }
+
+    /// Whether it has a value.
+    #[must_use]
+    pub fn is_set(&self, key: &str) -> bool {
+        self.values.contains_key(key)
     }
 
     /// A whole number or a number of bytes.
