@@ -112,5 +112,8 @@ impl Drop for Server {
 pub(crate) async fn connect(address: &str) -> Result<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"));
     let endpoint = endpoint.map_err(|error| Error::Unexpected(error.to_string()))?.tcp_nodelay(true);
-    endpoint.connect().await.map_err(|error| Error::Unexpected(format!("cannot connect to {address}: {error}")))
+    endpoint
+        .connect()
+        .await
+        .map_err(|error| Error::Unexpected(format!("cannot connect to {address}: {error}")))
 }

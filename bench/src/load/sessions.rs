@@ -65,7 +65,8 @@ pub(crate) async fn run(address: &str, load: &Load, name: &str, duration: Durati
         let client = SessionServiceClient::new(connect(address).await?);
         let (load, id) = (load.clone(), format!("{name}-{at}"));
         let end = begin + duration;
-        tasks.push(tokio::spawn(async move { one(client, &load, &id, &mut |_| Instant::now() >= end).await }));
+        tasks
+            .push(tokio::spawn(async move { one(client, &load, &id, &mut |_| Instant::now() >= end).await }));
     }
     let (mut n, mut latencies) = (0, Latencies::new()?);
     for task in tasks {
@@ -192,7 +193,9 @@ async fn one(
     let mut answers = answers.map_err(|status| refused(&status))?.into_inner();
     let first = answers.message().await.map_err(|status| refused(&status))?;
     let Some(Answer::Opened(opened)) = first.and_then(|first| first.payload) else { return Err(gone()) };
-    let within = |most: i32, wanted: usize| usize::try_from(most).ok().filter(|n| *n > 0).map_or(wanted, |n| n.min(wanted));
+    let within = |most: i32, wanted: usize| {
+        usize::try_from(most).ok().filter(|n| *n > 0).map_or(wanted, |n| n.min(wanted))
+    };
     let batch = within(opened.max_batch_observations, load.batch);
     let on_their_way = within(opened.max_unacked_observations, load.on_their_way) as u64;
     let rows = Rows::of(load, batch);

@@ -100,7 +100,8 @@ impl Calls {
         let (told, mut answers) = mpsc::unbounded_channel::<Duration>();
         let begin = Instant::now();
         let pace = {
-            let (calls, n_failed, handle) = (self.clone(), Arc::clone(&n_failed), tokio::runtime::Handle::current());
+            let (calls, n_failed, handle) =
+                (self.clone(), Arc::clone(&n_failed), tokio::runtime::Handle::current());
             // A thread that sleeps wakes up within a few hundredths of a millisecond; the timers of the runtime
             // within one.
             move || {

@@ -98,7 +98,8 @@ impl Work {
             .enumerate()
             .map(|(hour, value)| format!("{},{value}\n", start + hour as i64 * 3_600))
             .collect();
-        let panel = Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "hours.csv", &ReadOptions::default())?;
+        let panel =
+            Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "hours.csv", &ReadOptions::default())?;
         // Pooled: sessions have series that the model has not seen.
         let config = ModelConfig::parse("ar")?.with("order", &ORDER.to_string())?.with("pooled", "true")?;
         let options = FitOptions { horizon: Some(HORIZON), ..FitOptions::default() };
@@ -106,7 +107,8 @@ impl Work {
         let folder = scratch.folder().to_path_buf();
         model.save(folder.join("load.longcast"))?;
         let csv = folder.join("hours.csv");
-        std::fs::write(&csv, format!("ds,y\n{rows}")).map_err(|error| Error::file("cannot write", &csv, error))?;
+        std::fs::write(&csv, format!("ds,y\n{rows}"))
+            .map_err(|error| Error::file("cannot write", &csv, error))?;
         let request = request(&panel.series()[0].tail(HISTORY));
         Ok(Work { longcast: longcast(setting.longcast.as_deref())?, folder, model, request })
     }
@@ -178,7 +180,10 @@ async fn unary(setting: &Setting, pace: &Pace, work: &Work) -> Result<Vec<Record
     if let Some((_, address)) = &peer {
         sides.push(Calls::new(address, work.request.clone()).await?);
     }
-    console::note(format!("service: {} rounds of unary calls, {AT_A_TIME} at a time, in turn", pace.n_rounds));
+    console::note(format!(
+        "service: {} rounds of unary calls, {AT_A_TIME} at a time, in turn",
+        pace.n_rounds
+    ));
     let mut per_second: Vec<Vec<f64>> = vec![Vec::new(); sides.len()];
     for round in 0..=pace.n_rounds {
         for (side, figures) in sides.iter().zip(&mut per_second) {
@@ -229,7 +234,9 @@ async fn while_training(
     };
     let mut series = work.request.series.clone().unwrap_or_default();
     // Long enough that the training outlasts the measurement.
-    series.values = (0..50_000).map(|hour| 100.0 + f64::from(hour % 24) + f64::from(hour * 7_919 % 1_009) / 500.0).collect();
+    series.values = (0..50_000)
+        .map(|hour| 100.0 + f64::from(hour % 24) + f64::from(hour * 7_919 % 1_009) / 500.0)
+        .collect();
     let request = v1::CreateTrainingJobRequest {
         model: "models/other".to_string(),
         inline_series: vec![series],
@@ -237,7 +244,13 @@ async fn while_training(
         ..v1::CreateTrainingJobRequest::default()
     };
     let fail = |status: tonic::Status| Error::Unexpected(format!("no training: {status}"));
-    let job = trainings.create_training_job(request).await.map_err(fail)?.into_inner().training_job.unwrap_or_default();
+    let job = trainings
+        .create_training_job(request)
+        .await
+        .map_err(fail)?
+        .into_inner()
+        .training_job
+        .unwrap_or_default();
     let begin = Instant::now();
     let state = |job: Option<v1::TrainingJob>| job.map_or(v1::JobState::Unspecified, |job| job.state());
     loop {
@@ -255,7 +268,10 @@ async fn while_training(
     let asked = v1::GetTrainingJobRequest { name: job.name.clone() };
     let still = state(trainings.get_training_job(asked).await.map_err(fail)?.into_inner().training_job);
     if still != v1::JobState::Running {
-        return Err(Error::Unexpected(format!("the training was {} before the measurement was over", still.as_str_name())));
+        return Err(Error::Unexpected(format!(
+            "the training was {} before the measurement was over",
+            still.as_str_name()
+        )));
     }
     let asked = v1::CancelTrainingJobRequest { name: job.name };
     trainings.cancel_training_job(asked).await.map_err(fail)?;
@@ -292,7 +308,9 @@ async fn observations(pace: &Pace, work: &Work) -> Result<Vec<Record>> {
         Record::new("observations_per_second_ar", "1/s", Spread::of([outcome.per_second()])).at_least(1e6),
         Record::new("ack_p99_ms", "ms", Spread::of([outcome.latencies.quantile_ms(0.99)])).at_most(20.0),
     ];
-    records.extend(growth.map(|growth| Record::new("session_memory_growth", "MB", Spread::of([growth])).at_most(16.0)));
+    records.extend(
+        growth.map(|growth| Record::new("session_memory_growth", "MB", Spread::of([growth])).at_most(16.0)),
+    );
     records.push(flat(pace, &server, &load).await?);
     server.stop()?;
     records.extend(state_space(pace, work).await?);
@@ -313,7 +331,9 @@ async fn flat(pace: &Pace, server: &Server, load: &Load) -> Result<Record> {
 /// The same with a state space model, where the library has one.
 async fn state_space(pace: &Pace, work: &Work) -> Result<Option<Record>> {
     let Ok(config) = ModelConfig::parse(STATE_SPACE) else {
-        console::note(format!("service: no {STATE_SPACE} in this build; observations_per_second_s4d is left out"));
+        console::note(format!(
+            "service: no {STATE_SPACE} in this build; observations_per_second_s4d is left out"
+        ));
         return Ok(None);
     };
     let config = config.with("epochs", "1")?;
@@ -358,7 +378,8 @@ async fn live_sessions(pace: &Pace, work: &Work) -> Result<Record> {
     let n_tasks = 32;
     let tasks: Vec<_> = (0..n_tasks)
         .map(|task| {
-            let (mut client, load, n_live) = (SessionServiceClient::new(channel.clone()), load.clone(), pace.n_live);
+            let (mut client, load, n_live) =
+                (SessionServiceClient::new(channel.clone()), load.clone(), pace.n_live);
             tokio::spawn(async move {
                 for at in (task..n_live).step_by(n_tasks) {
                     let id = format!("live-{at}");
@@ -384,7 +405,9 @@ async fn live_sessions(pace: &Pace, work: &Work) -> Result<Record> {
         let session = answer.map_err(|status| Error::Unexpected(format!("a session is gone: {status}")))?;
         let applied = session.into_inner().session.unwrap_or_default().applied_through;
         if applied != load.batch as u64 {
-            return Err(Error::Unexpected(format!("session {at} has {applied} observations after the restart")));
+            return Err(Error::Unexpected(format!(
+                "session {at} has {applied} observations after the restart"
+            )));
         }
     }
     let seconds = begin.elapsed().as_secs_f64();

@@ -12,8 +12,8 @@ use std::str::FromStr;
 use ndarray::{Array5, ArrayView1, s};
 use serde::Serialize;
 
-use super::leaderboard::{Leaderboard, LeaderboardOptions};
 use super::fold::BacktestEvent;
+use super::leaderboard::{Leaderboard, LeaderboardOptions};
 use super::rolling;
 use super::scores::Scores;
 use super::step_scores::StepScores;

@@ -137,11 +137,17 @@ mod tests {
             assert_eq!(fitted, (1..=n_segments).map(|n| (n, n_segments)).collect::<Vec<_>>());
             assert_eq!(folds.len(), 2 * 3 * 2);
             assert_eq!(format!("{:?}", watched().0), format!("{folds:?}"));
-            assert_eq!(format!("{:?}", backtest(&models, &panel, &options).unwrap().scores()), format!("{scores:?}"));
-            for row in scores.rows.iter().filter(|row| ["mae", "mase", "coverage-80"].contains(&&*row.metric)) {
+            assert_eq!(
+                format!("{:?}", backtest(&models, &panel, &options).unwrap().scores()),
+                format!("{scores:?}")
+            );
+            for row in scores.rows.iter().filter(|row| ["mae", "mase", "coverage-80"].contains(&&*row.metric))
+            {
                 for (model, whole) in scores.models.iter().zip(&row.values) {
-                    let of_unit = folds.iter().filter(|fold| fold.model == *model && fold.unique_id == row.unique_id);
-                    let values = of_unit.map(|fold| fold.scores.iter().find(|(name, _)| *name == row.metric).unwrap().1);
+                    let of_unit =
+                        folds.iter().filter(|fold| fold.model == *model && fold.unique_id == row.unique_id);
+                    let values = of_unit
+                        .map(|fold| fold.scores.iter().find(|(name, _)| *name == row.metric).unwrap().1);
                     let values: Vec<f64> = values.collect();
                     let mean = values.iter().sum::<f64>() / values.len() as f64;
                     assert!((mean - whole).abs() < 1e-9 && values.len() == 3, "{row:?} {model} {values:?}");

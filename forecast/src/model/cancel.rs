@@ -112,7 +112,8 @@ mod tests {
     /// Not one step more, though thousands were left.
     #[test]
     fn a_training_ends_with_the_step_that_it_was_cancelled_in() {
-        let small = [("lookback", "16"), ("label_length", "8"), ("d_model", "8"), ("n_heads", "1"), ("epochs", "9")];
+        let small =
+            [("lookback", "16"), ("label_length", "8"), ("d_model", "8"), ("n_heads", "1"), ("epochs", "9")];
         let config = config("informer", &small);
         let cancel = Cancel::new();
         let options = FitOptions { cancel: cancel.clone(), horizon: Some(4), ..FitOptions::default() };

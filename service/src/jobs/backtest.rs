@@ -77,7 +77,11 @@ fn told_before(job: &Job) -> Result<BTreeSet<(String, String, i64)>, Stopped> {
         if some.is_empty() {
             return Ok(told);
         }
-        told.extend(some.into_iter().filter_map(|event| event.fold).map(|fold| (fold.model, fold.unique_id, fold.cutoff)));
+        told.extend(
+            some.into_iter()
+                .filter_map(|event| event.fold)
+                .map(|fold| (fold.model, fold.unique_id, fold.cutoff)),
+        );
     }
 }
 

@@ -80,7 +80,9 @@ impl Datasets {
                 Ok(about) => {
                     by_id.insert(id, about);
                 }
-                Err(error) => tracing::warn!(dataset = id, %error, "a data set cannot be read; it is left alone"),
+                Err(error) => {
+                    tracing::warn!(dataset = id, %error, "a data set cannot be read; it is left alone")
+                }
             }
         }
         let known = Mutex::new(Known { by_id, ..Known::default() });
@@ -143,7 +145,7 @@ impl Datasets {
                 true => Ok(message(id, there)),
                 false => {
                     let rule = format!(
-                    "datasets/{id} is there with another content; choose another dataset_id, or delete it first"
+                        "datasets/{id} is there with another content; choose another dataset_id, or delete it first"
                     );
                     Err(Reason::DatasetExists.status(rule, &[]))
                 }
@@ -154,7 +156,8 @@ impl Datasets {
             return Err(Reason::DatasetExists.status(rule, &[]));
         }
         if known.by_id.len() >= self.config.most_datasets {
-            let rule = format!("there are {} data sets, the most that are kept; delete some", known.by_id.len());
+            let rule =
+                format!("there are {} data sets, the most that are kept; delete some", known.by_id.len());
             return Err(Reason::DatasetTooLarge.quota("datasets", rule, None));
         }
         fs::rename(from, self.folder.join(id)).and_then(|()| sync_folder(&self.folder)).map_err(io_status)?;

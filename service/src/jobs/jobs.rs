@@ -135,7 +135,8 @@ impl Jobs {
             return Err(refused("request_id", &rule));
         }
         if state.queue.len() >= self.shared.config.most_queued {
-            let rule = format!("{} jobs wait, the most that may; try again when some have run", state.queue.len());
+            let rule =
+                format!("{} jobs wait, the most that may; try again when some have run", state.queue.len());
             return Err(Reason::JobQueueFull.quota("jobs", rule, Some(RETRY_AFTER)));
         }
         if state.is_stopping {
@@ -370,7 +371,9 @@ fn load(kind: Kind, folder: &Path) -> io::Result<(Vec<Job>, u64)> {
         highest = highest.max(id);
         match Job::open(kind, id, &path) {
             Ok(job) => jobs.push(job),
-            Err(error) => tracing::warn!(folder = %path.display(), %error, "a job cannot be read; it is left alone"),
+            Err(error) => {
+                tracing::warn!(folder = %path.display(), %error, "a job cannot be read; it is left alone")
+            }
         }
     }
     Ok((jobs, highest))

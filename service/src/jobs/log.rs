@@ -165,16 +165,26 @@ mod tests {
         let first = log.len;
         (2..=3).for_each(|number| log.append(&event(number), Sync::Later).unwrap());
         let whole = std::fs::read(&path).unwrap();
-        let ends: Vec<u64> =
-            whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at as u64 + 1).collect();
+        let ends: Vec<u64> = whole
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n')
+            .map(|(at, _)| at as u64 + 1)
+            .collect();
         for cut in first..=whole.len() as u64 {
             std::fs::write(&path, &whole[..cut as usize]).unwrap();
             let n_whole = ends.iter().filter(|end| **end <= cut).count() as u64;
             let (mut log, last) = EventLog::open(&path).unwrap();
             assert_eq!((log.last(), &last), (n_whole, &event_like(&last, n_whole)), "cut at {cut}");
             log.append(&event(n_whole + 1), Sync::Later).unwrap();
-            let numbers: Vec<u64> =
-                log.reader(0).unwrap().next_through(99, 99).unwrap().iter().map(|event| event.number).collect();
+            let numbers: Vec<u64> = log
+                .reader(0)
+                .unwrap()
+                .next_through(99, 99)
+                .unwrap()
+                .iter()
+                .map(|event| event.number)
+                .collect();
             assert_eq!(numbers, (1..=n_whole + 1).collect::<Vec<_>>());
         }
         std::fs::write(&path, &whole[..first as usize - 1]).unwrap();

@@ -174,7 +174,8 @@ fn check_training(request: &v1::CreateTrainingJobRequest, broken: &mut Violation
             fit_options(spec, "spec", broken);
             read_options(spec, "spec", broken);
             if !request.inline_series.is_empty() && !spec.read_options.is_empty() {
-                broken.add("spec.read_options", "they are for files, but there are inline_series".to_string());
+                broken
+                    .add("spec.read_options", "they are for files, but there are inline_series".to_string());
             }
         }
     }

@@ -81,9 +81,7 @@ fn run(shared: &Shared, job: &Job) -> Result<Outcome, Stopped> {
     let request = JobRequest::read(job.kind, &job.folder.join(REQUEST)).map_err(datasets::io_status)?;
     match &job.brief.task {
         Task::Training { spec, .. } => train::run(shared, job, &panel(job, &request, Some(spec))?),
-        Task::Backtest(spec) => {
-            backtest::run(shared, job, spec, &panel(job, &request, spec.models.first())?)
-        }
+        Task::Backtest(spec) => backtest::run(shared, job, spec, &panel(job, &request, spec.models.first())?),
     }
 }
 

@@ -18,11 +18,7 @@ pub(super) fn channel_names(names: &[String]) -> Vec<String> {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with the fields below `path` that break a rule.
-pub(super) fn panel(
-    series: &[v1::Series],
-    channels: &[String],
-    path: &str,
-) -> Result<Option<Panel>, Status> {
+pub(super) fn panel(series: &[v1::Series], channels: &[String], path: &str) -> Result<Option<Panel>, Status> {
     let Some(first) = series.first() else { return Ok(None) };
     let expected = frequency(first);
     let mut checked = Vec::with_capacity(series.len());
@@ -48,7 +44,8 @@ pub(super) fn one(
         return Err(refused(&format!("{path}.axis.regular"), &rule));
     }
     if !message.covariates.is_empty() {
-        let rule = "series to train on have no covariates: upload a file, and name its columns in read_options";
+        let rule =
+            "series to train on have no covariates: upload a file, and name its columns in read_options";
         return Err(refused(&format!("{path}.covariates"), rule));
     }
     from_message(message, path, channels, expected)

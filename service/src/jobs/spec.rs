@@ -21,8 +21,7 @@ const MOST_WINDOWS: i32 = 10_000;
 /// Intervals that one back-test scores.
 const MOST_LEVELS: usize = 100;
 /// Metrics of points and, by the beginning of their names, of intervals.
-const METRICS: [&str; 10] =
-    ["mae", "mse", "rmse", "bias", "mape", "smape", "wape", "mase", "rmsse", "wql"];
+const METRICS: [&str; 10] = ["mae", "mse", "rmse", "bias", "mape", "smape", "wape", "mase", "rmsse", "wql"];
 const LEVEL_METRICS: [&str; 2] = ["coverage-", "winkler-"];
 /// Options of reading.
 const MOST_READ_OPTIONS: usize = 100;
@@ -171,12 +170,15 @@ pub(super) fn backtest_options(spec: &v1::BacktestSpec, broken: &mut Violations)
         let is_of_level = LEVEL_METRICS.iter().any(|of| metric.starts_with(of));
         if !METRICS.contains(&metric.as_str()) && !is_of_level {
             let known = METRICS.join(", ");
-            let rule = format!("there is no \"{metric}\"; there are {known}, and with intervals coverage-80, winkler-80");
+            let rule = format!(
+                "there is no \"{metric}\"; there are {known}, and with intervals coverage-80, winkler-80"
+            );
             broken.add(&format!("spec.metrics[{at}]"), rule);
         }
     }
     if spec.models.is_empty() && spec.model.is_empty() {
-        broken.add("spec.models", "there is no model to evaluate: give one here or in spec.model".to_string());
+        broken
+            .add("spec.models", "there is no model to evaluate: give one here or in spec.model".to_string());
     }
     BacktestOptions {
         horizon: horizon.unwrap_or(defaults.horizon),

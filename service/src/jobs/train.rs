@@ -44,7 +44,8 @@ pub(super) fn run(shared: &Shared, job: &Job, panel: &Panel) -> Result<Outcome, 
     let revision = NewRevision { model_id, file, job: &job.name(), makes_default: *makes_default };
     let revision = shared.registry.publish(revision)?;
     let metrics = fitted.model.header().metrics.iter();
-    let metrics = metrics.filter(|(_, value)| value.is_finite()).map(|(name, value)| (name.clone(), *value)).collect();
+    let metrics =
+        metrics.filter(|(_, value)| value.is_finite()).map(|(name, value)| (name.clone(), *value)).collect();
     Ok(Box::new(move |job| (job.revision, job.metrics) = (revision, metrics)))
 }
 

@@ -202,7 +202,8 @@ fn check(header: &v1::DatasetHeader, most: u64) -> Result<(), Status> {
         return Err(refused("header.size_bytes", &rule));
     }
     if size(header) > most {
-        let rule = format!("header.size_bytes is {}, but a data set may have {most} bytes", header.size_bytes);
+        let rule =
+            format!("header.size_bytes is {}, but a data set may have {most} bytes", header.size_bytes);
         return Err(Reason::DatasetTooLarge.quota("datasets", rule, None));
     }
     match header.sha256.len() {

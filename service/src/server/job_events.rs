@@ -29,7 +29,10 @@ struct Position {
 ///
 /// # Errors
 /// `INTERNAL` if they cannot be read.
-pub(super) fn after(job: Arc<Job>, last: u64) -> Result<impl Stream<Item = Result<Event, Status>> + Send, Status> {
+pub(super) fn after(
+    job: Arc<Job>,
+    last: u64,
+) -> Result<impl Stream<Item = Result<Event, Status>> + Send, Status> {
     let events = job.events(last).map_err(|error| unreadable(&error))?;
     let position = Position { reach: job.reach(), job, events: Some(events), last };
     let batches = stream::try_unfold(position, |mut position| async move {
@@ -56,7 +59,8 @@ pub(super) fn after(job: Arc<Job>, last: u64) -> Result<impl Stream<Item = Resul
                 return Ok(None);
             }
             if reach.is_put_aside {
-                return Err(Reason::Draining.retry_after("the server is about to stop; go on after the last event", RETRY_AFTER));
+                return Err(Reason::Draining
+                    .retry_after("the server is about to stop; go on after the last event", RETRY_AFTER));
             }
             if position.reach.changed().await.is_err() {
                 // The job was removed.

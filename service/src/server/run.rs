@@ -114,9 +114,8 @@ impl Server {
                 .map_err(ServerError::Threads)?;
         let jobs_folder = JobsFolder::of(config.listening.data.as_deref());
         let publish = Arc::new(registry.clone());
-        let jobs =
-            Jobs::open(jobs_folder.path(), &config.jobs, publish, Arc::clone(compute.background()))
-                .map_err(|source| ServerError::Jobs { folder: jobs_folder.path().to_path_buf(), source })?;
+        let jobs = Jobs::open(jobs_folder.path(), &config.jobs, publish, Arc::clone(compute.background()))
+            .map_err(|source| ServerError::Jobs { folder: jobs_folder.path().to_path_buf(), source })?;
         let drain = Drain::default();
         Ok(Server { config, registry, main, admin, compute, metrics, drain, jobs, jobs_folder })
     }

@@ -9,9 +9,9 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::Reason;
 use super::job_events;
 use super::job_pages::{after, page_size, token};
-use super::Reason;
 use super::status::internal;
 use crate::jobs::{JobRequest, Jobs, Kind, Task, message};
 
@@ -73,7 +73,8 @@ impl TrainingService for Trainings {
         &self,
         request: Request<v1::ListTrainingJobsRequest>,
     ) -> Result<Response<v1::ListTrainingJobsResponse>, Status> {
-        let v1::ListTrainingJobsRequest { page_size: asked, page_token, filter: model } = request.into_inner();
+        let v1::ListTrainingJobsRequest { page_size: asked, page_token, filter: model } =
+            request.into_inner();
         let most = page_size(asked)?;
         // A token belongs to the list of one model, or of all.
         let list = format!("trainingJobs of {model}");

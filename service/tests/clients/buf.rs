@@ -27,15 +27,18 @@ fn buf_curl_forecasts_and_is_told_what_is_wrong() {
     let setting = Setting::new("buf");
     let axis = json!({ "regular": { "startUnixNano": "1704067200000000000", "stepNano": "3600000000000" } });
     let series = json!({ "seriesId": "load", "axis": axis, "values": crate::run::wave(600, 1) });
-    let request = |horizon: i32| json!({ "model": "models/load", "series": series, "spec": { "horizon": horizon } });
+    let request =
+        |horizon: i32| json!({ "model": "models/load", "series": series, "spec": { "horizon": horizon } });
     let call = "longcast.v1.ForecastService/Forecast";
     let Some(answer) = curl(&setting, call, &request(24)) else { return };
     assert_eq!(numbers(&answer.succeeded().json()["forecast"]["mean"]), setting.mean);
     let refused = curl(&setting, call, &request(-1)).unwrap();
     assert_ne!(refused.code, Some(0));
     assert!(refused.stderr.contains("invalid_argument"), "{}", refused.stderr);
-    let models = curl(&setting, "longcast.v1.ModelService/ListModels", &json!({})).unwrap().succeeded().json();
+    let models =
+        curl(&setting, "longcast.v1.ModelService/ListModels", &json!({})).unwrap().succeeded().json();
     assert_eq!(models["models"][0]["name"], "models/load");
-    let info = curl(&setting, "longcast.v1.ServerService/GetServerInfo", &json!({})).unwrap().succeeded().json();
+    let info =
+        curl(&setting, "longcast.v1.ServerService/GetServerInfo", &json!({})).unwrap().succeeded().json();
     assert!(info["limits"]["maxHorizon"].as_i64().unwrap() > 0);
 }

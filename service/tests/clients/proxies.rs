@@ -30,7 +30,12 @@ fn free_port() -> u16 {
 /// Starts a program and waits until it listens.
 fn start(program: &str, arguments: &[&str], folder: &Path, port: u16) -> Result<Proxy, String> {
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let process = command.spawn().map_err(|error| format!("{program} does not start: {error}"))?;
     let mut proxy = Proxy { process, address: format!("127.0.0.1:{port}") };
     let begin = Instant::now();

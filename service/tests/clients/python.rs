@@ -34,7 +34,9 @@ fn make() -> Result<PathBuf, String> {
     quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))
         .map_err(|error| format!("python3 makes no virtual environment: {error}"))?;
     let mut install = Command::new(folder.join("bin/python"));
-    install.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(examples().join("requirements.txt"));
+    install
+        .args(["-m", "pip", "install", "--quiet", "--requirement"])
+        .arg(examples().join("requirements.txt"));
     quietly(&mut install).map_err(|error| format!("pip cannot install the packages: {error}"))?;
     fs::write(folder.join(MARK), REQUIREMENTS).unwrap();
     Ok(folder)
@@ -65,13 +67,17 @@ fn grpcio_forecasts_streams_and_trains() {
     assert_eq!(forecast["refused"]["fields"], serde_json::json!(["spec.horizon"]));
 
     let session = example("session.py", &[address, "models/load", "load.csv"], folder).unwrap();
-    assert_eq!((&session["resumed"], &session["applied"], &session["as_of"]), (&301.into(), &600.into(), &600.into()));
+    assert_eq!(
+        (&session["resumed"], &session["applied"], &session["as_of"]),
+        (&301.into(), &600.into(), &600.into())
+    );
     assert_eq!(numbers(&session["mean"]), setting.mean[..3]);
 
     let trained = example("train.py", &[address, "models/trained", "load.csv"], folder).unwrap();
     assert_eq!(trained["state"], "JOB_STATE_SUCCEEDED");
     assert_eq!(trained["job"], trained["again"]);
-    let numbers: Vec<u64> = trained["events"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+    let numbers: Vec<u64> =
+        trained["events"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     let answer = example("forecast.py", &[address, "models/trained", "load.csv", "24"], folder).unwrap();
     assert_eq!(answer["revision"], trained["revision"]);

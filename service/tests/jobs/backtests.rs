@@ -10,8 +10,12 @@ use forecast_proto::v1::JobState;
 use crate::exchange::{LIMIT, Served, config, series, spec, training};
 use crate::run::{Folder, hourly, wave};
 
-async fn ended(served: &mut Served, request: v1::CreateBacktestJobRequest) -> (v1::BacktestJob, Vec<v1::WatchBacktestJobResponse>) {
-    let job = served.evaluations.create_backtest_job(request).await.unwrap().into_inner().backtest_job.unwrap();
+async fn ended(
+    served: &mut Served,
+    request: v1::CreateBacktestJobRequest,
+) -> (v1::BacktestJob, Vec<v1::WatchBacktestJobResponse>) {
+    let job =
+        served.evaluations.create_backtest_job(request).await.unwrap().into_inner().backtest_job.unwrap();
     let watch = v1::WatchBacktestJobRequest { name: job.name, after_event: 0 };
     let mut stream = served.evaluations.watch_backtest_job(watch).await.unwrap().into_inner();
     let mut events = Vec::new();
@@ -44,10 +48,16 @@ async fn scores_are_those_of_the_library_and_folds_add_up_to_them() {
     let (job, events) = ended(&mut served, request(spec)).await;
     assert_eq!(job.state(), JobState::Succeeded);
 
-    let panel = Panel::read_csv(hourly(&wave(600, 1)).as_bytes(), "load.csv", &ReadOptions::default()).unwrap();
+    let panel =
+        Panel::read_csv(hourly(&wave(600, 1)).as_bytes(), "load.csv", &ReadOptions::default()).unwrap();
     let models = [ModelConfig::parse("ar").unwrap().with("order", "24").unwrap()];
-    let options =
-        BacktestOptions { horizon: 12, n_windows: 5, gap: 2, levels: vec![80.0], ..BacktestOptions::default() };
+    let options = BacktestOptions {
+        horizon: 12,
+        n_windows: 5,
+        gap: 2,
+        levels: vec![80.0],
+        ..BacktestOptions::default()
+    };
     let scores = backtest(&models, &panel, &options).unwrap().scores();
     let own: BTreeMap<&str, &v1::ModelScores> = job.scores.iter().map(|of| (of.model.as_str(), of)).collect();
     assert_eq!(own.len(), 2);
@@ -60,10 +70,13 @@ async fn scores_are_those_of_the_library_and_folds_add_up_to_them() {
     // The best comes first.
     assert!(job.scores[0].scores["mase"] <= job.scores[1].scores["mase"]);
     let folds: Vec<&v1::ModelScores> = events.iter().flat_map(|event| &event.fold_scores).collect();
-    let maes: Vec<f64> = folds.iter().filter(|fold| fold.model == "ar").map(|fold| fold.scores["mae"]).collect();
+    let maes: Vec<f64> =
+        folds.iter().filter(|fold| fold.model == "ar").map(|fold| fold.scores["mae"]).collect();
     assert_eq!(maes.len(), 5);
     assert!((maes.iter().sum::<f64>() / 5.0 - own["ar"].scores["mae"]).abs() < 1e-9);
-    assert!(events.iter().filter(|event| !event.fold_scores.is_empty()).all(|event| event.origin_unix_nano > 0));
+    assert!(
+        events.iter().filter(|event| !event.fold_scores.is_empty()).all(|event| event.origin_unix_nano > 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +122,14 @@ async fn a_back_test_that_is_cancelled_ends() {
         models: vec![v1::TrainingSpec { horizon: 0, ..spec("ar", &[("order", "24")]) }],
         ..v1::BacktestSpec::default()
     };
-    let job = served.evaluations.create_backtest_job(request(spec)).await.unwrap().into_inner().backtest_job.unwrap();
+    let job = served
+        .evaluations
+        .create_backtest_job(request(spec))
+        .await
+        .unwrap()
+        .into_inner()
+        .backtest_job
+        .unwrap();
     let watch = v1::WatchBacktestJobRequest { name: job.name.clone(), after_event: 0 };
     let mut stream = served.evaluations.watch_backtest_job(watch).await.unwrap().into_inner();
     let mut last = None;

@@ -21,7 +21,8 @@ async fn a_running_training_ends_within_a_step_of_being_cancelled() {
         while let Some(event) = events.message().await.unwrap() {
             if event.metrics.contains_key("step") && n_after.is_none() {
                 let request = v1::CancelTrainingJobRequest { name: job.name.clone() };
-                let cancelled = served.trainings.cancel_training_job(request.clone()).await.unwrap().into_inner();
+                let cancelled =
+                    served.trainings.cancel_training_job(request.clone()).await.unwrap().into_inner();
                 assert!(!cancelled.training_job.unwrap().name.is_empty());
                 // Twice does no harm.
                 served.trainings.cancel_training_job(request).await.unwrap();
@@ -54,7 +55,8 @@ async fn a_job_that_waits_is_cancelled_at_once_and_the_others_keep_their_order()
     let begin = std::time::Instant::now();
     loop {
         let request = v1::GetTrainingJobRequest { name: third.name.clone() };
-        let job = served.trainings.get_training_job(request).await.unwrap().into_inner().training_job.unwrap();
+        let job =
+            served.trainings.get_training_job(request).await.unwrap().into_inner().training_job.unwrap();
         if job.queue_position == 1 {
             break;
         }
@@ -87,7 +89,10 @@ async fn one_job_too_many_is_refused_with_a_hint_when_to_try_again() {
         }
     }
     let status = status.unwrap();
-    assert_eq!((status.code(), refusal(&status).0.as_str()), (tonic::Code::ResourceExhausted, "JOB_QUEUE_FULL"));
+    assert_eq!(
+        (status.code(), refusal(&status).0.as_str()),
+        (tonic::Code::ResourceExhausted, "JOB_QUEUE_FULL")
+    );
     let request = v1::CancelTrainingJobRequest { name: first.name };
     served.trainings.cancel_training_job(request).await.unwrap();
 }

@@ -76,7 +76,11 @@ async fn data_sets_that_come_with_the_program_are_there_and_options_of_reading_h
     let all = served.trainings.list_datasets(v1::ListDatasetsRequest::default()).await.unwrap().into_inner();
     assert!(all.datasets.iter().any(|set| set.name == "datasets/electricity"));
     // The column of stamps has another name, and there is one column too many.
-    let rows: String = wave(400, 1).iter().enumerate().map(|(hour, y)| format!("{},{y},{}\n", 1_704_067_200 + hour * 3_600, -y)).collect();
+    let rows: String = wave(400, 1)
+        .iter()
+        .enumerate()
+        .map(|(hour, y)| format!("{},{y},{}\n", 1_704_067_200 + hour * 3_600, -y))
+        .collect();
     let bytes = format!("when,y,other\n{rows}").into_bytes();
     upload(&mut served, file("named", &bytes, 1 << 19)).await.unwrap();
     let options = [("time-col", "when"), ("target-col", "y")];
@@ -91,7 +95,8 @@ async fn data_sets_that_come_with_the_program_are_there_and_options_of_reading_h
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_damaged_too_large_or_incomplete_leaves_nothing_behind() {
     let folder = Folder::new("bad-uploads");
-    let small = JobsConfig { dataset_bytes: 10_000, all_datasets_bytes: 15_000, most_datasets: 2, ..config() };
+    let small =
+        JobsConfig { dataset_bytes: 10_000, all_datasets_bytes: 15_000, most_datasets: 2, ..config() };
     let mut served = Served::open(folder.path(), &small).await;
     let bytes = hourly(&wave(100, 1)).into_bytes();
     let change = |at: usize, change: &dyn Fn(&mut v1::DatasetChunk)| {
@@ -116,12 +121,20 @@ async fn what_is_damaged_too_large_or_incomplete_leaves_nothing_behind() {
         let mut values = wave(50, 1);
         values[3] = f64::INFINITY;
         let header = v1::DatasetHeader { dataset_id: "x".to_string(), ..v1::DatasetHeader::default() };
-        vec![Payload::Header(header), Payload::Series(series("a", wave(50, 1))), Payload::Series(series("b", values))]
+        vec![
+            Payload::Header(header),
+            Payload::Series(series("a", wave(50, 1))),
+            Payload::Series(series("b", values)),
+        ]
     };
     for (messages, reason, field) in [
         (change(2, &|chunk| chunk.data[5] ^= 1), "FILE_CORRUPT", ""),
         (change(2, &|chunk| chunk.offset += 1), "FIELD_INVALID", "file_chunk.offset"),
-        (change(2, &|chunk| (chunk.data, chunk.crc32c) = (Vec::new(), 0)), "FIELD_INVALID", "file_chunk.data"),
+        (
+            change(2, &|chunk| (chunk.data, chunk.crc32c) = (Vec::new(), 0)),
+            "FIELD_INVALID",
+            "file_chunk.data",
+        ),
         (with_header(&|header| header.sha256[0] ^= 1), "FILE_CORRUPT", ""),
         (with_header(&|header| header.sha256.truncate(5)), "FIELD_INVALID", "header.sha256"),
         (with_header(&|header| header.size_bytes += 1), "FIELD_INVALID", "header.size_bytes"),
@@ -144,7 +157,8 @@ async fn what_is_damaged_too_large_or_incomplete_leaves_nothing_behind() {
     let status = upload(&mut served, file("c", &bytes, 700)).await.unwrap_err();
     assert_eq!(refusal(&status).0, "DATASET_TOO_LARGE");
     let left = std::fs::read_dir(folder.join("jobs/datasets")).unwrap();
-    let mut left: Vec<String> = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut left: Vec<String> =
+        left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     left.sort();
     assert_eq!(left, ["a", "b"]);
 }
@@ -167,7 +181,8 @@ async fn a_name_stands_for_one_content_and_a_job_keeps_its_data_when_it_is_delet
     served.trainings.delete_dataset(request.clone()).await.unwrap();
     let status = served.trainings.delete_dataset(request).await.unwrap_err();
     assert_eq!(refusal(&status).0, "DATASET_NOT_FOUND");
-    let status = served.trainings.create_training_job(on("datasets/hours", spec("naive", &[]))).await.unwrap_err();
+    let status =
+        served.trainings.create_training_job(on("datasets/hours", spec("naive", &[]))).await.unwrap_err();
     assert_eq!(refusal(&status).0, "DATASET_NOT_FOUND");
     let request = v1::CancelTrainingJobRequest { name: first.name };
     served.trainings.cancel_training_job(request).await.unwrap();

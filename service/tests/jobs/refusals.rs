@@ -47,7 +47,10 @@ async fn every_bad_field_of_a_training_is_named() {
         (with_spec(&|spec| spec.validation_share = 1.5), "spec.validation_share"),
         (with_spec(&|spec| spec.validation_share = f64::NAN), "spec.validation_share"),
         (with_spec(&|spec| spec.scaling = "big".to_string()), "spec.scaling"),
-        (with_spec(&|spec| spec.time_limit = Some(prost_types::Duration { seconds: 5, nanos: 0 })), "spec.time_limit"),
+        (
+            with_spec(&|spec| spec.time_limit = Some(prost_types::Duration { seconds: 5, nanos: 0 })),
+            "spec.time_limit",
+        ),
         (with_spec(&|spec| spec.read_options = pair("freq", "1h")), "spec.read_options"),
         (with_spec(&|spec| spec.read_options = pair("frq", "1h")), "spec.read_options[\"frq\"]"),
         (v1::CreateTrainingJobRequest { request_id: "x".repeat(129), ..base() }, "request_id"),
@@ -72,7 +75,12 @@ async fn every_bad_field_of_a_training_is_named() {
     let valid = v1::CreateTrainingJobRequest { validate_only: true, ..base() };
     let answer = served.train(valid).await;
     assert!(answer.name.is_empty() && answer.spec.is_some());
-    let all = served.trainings.list_training_jobs(v1::ListTrainingJobsRequest::default()).await.unwrap().into_inner();
+    let all = served
+        .trainings
+        .list_training_jobs(v1::ListTrainingJobsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     assert!(all.training_jobs.is_empty());
 }
 
@@ -80,11 +88,8 @@ async fn every_bad_field_of_a_training_is_named() {
 async fn every_bad_field_of_a_back_test_is_named() {
     let folder = Folder::new("refused-backtest");
     let mut served = Served::open(folder.path(), &config()).await;
-    let base = || v1::BacktestSpec {
-        horizon: 6,
-        models: vec![spec("ar", &[])],
-        ..v1::BacktestSpec::default()
-    };
+    let base =
+        || v1::BacktestSpec { horizon: 6, models: vec![spec("ar", &[])], ..v1::BacktestSpec::default() };
     let ridge = v1::TrainingSpec { scaling: "robust".to_string(), ..spec("drift", &[]) };
     let cases = [
         (v1::BacktestSpec { horizon: 0, ..base() }, "spec.horizon"),

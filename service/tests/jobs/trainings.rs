@@ -36,8 +36,11 @@ async fn a_revision_is_stored_and_does_not_answer_unless_that_was_asked_for() {
     let first = training(spec("ar", &[("order", "24")]));
     served.train(first.clone()).await;
     let first = served.ended("trainingJobs/1").await.model_revision;
-    let second =
-        v1::CreateTrainingJobRequest { make_default: false, spec: Some(spec("ar", &[("order", "12")])), ..training(spec("ar", &[])) };
+    let second = v1::CreateTrainingJobRequest {
+        make_default: false,
+        spec: Some(spec("ar", &[("order", "12")])),
+        ..training(spec("ar", &[]))
+    };
     served.train(second).await;
     let second = served.ended("trainingJobs/2").await.model_revision;
     assert_ne!(first, second);
@@ -82,7 +85,8 @@ async fn events_are_numbered_and_whoever_goes_on_misses_none() {
         let later = served.events(&job.name, after).await;
         assert_eq!(later, live[after as usize..], "after {after}");
     }
-    let losses: Vec<f64> = live.iter().filter_map(|event| event.metrics.get("validation_loss").copied()).collect();
+    let losses: Vec<f64> =
+        live.iter().filter_map(|event| event.metrics.get("validation_loss").copied()).collect();
     assert_eq!(losses.len(), 4);
     assert!(live.iter().any(|event| event.time_left.is_some()));
     assert!(live.windows(2).all(|pair| {

@@ -10,7 +10,13 @@ use super::{InputArguments, SpecArguments};
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionArguments {
     /// The server: host:port, or a URL with https for TLS.
-    #[arg(long, global = true, default_value = "127.0.0.1:50051", env = "LONGCAST_ADDRESS", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "127.0.0.1:50051",
+        env = "LONGCAST_ADDRESS",
+        value_name = "ADDRESS"
+    )]
     pub(crate) address: String,
     /// The token to show; better in the environment than on the command line, which others can see.
     #[arg(long, global = true, env = "LONGCAST_TOKEN", hide_env_values = true, value_name = "TOKEN")]
@@ -43,7 +49,9 @@ pub(crate) enum ClientCall {
     #[command(after_help = "Example: longcast client info --address 127.0.0.1:50051")]
     Info,
     /// Forecast the series of a file with a model of the server.
-    #[command(after_help = "Example: longcast client forecast models/load load.csv --horizon 168 --level 80,95")]
+    #[command(
+        after_help = "Example: longcast client forecast models/load load.csv --horizon 168 --level 80,95"
+    )]
     Forecast(Box<ClientForecastArguments>),
     /// Rows of observations in, forecasts out as they come; goes on by itself after a lost connection.
     #[command(
@@ -71,7 +79,9 @@ pub(crate) enum ClientCall {
     #[command(after_help = "Example: longcast client sessions show sessions/meter-7")]
     Sessions(SessionsArguments),
     /// Models on the server: list, import, export, load, unload, point aliases. Changes go to its admin port.
-    #[command(after_help = "Example: longcast client admin import load load.longcast --default --address 127.0.0.1:50052")]
+    #[command(
+        after_help = "Example: longcast client admin import load load.longcast --default --address 127.0.0.1:50052"
+    )]
     Admin(AdminArguments),
 }
 

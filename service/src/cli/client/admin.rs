@@ -83,7 +83,8 @@ async fn list(
             break;
         }
     }
-    let heading = ["revision", "family", "state", "aliases", "bytes", "sessions"].map(str::to_string).to_vec();
+    let heading =
+        ["revision", "family", "state", "aliases", "bytes", "sessions"].map(str::to_string).to_vec();
     let (mut rows, mut documents) = (vec![heading], Vec::new());
     for model in &all {
         let request = v1::ListModelRevisionsRequest {
@@ -204,7 +205,11 @@ async fn unload(
 }
 
 /// `models/load@champion` and `3f2a...=95,77c1...=5`.
-fn alias_request(alias: &str, shares: &[String], shadow: &[String]) -> Result<v1::UpdateModelRequest, Failure> {
+fn alias_request(
+    alias: &str,
+    shares: &[String],
+    shadow: &[String],
+) -> Result<v1::UpdateModelRequest, Failure> {
     let Some((model, name)) = alias.split_once('@') else {
         return Err(Failure::option("the alias", alias, "it must be models/{m}@{alias}"));
     };

@@ -7,11 +7,7 @@ use forecast_proto::v1;
 use crate::cli::failure::Failure;
 
 /// The index of `len` steps of an axis; `is_integer` where stamps are whole numbers rather than times.
-pub(crate) fn index(
-    axis: Option<&v1::TimeAxis>,
-    len: usize,
-    is_integer: bool,
-) -> Result<TimeIndex, Failure> {
+pub(crate) fn index(axis: Option<&v1::TimeAxis>, len: usize, is_integer: bool) -> Result<TimeIndex, Failure> {
     let bad = || Failure::Internal("the server sent a forecast without a time axis".to_string());
     let Some(v1::time_axis::Axis::Regular(axis)) = axis.and_then(|axis| axis.axis.as_ref()) else {
         return Err(bad());

@@ -68,7 +68,8 @@ async fn all(
     spec: &v1::ForecastSpec,
 ) -> Result<Vec<(v1::Forecast, Forecast)>, Failure> {
     let calls = panel.series().iter().map(|series| {
-        let mut client = ForecastServiceClient::new(transport.clone()).max_decoding_message_size(LARGEST_ANSWER);
+        let mut client =
+            ForecastServiceClient::new(transport.clone()).max_decoding_message_size(LARGEST_ANSWER);
         async move {
             let request = v1::ForecastRequest {
                 model: model.to_string(),
@@ -146,8 +147,9 @@ fn from_message(message: &v1::Forecast, series: &Series) -> Result<Forecast, Fai
     let n_channels = message.channels.len().max(1);
     let horizon = message.mean.len() / n_channels;
     let array = |values: &[f64]| {
-        Array2::from_shape_vec((horizon, n_channels), values.to_vec())
-            .map_err(|error| Failure::Internal(format!("the server sent a forecast of another size: {error}")))
+        Array2::from_shape_vec((horizon, n_channels), values.to_vec()).map_err(|error| {
+            Failure::Internal(format!("the server sent a forecast of another size: {error}"))
+        })
     };
     let intervals = message.intervals.iter().map(|interval| {
         Ok(forecast::model::Interval {
@@ -156,9 +158,10 @@ fn from_message(message: &v1::Forecast, series: &Series) -> Result<Forecast, Fai
             upper: array(&interval.upper)?,
         })
     });
-    let quantiles = message.quantiles.iter().map(|path| {
-        Ok(forecast::model::QuantilePath { level: path.level, values: array(&path.values)? })
-    });
+    let quantiles = message
+        .quantiles
+        .iter()
+        .map(|path| Ok(forecast::model::QuantilePath { level: path.level, values: array(&path.values)? }));
     Ok(Forecast {
         series: message.series_id.clone(),
         index: series.index().future(horizon),

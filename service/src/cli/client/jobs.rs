@@ -38,7 +38,8 @@ pub(crate) async fn run(
 }
 
 fn list(all: Vec<Told>, console: &Console) -> Result<(), Failure> {
-    let rows: Vec<Vec<String>> = all.first().map(Told::heading).into_iter().chain(all.iter().map(Told::row)).collect();
+    let rows: Vec<Vec<String>> =
+        all.first().map(Told::heading).into_iter().chain(all.iter().map(Told::row)).collect();
     for line in console::columns(&rows) {
         console.say(line)?;
     }
@@ -57,7 +58,8 @@ impl Told {
     fn training(job: Option<v1::TrainingJob>) -> Self {
         let job = job.unwrap_or_default();
         let error = job.error.map(|error| error.message);
-        let result = error.unwrap_or(if job.model_revision.is_empty() { job.model } else { job.model_revision });
+        let result =
+            error.unwrap_or(if job.model_revision.is_empty() { job.model } else { job.model_revision });
         Told { name: job.name, state: state_name(job.state), progress: job.progress, result }
     }
 
@@ -128,11 +130,13 @@ impl Calls<'_> {
     async fn cancel(&mut self, name: &str) -> Result<Told, Failure> {
         if is_training(name)? {
             let request = self.connection.request(v1::CancelTrainingJobRequest { name: name.to_string() });
-            let answer = self.trainings.cancel_training_job(request).await.map_err(|status| refused(&status))?;
+            let answer =
+                self.trainings.cancel_training_job(request).await.map_err(|status| refused(&status))?;
             return Ok(Told::training(answer.into_inner().training_job));
         }
         let request = self.connection.request(v1::CancelBacktestJobRequest { name: name.to_string() });
-        let answer = self.evaluations.cancel_backtest_job(request).await.map_err(|status| refused(&status))?;
+        let answer =
+            self.evaluations.cancel_backtest_job(request).await.map_err(|status| refused(&status))?;
         Ok(Told::backtest(answer.into_inner().backtest_job))
     }
 

@@ -72,7 +72,8 @@ impl<R: BufRead> Rows<R> {
             None => ID_COLUMNS.iter().find_map(|name| find(name)),
         };
         if id.is_none() && series.len() > 1 {
-            let rule = format!("it has none, but the session has {} series: add a column unique_id", series.len());
+            let rule =
+                format!("it has none, but the session has {} series: add a column unique_id", series.len());
             return Err(Failure::option("the column of series ids", "not given", &rule));
         }
         let others: Vec<usize> = (0..header.len()).filter(|at| *at != time && Some(*at) != id).collect();
@@ -227,7 +228,11 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_times_by_their_size() {
-        for (text, time) in [("99", 99), ("1704067200", 1_704_067_200_000_000_000), ("1704067200001", 1_704_067_200_001_000_000)] {
+        for (text, time) in [
+            ("99", 99),
+            ("1704067200", 1_704_067_200_000_000_000),
+            ("1704067200001", 1_704_067_200_001_000_000),
+        ] {
             assert_eq!(read(&format!("ds,y\n{text},1\n"), &[], &["s"], &["y"]).unwrap()[0].time, time);
         }
     }

@@ -239,7 +239,8 @@ impl Pipe<'_> {
             Some(Answer::Update(update)) => self.updates.tell(&update),
             Some(Answer::ObservationError(error)) => {
                 let status = error.status.unwrap_or_default();
-                let count = if error.count > 1 { format!(" and {} more", error.count - 1) } else { String::new() };
+                let count =
+                    if error.count > 1 { format!(" and {} more", error.count - 1) } else { String::new() };
                 self.console.note(format!("row {}{count}: {}", error.sequence, status.message));
                 Ok(())
             }
@@ -298,8 +299,7 @@ fn read_on_a_thread(
             Failure::User(format!("cannot read \"{}\": {error}; check the path", arguments.data.display()))
         })?),
     };
-    let mut rows =
-        Rows::begin(BufReader::new(input), arguments, &session.series_ids, &session.channels)?;
+    let mut rows = Rows::begin(BufReader::new(input), arguments, &session.series_ids, &session.channels)?;
     let (send, receive) = mpsc::channel(READ_AHEAD);
     std::thread::spawn(move || {
         loop {

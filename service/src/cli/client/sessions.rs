@@ -64,7 +64,8 @@ fn show(session: &v1::Session, console: &Console) -> Result<(), Failure> {
         session.durable_through,
         session.state_bytes
     ))?;
-    let mut rows = vec![["series", "observations", "missing", "refused", "MAE", "MASE"].map(str::to_string).to_vec()];
+    let mut rows =
+        vec![["series", "observations", "missing", "refused", "MAE", "MASE"].map(str::to_string).to_vec()];
     let number = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.4}"));
     for figures in &session.figures {
         rows.push(vec![
@@ -123,7 +124,9 @@ pub(crate) async fn create(
         Some("sync") => v1::Durability::Sync,
         Some("async") => v1::Durability::Async,
         Some("memory") => v1::Durability::Memory,
-        Some(other) => return Err(Failure::option("--durability", other, "it must be sync, async or memory")),
+        Some(other) => {
+            return Err(Failure::option("--durability", other, "it must be sync, async or memory"));
+        }
     };
     let history = match &arguments.history {
         Some(path) => {

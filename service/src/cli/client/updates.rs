@@ -28,7 +28,8 @@ impl<'a> Updates<'a> {
         let forecast = match &update.outcome {
             Some(Outcome::Result(forecast)) => forecast,
             Some(Outcome::Error(error)) => {
-                self.console.note(format!("no forecast after row {}: {}", update.as_of_sequence, error.message));
+                self.console
+                    .note(format!("no forecast after row {}: {}", update.as_of_sequence, error.message));
                 return Ok(());
             }
             None => return Ok(()),

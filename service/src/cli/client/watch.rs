@@ -63,7 +63,8 @@ impl Watch<'_> {
         while let Some(event) = events.message().await? {
             (self.last, self.lost) = (event.event, None);
             let figures = ["training_loss", "validation_loss", "windows_per_second"];
-            let figures = figures.iter().filter_map(|name| event.metrics.get(*name).map(|value| (*name, *value)));
+            let figures =
+                figures.iter().filter_map(|name| event.metrics.get(*name).map(|value| (*name, *value)));
             let figures: Vec<(&str, f64)> = figures.collect();
             self.say(event.event, &event.message, &figures, event.time_left.as_ref());
             newest = event.training_job.filter(|job| is_over(job.state));
@@ -71,7 +72,8 @@ impl Watch<'_> {
         if newest.is_none() && self.last > 0 {
             // All was seen before.
             let request = v1::GetTrainingJobRequest { name: name.to_string() };
-            let job = client.get_training_job(self.connection.request(request)).await?.into_inner().training_job;
+            let job =
+                client.get_training_job(self.connection.request(request)).await?.into_inner().training_job;
             newest = job.filter(|job| is_over(job.state));
         }
         Ok(newest)
@@ -103,7 +105,8 @@ impl Watch<'_> {
         }
         if newest.is_none() && self.last > 0 {
             let request = v1::GetBacktestJobRequest { name: name.to_string() };
-            let job = client.get_backtest_job(self.connection.request(request)).await?.into_inner().backtest_job;
+            let job =
+                client.get_backtest_job(self.connection.request(request)).await?.into_inner().backtest_job;
             newest = job.filter(|job| is_over(job.state));
         }
         Ok(newest)
@@ -142,10 +145,7 @@ impl Watch<'_> {
 }
 
 pub(crate) fn is_over(state: i32) -> bool {
-    matches!(
-        JobState::try_from(state),
-        Ok(JobState::Succeeded | JobState::Failed | JobState::Cancelled)
-    )
+    matches!(JobState::try_from(state), Ok(JobState::Succeeded | JobState::Failed | JobState::Cancelled))
 }
 
 /// `SUCCEEDED`
@@ -175,7 +175,8 @@ fn ended_backtest(job: &v1::BacktestJob, console: &Console) -> Result<(), Failur
     let heading = std::iter::once("metric".to_string()).chain(job.scores.iter().map(|of| of.model.clone()));
     let mut rows: Vec<Vec<String>> = vec![heading.collect()];
     for metric in metrics {
-        let values = job.scores.iter().map(|of| of.scores.get(metric).map_or("-".to_string(), |v| format!("{v:.4}")));
+        let values =
+            job.scores.iter().map(|of| of.scores.get(metric).map_or("-".to_string(), |v| format!("{v:.4}")));
         rows.push(std::iter::once(metric.clone()).chain(values).collect());
     }
     for line in console::columns(&rows) {
