@@ -1,6 +1,8 @@
 //! What can be typed. Every command shows an example in its help.
 
 mod client;
+mod client_admin;
+mod client_jobs;
 mod data;
 mod fit;
 mod input;
@@ -13,8 +15,11 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use client::{
-    AdminAction, ClientArguments, ClientCall, ClientForecastArguments, ConnectionArguments, DatasetsAction,
-    EvaluateArguments, JobSpecArguments, JobsAction, SessionArguments, SessionsAction, TrainArguments,
+    ClientArguments, ClientCall, ClientForecastArguments, ConnectionArguments, SessionArguments,
+};
+pub(crate) use client_admin::{AdminAction, SessionsAction};
+pub(crate) use client_jobs::{
+    DatasetsAction, EvaluateArguments, JobSpecArguments, JobsAction, TrainArguments,
 };
 pub(crate) use data::{DataAction, DataArguments};
 pub(crate) use fit::{

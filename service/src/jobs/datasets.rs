@@ -6,18 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forecast::{Panel, ReadOptions};
 use forecast_proto::v1;
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use tonic::Status;
 
 use super::config::JobsConfig;
+use super::data::{bundled, read_about};
 use super::names::segment;
-use super::series::panel;
 use super::upload::Upload;
 use crate::server::Reason;
-use crate::server::status::{from_error, internal};
+use crate::server::status::internal;
 
 /// Names of the files of a data set.
 pub(super) const DATA: &str = "data";
@@ -228,70 +226,6 @@ impl Datasets {
     }
 }
 
-/// The panel of a data set that a job keeps in its folder, or that comes with the program.
-///
-/// # Errors
-/// What is wrong with the data.
-pub(super) fn read(name: &str, job: &Path, options: &ReadOptions) -> Result<Panel, Status> {
-    if !job.join(ABOUT).is_file() {
-        let set = segment(name, "datasets").and_then(|id| forecast_datasets::find(id).ok());
-        let set = set.ok_or_else(|| unknown(name))?;
-        let csv = set.csv().map_err(|error| internal(&error.to_string()))?;
-        return Panel::read_csv(&csv, &set.file, options).map_err(|error| unreadable(&error));
-    }
-    let about = read_about(job).map_err(io_status)?;
-    let path = job.join(DATA);
-    if about.file_format.is_empty() {
-        let bytes = fs::read(path).map_err(io_status)?;
-        let mut rest = &bytes[..];
-        let mut series = Vec::new();
-        while !rest.is_empty() {
-            let one = v1::Series::decode_length_delimited(&mut rest);
-            series.push(one.map_err(|error| internal(&format!("the stored data set is damaged: {error}")))?);
-        }
-        let panel = panel(&series, &about.channels, "series")?;
-        return panel.ok_or_else(|| internal("the stored data set is empty"));
-    }
-    let format = about.file_format.parse().map_err(|error| unreadable(&error))?;
-    let options = ReadOptions { format: Some(format), ..options.clone() };
-    Panel::read(path, &options).map_err(|error| unreadable(&error))
-}
-
-/// What is wrong with a data set, whatever the field of the request.
-fn unreadable(error: &forecast::Error) -> Status {
-    match error.is_user_error() {
-        true => Reason::DatasetUnusable.status(error.to_string(), &[]),
-        false => from_error(error, "dataset"),
-    }
-}
-
-fn read_about(folder: &Path) -> io::Result<About> {
-    Ok(serde_json::from_slice(&fs::read(folder.join(ABOUT))?)?)
-}
-
-/// What is known of a data set that comes with the program.
-fn bundled(id: &str) -> Option<About> {
-    let set = forecast_datasets::find(id).ok()?;
-    let bytes = set.bytes().ok()?;
-    Some(About {
-        file_format: "csv".to_string(),
-        channels: Vec::new(),
-        n_series: 0,
-        n_values: 0,
-        sha256: hex_bytes(&set.sha256),
-        n_bytes: bytes.len() as u64,
-        created: 0,
-    })
-}
-
-fn hex_bytes(hex: &str) -> Vec<u8> {
-    let (pairs, _) = hex.as_bytes().as_chunks::<2>();
-    pairs
-        .iter()
-        .filter_map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
-        .collect()
-}
-
 fn message(id: &str, about: &About) -> v1::Dataset {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     v1::Dataset {
@@ -304,7 +238,7 @@ fn message(id: &str, about: &About) -> v1::Dataset {
     }
 }
 
-fn unknown(name: &str) -> Status {
+pub(super) fn unknown(name: &str) -> Status {
     let what = format!("unknown \"{name}\": no data set has this name; ListDatasets tells all");
     Reason::DatasetNotFound.of_resource("longcast.v1.Dataset", name, what)
 }

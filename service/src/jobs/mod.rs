@@ -6,6 +6,7 @@
 
 mod backtest;
 mod config;
+mod data;
 mod datasets;
 mod event;
 mod folder;
@@ -20,6 +21,7 @@ mod request;
 mod run;
 mod series;
 mod spec;
+mod state;
 mod train;
 mod upload;
 

@@ -10,7 +10,7 @@ use super::job::{CHECKPOINT, Job, REQUEST, Task};
 use super::jobs::Shared;
 use super::request::JobRequest;
 use super::spec::{Violations, read_options};
-use super::{backtest, datasets, series, train};
+use super::{backtest, data, datasets, series, train};
 use crate::server::Reason;
 use crate::server::status::{from_error, internal};
 use forecast_proto::v1;
@@ -94,7 +94,7 @@ fn panel(job: &Job, request: &JobRequest, spec: Option<&v1::TrainingSpec>) -> Re
     let mut broken = Violations::default();
     let options = spec.map(|spec| read_options(spec, "spec", &mut broken)).unwrap_or_default();
     broken.into_result()?;
-    datasets::read(request.dataset(), &job.folder, &options)
+    data::read(request.dataset(), &job.folder, &options)
 }
 
 /// What the library refused, as the end of a job; `path` is that of the settings.
