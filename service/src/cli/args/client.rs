@@ -29,10 +29,10 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// The client's own certificate (PEM), for servers that ask for one.
-    #[arg(long, global = true, value_name = "FILE", requires = "key")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
     /// The key (PEM) of that certificate.
-    #[arg(long, global = true, value_name = "FILE", requires = "cert")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     /// Seconds that a connection or a call with one answer may take.
     #[arg(long, global = true, default_value_t = 30.0, value_name = "SECONDS")]

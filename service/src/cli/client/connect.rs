@@ -46,7 +46,7 @@ pub(crate) type Transport = InterceptedService<Channel, Identification>;
 
 impl Connection {
     pub(crate) fn new(arguments: &ConnectionArguments) -> Result<Self, Failure> {
-        let with_tls = arguments.ca.is_some() || arguments.cert.is_some();
+        let with_tls = [&arguments.ca, &arguments.cert, &arguments.key].iter().any(|file| file.is_some());
         let address = match arguments.address.split_once("://") {
             Some(_) => arguments.address.clone(),
             None => format!("{}://{}", if with_tls { "https" } else { "http" }, arguments.address),
@@ -126,10 +126,13 @@ fn tls(arguments: &ConnectionArguments) -> Result<ClientTlsConfig, Failure> {
         Some(path) => config.ca_certificate(Certificate::from_pem(read(path)?)),
         None => config.with_native_roots(),
     };
-    if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
-        config = config.identity(Identity::from_pem(read(cert)?, read(key)?));
+    match (&arguments.cert, &arguments.key) {
+        (Some(cert), Some(key)) => {
+            Ok(config.identity(Identity::from_pem(read(cert)?, read(key)?)))
+        }
+        (None, None) => Ok(config),
+        _ => Err(Failure::User("--cert and --key belong together: give both, or neither".to_string())),
     }
-    Ok(config)
 }
 
 /// What the server said, for people: every field that it names, and when to try again.
