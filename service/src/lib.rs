@@ -9,5 +9,6 @@ pub mod jobs;
 pub mod operation;
 pub mod registry;
 pub mod server;
+pub mod session;
 
 pub use crc32c::crc32c;

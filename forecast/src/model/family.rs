@@ -93,6 +93,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// [`Family::recall`].
     fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64;
 
+    /// How many of the last steps the memory still has, for [`Family::observed`] of each.
+    fn remembered(&self, memory: &Memory) -> usize {
+        self.recall(memory)
+    }
+
     /// True if a memory from outside has this family's shape.
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool;
 
@@ -286,6 +291,11 @@ impl<R: LagRule> Family for R {
     fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
         let Memory::Lags(lags) = memory;
         lags.observed(channel, age)
+    }
+
+    fn remembered(&self, memory: &Memory) -> usize {
+        let Memory::Lags(lags) = memory;
+        lags.seen()
     }
 
     fn lag_rule(&self) -> Option<&dyn LagRule> {

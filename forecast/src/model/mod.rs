@@ -19,6 +19,7 @@ mod learning;
 mod plan;
 mod recent;
 mod regressed;
+mod remembered;
 mod state;
 mod table;
 mod tensor;

@@ -123,7 +123,8 @@ impl Registry {
     /// The revision that answers for a name. An empty one is the only model there is.
     ///
     /// # Errors
-    /// [`RegistryError::BadName`], [`RegistryError::NotFound`], [`RegistryError::NotLoaded`].
+    /// [`RegistryError::BadName`] for an empty name where there are several models, [`RegistryError::NotFound`],
+    /// [`RegistryError::NotLoaded`].
     pub fn resolve(&self, name: &str) -> Result<Arc<Loaded>, RegistryError> {
         self.route(name, "").map(|routed| routed.loaded)
     }
@@ -134,8 +135,9 @@ impl Registry {
     /// # Errors
     /// As [`Registry::resolve`].
     pub fn route(&self, name: &str, key: &str) -> Result<Routed, RegistryError> {
-        let parsed = Name::parse("model", name)?;
         let models = self.read();
+        // A name that no model can have is that of no model.
+        let parsed = Name::parse("model", name).map_err(|_| unknown_model(name, &models))?;
         let (id, entry) = match &parsed {
             Name::Only => only(&models)?,
             Name::Model(id) | Name::Revision(id, _) | Name::Alias(id, _) => {

@@ -1,6 +1,7 @@
 //! Putting the services together, listening, serving and stopping.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +10,7 @@ use forecast_proto::v1::forecast_service_server::ForecastServiceServer;
 use forecast_proto::v1::model_admin_service_server::ModelAdminServiceServer;
 use forecast_proto::v1::model_service_server::ModelServiceServer;
 use forecast_proto::v1::server_service_server::ServerServiceServer;
+use forecast_proto::v1::session_service_server::SessionServiceServer;
 use forecast_proto::v1::training_service_server::TrainingServiceServer;
 use tokio::net::TcpListener;
 use tonic::server::NamedService;
@@ -21,13 +23,15 @@ use super::model_admin_service::ModelChanges;
 use super::model_service::ModelReads;
 use super::reflection::public_descriptors;
 use super::server_service::Info;
+use super::session_service::{Sessions, session_limits};
 use super::training_service::Trainings;
 use crate::jobs::{Jobs, JobsFolder};
 use crate::operation::compute::Compute;
 use crate::operation::{
     Budget, Config, Connections, Drain, Gate, Health, Memory, Metrics, Seen, Shared, Tls, TlsError, Tokens,
 };
-use crate::registry::Registry;
+use crate::registry::{Registry, SessionHolder};
+use crate::session::Store;
 
 /// Bytes of a message with a chunk of a file.
 const CHUNK_MESSAGE: usize = 2 << 20;
@@ -53,6 +57,14 @@ pub enum ServerError {
     /// There are no threads to compute with.
     #[error("cannot start the compute pool: {0}")]
     Threads(String),
+    /// The sessions of the data folder cannot be used.
+    #[error("cannot use the sessions in \"{}\": {source}; stop the other server, or choose another folder", folder.display())]
+    Sessions {
+        /// Where they are.
+        folder: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// Reflection could not be set up.
     #[error("cannot describe the services: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -74,6 +86,7 @@ pub enum ServerError {
 pub struct Server {
     config: Config,
     registry: Registry,
+    sessions: Arc<Store>,
     main: Port,
     admin: Option<Port>,
     compute: Compute,
@@ -112,12 +125,13 @@ impl Server {
         let compute =
             Compute::new(config.listening.threads, limits.queued_calls, limits.queue_time, &metrics)
                 .map_err(ServerError::Threads)?;
+        let sessions = Arc::new(open_sessions(&config, &registry)?);
         let jobs_folder = JobsFolder::of(config.listening.data.as_deref());
         let publish = Arc::new(registry.clone());
         let jobs = Jobs::open(jobs_folder.path(), &config.jobs, publish, Arc::clone(compute.background()))
             .map_err(|source| ServerError::Jobs { folder: jobs_folder.path().to_path_buf(), source })?;
         let drain = Drain::default();
-        Ok(Server { config, registry, main, admin, compute, metrics, drain, jobs, jobs_folder })
+        Ok(Server { config, registry, sessions, main, admin, compute, metrics, drain, jobs, jobs_folder })
     }
 
     /// The address that callers connect to.
@@ -137,7 +151,8 @@ impl Server {
     /// # Errors
     /// [`ServerError::Reflection`] and [`ServerError::Descriptors`].
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-        let Server { config, registry, main, admin, compute, metrics, drain, jobs, jobs_folder } = self;
+        let Server { config, registry, sessions, main, admin, compute, metrics, drain, jobs, jobs_folder } =
+            self;
         let limits = Arc::new(config.limits.clone());
         let memory = Memory::default();
         let resident = metrics.gauge("longcast_resident_bytes", "Memory of the process.", &[]);
@@ -150,6 +165,7 @@ impl Server {
             <ServerServiceServer<Info> as NamedService>::NAME,
             <TrainingServiceServer<Trainings> as NamedService>::NAME,
             <EvaluationServiceServer<Evaluations> as NamedService>::NAME,
+            <SessionServiceServer<Sessions> as NamedService>::NAME,
         ];
         let health = Health::new(reporter, [&[""], &services[..]].concat()).await;
         let _followed = Background(tokio::spawn(health.clone().follow(registry.clone())));
@@ -170,11 +186,15 @@ impl Server {
             others: forecast_proto::v1::Limits {
                 max_jobs: i32::try_from(config.jobs.most_queued + config.jobs.parallel).unwrap_or(i32::MAX),
                 max_dataset_bytes: i64::try_from(config.jobs.all_datasets_bytes).unwrap_or(i64::MAX),
-                ..forecast_proto::v1::Limits::default()
+                ..session_limits(&sessions)
             },
             services: services.iter().map(ToString::to_string).collect(),
-            has_durable_sessions: false,
+            has_durable_sessions: sessions.log().is_some(),
         };
+        registry.set_holder(Arc::clone(&sessions) as Arc<dyn SessionHolder>);
+        let _kept = Background(tokio::spawn(keep_house(Arc::clone(&sessions), compute.clone())));
+        let session_calls =
+            Sessions::new(Arc::clone(&sessions), Arc::new(registry.clone()), compute.clone(), drain.clone());
         let (unary, streamed) = (limits.unary_bytes, limits.stream_bytes);
         let reads =
             || ModelServiceServer::new(ModelReads::new(registry.clone())).max_decoding_message_size(streamed);
@@ -186,6 +206,7 @@ impl Server {
                 ForecastServiceServer::new(Forecasts::new(forecaster, drain.clone()))
                     .max_decoding_message_size(unary),
             )
+            .add_service(SessionServiceServer::new(session_calls).max_decoding_message_size(unary))
             .add_service(reads())
             .add_service(ServerServiceServer::new(info(&services)))
             .add_service(
@@ -234,12 +255,41 @@ impl Server {
         // Running jobs are put aside, and whoever watches them is told.
         let aside = tokio::task::spawn_blocking(move || jobs.stop());
         connections.ended().await;
+        sessions.close();
         if tokio::time::timeout(LAST_STEP, aside).await.is_err() {
             tracing::warn!("a job has not ended its step; it goes on from its last checkpoint");
         }
         drop(jobs_folder);
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// The sessions of the data folder, or of the process where there is none.
+fn open_sessions(config: &Config, registry: &Registry) -> Result<Store, ServerError> {
+    match &config.listening.data {
+        None => Ok(Store::in_memory(config.sessions)),
+        Some(data) => {
+            let folder = data.join("sessions");
+            Store::open(&folder, registry, config.sessions)
+                .map_err(|source| ServerError::Sessions { folder, source })
+        }
+    }
+}
+
+/// Lets sessions expire, and old segments of their log go.
+async fn keep_house(sessions: Arc<Store>, compute: Compute) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        let store = Arc::clone(&sessions);
+        let kept = compute.in_turn(move || {
+            store.keep_house();
+            Ok(())
+        });
+        if let Err(status) = kept.await {
+            tracing::error!(%status, "sessions were not looked after");
+        }
     }
 }
 

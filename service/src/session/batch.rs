@@ -3,7 +3,7 @@
 use super::SessionError;
 
 /// Rows of one batch, at most.
-pub const MAX_ROWS: usize = 100_000;
+pub const MAX_ROWS: usize = 50_000;
 
 /// Observations in columns: one row is one step of one series.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,18 +55,24 @@ impl Batch {
         }
         for (field, len) in [("series_index", self.series.len()), ("time_unix_nano", self.times.len())] {
             if len != 0 && len != n_rows {
-                let rule = format!("it has {len} elements, but there are {n_rows} rows; send none, or one a row");
+                let rule =
+                    format!("it has {len} elements, but there are {n_rows} rows; send none, or one a row");
                 return Err(bad(field, rule));
             }
         }
         if !self.covariates.is_empty() && self.covariates.len() != n_rows * n_covariates {
-            let rule =
-                format!("{} values came, but {n_rows} rows of {n_covariates} are needed", self.covariates.len());
+            let rule = format!(
+                "{} values came, but {n_rows} rows of {n_covariates} are needed",
+                self.covariates.len()
+            );
             return Err(bad("covariates", rule));
         }
         let last = self.first.checked_add(n_rows as u64);
         if self.first == 0 || last.is_none() {
-            return Err(bad("first_sequence", format!("it is {}, but sequence numbers begin at 1", self.first)));
+            return Err(bad(
+                "first_sequence",
+                format!("it is {}, but sequence numbers begin at 1", self.first),
+            ));
         }
         Ok(BatchView {
             first: self.first,
@@ -113,7 +119,8 @@ impl<'a> BatchView<'a> {
         for len in [self.series.len(), self.times.len(), self.values.len(), self.covariates.len()] {
             out.extend((len as u64).to_le_bytes());
         }
-        let n_bytes = 4 * self.series.len() + 8 * (self.times.len() + self.values.len() + self.covariates.len());
+        let n_bytes =
+            4 * self.series.len() + 8 * (self.times.len() + self.values.len() + self.covariates.len());
         out.reserve(n_bytes);
         self.series.iter().for_each(|index| out.extend(index.to_le_bytes()));
         self.times.iter().for_each(|time| out.extend(time.to_le_bytes()));
@@ -185,7 +192,10 @@ mod tests {
         let view = batch.view(2, 1).unwrap();
         let part = view.rows(1, 9);
         assert_eq!((part.first, part.n_rows, part.last()), (8, 2, 9));
-        assert_eq!((part.series, part.times, part.covariates), (&[2, 1][..], &[0, i64::MAX][..], &[8.0, 7.0][..]));
+        assert_eq!(
+            (part.series, part.times, part.covariates),
+            (&[2, 1][..], &[0, i64::MAX][..], &[8.0, 7.0][..])
+        );
         assert_eq!(part.values.len(), 4);
         assert_eq!(view.rows(3, 1).n_rows, 0);
     }

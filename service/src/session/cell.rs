@@ -20,8 +20,6 @@ use super::snapshot::encode_state;
 
 /// Forecasts that wait for one reader where every one is sent, at most.
 pub const MOST_ISSUED: usize = 256;
-/// Marks of batches that are not durable yet; beyond them, neighbours are told together.
-const MOST_MARKS: usize = 4096;
 
 /// What an acknowledgement promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,63 +52,39 @@ pub struct Attachment {
     pub position: Option<u64>,
 }
 
-/// Who gives a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writer {
-    /// A stream.
-    Stream(Attachment),
-    /// A call on its own, with the epoch that it gives.
-    Call(u64),
-}
-
-/// What became of a batch.
-#[derive(Debug, Clone, Default)]
-pub struct Applied {
-    /// The last sequence number in the state.
-    pub through: u64,
-    /// The position in the log that makes it durable; none where nothing was new or nothing is logged.
-    pub position: Option<u64>,
-    /// What was not taken as it is.
-    pub troubles: Vec<Trouble>,
-    /// Forecasts that are sent whatever the reader does.
-    pub issued: Vec<Arc<Issued>>,
-    /// Rows of the batch that are done; all of them, unless forecasts have to be sent first.
-    pub n_rows: usize,
-}
-
 #[derive(Debug)]
-struct Inner {
-    engine: Engine,
-    attached: Option<u64>,
-    n_attachments: u64,
-    is_gone: bool,
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    pub(super) attached: Option<u64>,
+    pub(super) n_attachments: u64,
+    pub(super) is_gone: bool,
     /// Positions in the log and the sequence numbers that they make durable, ascending.
-    marks: VecDeque<(u64, u64)>,
-    durable: u64,
-    last_active: Instant,
-    since_state: (u64, u64),
-    state_bytes: u64,
+    pub(super) marks: VecDeque<(u64, u64)>,
+    pub(super) durable: u64,
+    pub(super) last_active: Instant,
+    pub(super) since_state: (u64, u64),
+    pub(super) state_bytes: u64,
 }
 
 /// A session that is shared.
 #[derive(Debug)]
 pub struct Cell {
-    name: String,
-    uid: u64,
-    durability: Durability,
-    slow_reader: SlowReader,
-    log: Option<Arc<Log>>,
-    snapshot_every: u64,
-    inner: Mutex<Inner>,
+    pub(super) name: String,
+    pub(super) uid: u64,
+    pub(super) durability: Durability,
+    pub(super) slow_reader: SlowReader,
+    pub(super) log: Option<Arc<Log>>,
+    pub(super) snapshot_every: u64,
+    pub(super) inner: Mutex<Inner>,
     /// The number of the attachment that holds.
-    holder: watch::Sender<u64>,
+    pub(super) holder: watch::Sender<u64>,
     /// The next sequence number, for readers that conflate.
-    version: watch::Sender<u64>,
+    pub(super) version: watch::Sender<u64>,
     /// Forecasts for readers that miss none.
-    issued: broadcast::Sender<Arc<Issued>>,
+    pub(super) issued: broadcast::Sender<Arc<Issued>>,
     /// Where its newest state in the log begins.
-    state_position: AtomicU64,
-    n_watchers: AtomicUsize,
+    pub(super) state_position: AtomicU64,
+    pub(super) n_watchers: AtomicUsize,
 }
 
 impl Cell {
@@ -192,7 +166,7 @@ impl Cell {
         self.living().map(|inner| look(&inner.engine))
     }
 
-    fn living(&self) -> Result<MutexGuard<'_, Inner>, SessionError> {
+    pub(super) fn living(&self) -> Result<MutexGuard<'_, Inner>, SessionError> {
         let inner = self.lock();
         if inner.is_gone { Err(SessionError::NotFound(self.name.clone())) } else { Ok(inner) }
     }
@@ -213,7 +187,7 @@ impl Cell {
     }
 
     /// Ends whoever writes, in favour of an epoch.
-    fn take_over(&self, inner: &mut Inner, epoch: u64) -> Result<Option<u64>, SessionError> {
+    pub(super) fn take_over(&self, inner: &mut Inner, epoch: u64) -> Result<Option<u64>, SessionError> {
         let present = inner.engine.epoch;
         if epoch < present {
             return Err(SessionError::Fenced { epoch: present, own: epoch });
@@ -257,84 +231,6 @@ impl Cell {
     #[must_use]
     pub fn issued(&self) -> broadcast::Receiver<Arc<Issued>> {
         self.issued.subscribe()
-    }
-
-    /// Takes what is new in a batch: into the log, then into the state.
-    ///
-    /// Where every forecast is sent, it stops after [`MOST_ISSUED`] rows; call it again with the rest.
-    ///
-    /// # Errors
-    /// [`SessionError::Gap`], [`SessionError::Fenced`], [`SessionError::Attached`], [`SessionError::Storage`],
-    /// [`SessionError::NotFound`]; nothing was taken then.
-    pub fn apply(&self, writer: Writer, batch: BatchView<'_>) -> Result<Applied, SessionError> {
-        let mut inner = self.living()?;
-        self.admit(&mut inner, writer)?;
-        let inner = &mut *inner;
-        let n_seen = batch.n_rows - inner.engine.new_rows(batch)?.n_rows;
-        let issues_all = self.slow_reader != SlowReader::Conflate
-            && matches!(inner.engine.settings.emission, Emission::Every(_))
-            && (matches!(writer, Writer::Stream(_)) || self.issued.receiver_count() > 0);
-        let rows = batch.rows(n_seen, if issues_all { MOST_ISSUED } else { usize::MAX });
-        inner.last_active = Instant::now();
-        let mut applied = Applied { n_rows: n_seen + rows.n_rows, ..Applied::default() };
-        if rows.n_rows > 0 {
-            if let Some(log) = &self.log {
-                let (start, end) = log.append(|out| write_batch(out, (self.uid, &self.name), rows))?;
-                mark(&mut inner.marks, end, rows.last());
-                inner.since_state.0 += rows.n_rows as u64;
-                inner.since_state.1 += end - start;
-                applied.position = Some(end);
-            }
-            let issued = &mut applied.issued;
-            inner.engine.apply(rows, &mut applied.troubles, &mut |engine, step| {
-                // A series that is short of its lookback has no forecast to send.
-                if issues_all && let Ok(made) = engine.forecast(step.series, None) {
-                    issued.push(Arc::new(Issued { made, n_conflated: 0 }));
-                }
-            })?;
-            if let Err(error) = self.keep_state(inner) {
-                // The log has everything that the state would: it is tried again with the next batch.
-                tracing::warn!(%error, session = self.name, "the state of a session was not written");
-            }
-            for issued in &applied.issued {
-                // Nobody may be listening.
-                let _ = self.issued.send(Arc::clone(issued));
-            }
-            self.version.send_replace(inner.engine.next);
-        }
-        applied.through = inner.engine.next - 1;
-        Ok(applied)
-    }
-
-    fn admit(&self, inner: &mut Inner, writer: Writer) -> Result<(), SessionError> {
-        let present = inner.engine.epoch;
-        match writer {
-            Writer::Stream(own) if inner.attached == Some(own.number) => Ok(()),
-            Writer::Stream(own) => Err(SessionError::Fenced { epoch: present, own: own.epoch }),
-            Writer::Call(0) if inner.attached.is_some() => Err(SessionError::Attached),
-            Writer::Call(0) => Ok(()),
-            Writer::Call(epoch) if epoch == present && inner.attached.is_none() => Ok(()),
-            Writer::Call(epoch) => self.take_over(inner, epoch).map(|_| ()),
-        }
-    }
-
-    /// Writes the state into the log once enough has come since the last time.
-    fn keep_state(&self, inner: &mut Inner) -> Result<(), SessionError> {
-        let (n_rows, n_bytes) = inner.since_state;
-        if n_rows >= self.snapshot_every && n_bytes >= 2 * inner.state_bytes {
-            self.write_state(inner)?;
-        }
-        Ok(())
-    }
-
-    fn write_state(&self, inner: &mut Inner) -> Result<Option<u64>, SessionError> {
-        let Some(log) = &self.log else { return Ok(None) };
-        let state = encode_state(&inner.engine).map_err(SessionError::Internal)?;
-        let (start, end) = log.append(|out| write_state(out, (self.uid, &self.name), &state))?;
-        self.state_position.store(start, Ordering::Release);
-        inner.state_bytes = state.len() as u64;
-        inner.since_state = (0, 0);
-        Ok(Some(end))
     }
 
     /// Writes the state into the log now; returns the position that makes it durable.
@@ -413,9 +309,9 @@ impl Cell {
     /// Counts one more watcher, if there is room; dropped, it is counted no more.
     #[must_use]
     pub fn watch(self: &Arc<Self>, most: usize) -> Option<Watcher> {
-        let counted = self.n_watchers.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
-            (n < most).then_some(n + 1)
-        });
+        let counted = self
+            .n_watchers
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < most).then_some(n + 1));
         counted.ok().map(|_| Watcher(Arc::clone(self)))
     }
 
@@ -471,13 +367,4 @@ impl Drop for Watcher {
         self.0.n_watchers.fetch_sub(1, Ordering::AcqRel);
         self.0.lock().last_active = Instant::now();
     }
-}
-
-/// Notes that everything up to a sequence number is safe at a position.
-fn mark(marks: &mut VecDeque<(u64, u64)>, position: u64, sequence: u64) {
-    if marks.len() >= MOST_MARKS {
-        // The last two are told together: that the first is safe is then said a little later.
-        marks.pop_back();
-    }
-    marks.push_back((position, sequence));
 }

@@ -1,6 +1,6 @@
-//! One session as a pure function of what it was created with and the batches that it was given.
+//! One session as a pure function of what it was created with and the batches that it was given. The one clock here tells
+//! how long a forecast took, and nothing depends on it.
 
-use forecast::model::StepCovariates;
 use forecast::data::Known;
 use forecast::{Forecast, Series};
 use ndarray::Array2;
@@ -8,47 +8,9 @@ use ndarray::Array2;
 use super::batch::BatchView;
 use super::error::SessionError;
 use super::models::PinnedModel;
-use super::series::{Fit, Scratch, SeriesState};
-use super::settings::{Emission, Settings, TimeAction};
-
-/// Kinds of trouble that one batch tells apart, at most; all are counted in the figures.
-const MOST_TROUBLES: usize = 100;
-
-/// Why an observation was not taken as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// Its stamp lies before the last step.
-    Late,
-    /// Its stamp is that of the last step.
-    Duplicate,
-    /// Its stamp leaves steps out.
-    Gap,
-    /// Its stamp lies between two steps.
-    OffGrid,
-    /// The series has no start, and it brings no stamp.
-    TimeRequired,
-    /// A value is infinite.
-    Infinite,
-    /// There is no such series.
-    SeriesIndex,
-}
-
-/// Observations of one series and batch that were not taken as they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// The sequence number of the first one.
-    pub sequence: u64,
-    /// Its series; none if there is no such series.
-    pub series: Option<usize>,
-    /// Why.
-    pub refusal: Refusal,
-    /// What was done.
-    pub action: TimeAction,
-    /// How many there are.
-    pub count: u64,
-    /// The first one in a sentence.
-    pub message: String,
-}
+use super::series::{Scratch, SeriesState};
+use super::settings::{Emission, Settings};
+use super::trouble::Trouble;
 
 /// What became of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +32,8 @@ pub struct Made {
     pub series: usize,
     /// How far the newest value lay from its forecast.
     pub surprise: Option<f64>,
+    /// The time that it took.
+    pub elapsed: std::time::Duration,
     /// If seasonal naive made it: the MASE of the model, the limit, and since when.
     pub fallback: Option<(f64, f64, u64)>,
 }
@@ -85,7 +49,7 @@ pub struct Engine {
     /// Forecasts of each series that were due since this engine was made.
     n_due: Vec<u64>,
     scratch: Scratch,
-    n_past: usize,
+    pub(super) n_past: usize,
     n_covariates: usize,
 }
 
@@ -205,7 +169,14 @@ impl Engine {
             };
             let sequence = rows.first + row as u64;
             let before = self.series.get(at).map_or(0, |series| series.figures.n_taken);
-            self.take(at, rows.times.get(row).copied(), (values, covariates), sequence, &mut scratch, troubles);
+            self.take(
+                at,
+                rows.times.get(row).copied(),
+                (values, covariates),
+                sequence,
+                &mut scratch,
+                troubles,
+            );
             self.next = sequence + 1;
             if self.is_due(at, before) {
                 self.n_due[at] += 1;
@@ -223,93 +194,6 @@ impl Engine {
         };
         let n = u64::from(n.max(1));
         series.figures.n_taken / n > before / n
-    }
-
-    /// Takes one row, or says what is wrong with it.
-    fn take(
-        &mut self,
-        at: usize,
-        stamp: Option<i64>,
-        (values, covariates): (&[f64], &[f64]),
-        sequence: u64,
-        scratch: &mut Scratch,
-        troubles: &mut Vec<Trouble>,
-    ) {
-        let Some(series) = self.series.get_mut(at) else {
-            let message = format!("series_index is {at}, but the session has {} series", self.series.len());
-            tell(troubles, (sequence, None, Refusal::SeriesIndex, TimeAction::Reject), || message);
-            return;
-        };
-        let (model, settings) = (&self.model.model, &self.settings);
-        let mut refuse = |series: &mut SeriesState, refusal, action, message: &dyn Fn(&SeriesState) -> String| {
-            series.figures.n_refused += u64::from(matches!(action, TimeAction::Reject | TimeAction::Drop));
-            tell(troubles, (sequence, Some(at), refusal, action), || message(series));
-        };
-        if values.iter().chain(covariates).any(|value| value.is_infinite()) {
-            refuse(series, Refusal::Infinite, TimeAction::Reject, &|series| {
-                format!("a value of series \"{}\" is infinite; send NaN where it is missing", series.id)
-            });
-            return;
-        }
-        if series.state.is_none() {
-            let Some(stamp) = stamp else {
-                refuse(series, Refusal::TimeRequired, TimeAction::Reject, &|series| {
-                    format!("series \"{}\" has no start yet; send its first observation with a time stamp", series.id)
-                });
-                return;
-            };
-            if let Err(error) = series.restart(model, settings, stamp) {
-                refuse(series, Refusal::OffGrid, TimeAction::Reject, &|_| error.to_string());
-                return;
-            }
-        }
-        let policy = settings.policies.get(at).copied().unwrap_or_default();
-        let fit = stamp.map_or(Fit::Next, |stamp| series.fit(stamp));
-        let Some(action) = policy.action(fit) else {
-            self.observe(at, values, covariates, sequence, scratch);
-            return;
-        };
-        let stamp = stamp.unwrap_or(series.next_stamp);
-        let refusal = match fit {
-            Fit::Late => Refusal::Late,
-            Fit::Duplicate => Refusal::Duplicate,
-            Fit::OffGrid => Refusal::OffGrid,
-            Fit::Gap(_) | Fit::Next => Refusal::Gap,
-        };
-        let told = |series: &SeriesState| misfit(series, stamp, fit);
-        if action == TimeAction::Reset
-            && let Err(error) = series.clone().restart(model, settings, stamp)
-        {
-            refuse(series, Refusal::OffGrid, TimeAction::Reject, &|_| error.to_string());
-            return;
-        }
-        refuse(series, refusal, action, &told);
-        match (action, fit) {
-            (TimeAction::Reset, _) => {
-                // It was tried on a copy: it cannot fail.
-                if series.restart(model, settings, stamp).is_ok() {
-                    series.figures.n_resets += 1;
-                    self.observe(at, values, covariates, sequence, scratch);
-                }
-            }
-            (TimeAction::Impute, Fit::Gap(n)) => {
-                if series.impute((model, settings, scratch), n, sequence).is_ok() {
-                    self.observe(at, values, covariates, sequence, scratch);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn observe(&mut self, at: usize, values: &[f64], covariates: &[f64], sequence: u64, scratch: &mut Scratch) {
-        let (past, known_ahead) = covariates.split_at(self.n_past.min(covariates.len()));
-        let told = StepCovariates { past, known_ahead };
-        let told = (!covariates.is_empty()).then_some(&told);
-        let context = (&self.model.model, &self.settings, scratch);
-        if let Err(error) = self.series[at].take(context, values, told, sequence) {
-            // Values and covariates were checked against the model: this is our fault.
-            tracing::error!(%error, session = self.settings.name, sequence, "an observation was not taken");
-        }
     }
 
     /// The same session on another model: its series start again from the last steps that they remember, and keep their
@@ -344,6 +228,7 @@ impl Engine {
             let rule = format!("it is {at}, but the session has {} series", self.series.len());
             return Err(SessionError::Field { field: "series_index".to_string(), rule });
         };
+        let start = std::time::Instant::now();
         let model = &self.model.model;
         let state = match (known_ahead, &series.state) {
             (Some(rows), Some(state)) => {
@@ -362,38 +247,13 @@ impl Engine {
             _ => None,
         };
         let as_of = self.next - 1;
-        Ok(Made { forecast, as_of, series: at, surprise: series.figures.surprise, fallback })
-    }
-}
-
-/// What is wrong with a stamp, in a sentence.
-fn misfit(series: &SeriesState, stamp: i64, fit: Fit) -> String {
-    let Some(index) = series.state.as_ref().map(forecast::State::index) else { return String::new() };
-    let (told, next) = (index.format(stamp), index.format(series.next_stamp));
-    let what = match fit {
-        Fit::Late => "lies before its last step".to_string(),
-        Fit::Duplicate => "is that of its last step".to_string(),
-        Fit::OffGrid => format!("lies between two of its steps of {}", index.frequency()),
-        Fit::Gap(n) => format!("leaves {n} of its steps out"),
-        Fit::Next => "is the next one".to_string(),
-    };
-    format!("the time stamp {told} of series \"{}\" {what}; {next} is next", series.id)
-}
-
-/// Adds one observation to the trouble of its kind.
-fn tell(
-    troubles: &mut Vec<Trouble>,
-    (sequence, series, refusal, action): (u64, Option<usize>, Refusal, TimeAction),
-    message: impl FnOnce() -> String,
-) {
-    let known = troubles
-        .iter_mut()
-        .find(|t| t.series == series && t.refusal == refusal && t.action == action);
-    match known {
-        Some(known) => known.count += 1,
-        None if troubles.len() < MOST_TROUBLES => {
-            troubles.push(Trouble { sequence, series, refusal, action, count: 1, message: message() });
-        }
-        None => {}
+        Ok(Made {
+            forecast,
+            as_of,
+            series: at,
+            surprise: series.figures.surprise,
+            elapsed: start.elapsed(),
+            fallback,
+        })
     }
 }

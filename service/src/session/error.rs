@@ -66,7 +66,9 @@ pub enum SessionError {
         got: String,
     },
     /// A quota of the server is used up.
-    #[error("{subject} would be {wanted}, but at most {limit} are allowed; delete sessions, or raise the limit")]
+    #[error(
+        "{subject} would be {wanted}, but at most {limit} are allowed; delete sessions, or raise the limit"
+    )]
     Quota {
         /// What is limited.
         subject: &'static str,
@@ -82,7 +84,9 @@ pub enum SessionError {
     #[error("the log of sessions cannot be written: {0}; nothing is acknowledged until it can")]
     Storage(String),
     /// The server keeps no sessions on disk.
-    #[error("the server keeps sessions in memory only; use DURABILITY_MEMORY, or give it a folder for sessions")]
+    #[error(
+        "the server keeps sessions in memory only; use DURABILITY_MEMORY, or give it a folder for sessions"
+    )]
     NoStorage,
     /// What is stored of the session has a hole.
     #[error("what is stored of the session \"{name}\" is damaged: {reason}; delete it and create it again")]

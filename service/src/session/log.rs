@@ -1,7 +1,4 @@
 //! The write-ahead log: what sessions were given, in the order in which they took it, many batches to one write.
-//!
-//! A position is the number of bytes before it since the log began. What was written but not yet synced is kept, so
-//! that a disk that refuses loses nothing: everything since the last sync goes to a new segment once it can.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::error::SessionError;
-use super::medium::{Medium, Segment};
+use super::log_core::LogCore;
 
 /// Bytes that wait to be written, beyond which writers wait.
 const MOST_WAITING: usize = 32 << 20;
@@ -32,115 +29,6 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> Self {
         LogOptions { segment_bytes: 64 << 20, sync_interval: Duration::from_millis(200) }
-    }
-}
-
-/// The log without a thread and without a clock.
-#[derive(Debug)]
-pub struct LogCore {
-    medium: Box<dyn Medium>,
-    segment: Option<Box<dyn Segment>>,
-    segment_start: u64,
-    segment_bytes: u64,
-    /// Everything before this survives a loss of power.
-    synced: u64,
-    /// What follows it.
-    loose: Vec<u8>,
-}
-
-impl LogCore {
-    /// A log that goes on after everything that a medium holds.
-    ///
-    /// # Errors
-    /// What the medium says.
-    pub fn new(medium: Box<dyn Medium>, segment_bytes: u64) -> io::Result<Self> {
-        let mut end = 0;
-        for start in medium.list()? {
-            end = end.max(start + medium.read(start)?.len() as u64);
-        }
-        Ok(LogCore::at(medium, segment_bytes, end))
-    }
-
-    /// A log that goes on at a position.
-    pub(super) fn at(medium: Box<dyn Medium>, segment_bytes: u64, end: u64) -> Self {
-        LogCore { medium, segment: None, segment_start: end, segment_bytes, synced: end, loose: Vec::new() }
-    }
-
-    /// Everything before this survives a loss of power.
-    #[must_use]
-    pub fn synced(&self) -> u64 {
-        self.synced
-    }
-
-    /// Everything before this was taken.
-    #[must_use]
-    pub fn end(&self) -> u64 {
-        self.synced + self.loose.len() as u64
-    }
-
-    /// Takes bytes and writes them.
-    ///
-    /// # Errors
-    /// What the medium says; the bytes are kept, and the next call tries again.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.loose.extend(bytes);
-        let Some(segment) = &mut self.segment else { return self.begin_segment() };
-        let written = segment.write(bytes);
-        if written.is_err() {
-            self.segment = None;
-        }
-        written
-    }
-
-    /// Returns once everything that was taken is safe.
-    ///
-    /// # Errors
-    /// What the medium says; everything is kept, and the next call tries again.
-    pub fn sync(&mut self) -> io::Result<()> {
-        if self.loose.is_empty() {
-            return Ok(());
-        }
-        if self.segment.is_none() {
-            self.begin_segment()?;
-        }
-        let synced = self.segment.as_mut().map_or(Ok(()), |segment| segment.sync());
-        if synced.is_err() {
-            // Nothing is known of what the disk has: all of it goes to a new segment.
-            self.segment = None;
-            return synced;
-        }
-        self.synced += self.loose.len() as u64;
-        self.loose.clear();
-        if self.loose.capacity() > 2 * MOST_LOOSE {
-            self.loose.shrink_to(MOST_LOOSE);
-        }
-        if self.synced - self.segment_start >= self.segment_bytes {
-            self.segment = None;
-        }
-        Ok(())
-    }
-
-    fn begin_segment(&mut self) -> io::Result<()> {
-        let mut segment = self.medium.create(self.synced)?;
-        segment.write(&self.loose)?;
-        self.segment_start = self.synced;
-        self.segment = Some(segment);
-        Ok(())
-    }
-
-    /// Takes away the segments that hold nothing at or after a position.
-    ///
-    /// # Errors
-    /// What the medium says.
-    pub fn retire(&mut self, position: u64) -> io::Result<()> {
-        let starts = self.medium.list()?;
-        for pair in starts.windows(2) {
-            // The segment that is being written is the last one, and stays.
-            if pair[1] <= position.min(self.synced) {
-                self.medium.remove(pair[0])?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -316,7 +204,7 @@ impl Writer {
             spare.shrink_to(MOST_LOOSE);
             let is_due = wanted > self.core.synced()
                 || last_sync.elapsed() >= self.options.sync_interval
-                || self.core.loose.len() > MOST_LOOSE
+                || self.core.n_loose() > MOST_LOOSE
                 || is_closed;
             if outcome.is_ok() && is_due {
                 outcome = self.core.sync();
@@ -348,7 +236,7 @@ impl Writer {
             if !is_idle {
                 break;
             }
-            if self.core.loose.is_empty() {
+            if self.core.n_loose() == 0 {
                 waiting = self.shared.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -375,7 +263,7 @@ impl Writer {
     fn recover(&mut self, mut is_closed: bool) -> bool {
         loop {
             if is_closed {
-                let n_bytes = self.core.loose.len();
+                let n_bytes = self.core.n_loose();
                 tracing::error!(n_bytes, "the session log ends without what the disk refused");
                 return false;
             }
@@ -398,40 +286,6 @@ mod tests {
 
     fn all(medium: &MemoryMedium) -> Vec<(u64, Vec<u8>)> {
         medium.list().unwrap().into_iter().map(|start| (start, medium.read(start).unwrap())).collect()
-    }
-
-    #[test]
-    fn segments_follow_each_other_and_the_old_ones_go() {
-        let medium = MemoryMedium::default();
-        let mut core = LogCore::new(Box::new(medium.clone()), 8).unwrap();
-        for text in ["aaaa", "bbbb", "cccc", "dd"] {
-            core.write(text.as_bytes()).unwrap();
-            core.sync().unwrap();
-        }
-        let kept = all(&medium);
-        assert_eq!(kept, [(0, b"aaaabbbb".to_vec()), (8, b"ccccdd".to_vec())]);
-        core.retire(7).unwrap();
-        assert_eq!(all(&medium).len(), 2);
-        core.retire(9).unwrap();
-        assert_eq!(all(&medium), [(8, b"ccccdd".to_vec())]);
-        assert_eq!(LogCore::new(Box::new(medium), 8).unwrap().end(), 14);
-    }
-
-    #[test]
-    fn a_full_disk_loses_nothing_once_there_is_room() {
-        let medium = MemoryMedium::default();
-        let mut core = LogCore::new(Box::new(medium.clone()), 1000).unwrap();
-        core.write(b"aaaa").unwrap();
-        core.sync().unwrap();
-        medium.limit(Some(2));
-        assert_eq!(core.write(b"bbbb").unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert!(core.write(b"cc").is_err() && core.sync().is_err());
-        assert_eq!((core.synced(), core.end()), (4, 10));
-        medium.limit(None);
-        core.sync().unwrap();
-        assert_eq!(core.synced(), 10);
-        // What the first write left behind is torn; the segment after it has everything.
-        assert_eq!(all(&medium), [(0, b"aaaabb".to_vec()), (4, b"bbbbcc".to_vec())]);
     }
 
     #[tokio::test]

@@ -96,7 +96,9 @@ impl Medium for Folder {
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
             let start = name.to_str().and_then(|name| name.strip_suffix(".log"));
-            starts.extend(start.filter(|digits| digits.len() == 20).and_then(|digits| digits.parse::<u64>().ok()));
+            starts.extend(
+                start.filter(|digits| digits.len() == 20).and_then(|digits| digits.parse::<u64>().ok()),
+            );
         }
         starts.sort_unstable();
         Ok(starts)
@@ -155,21 +157,23 @@ impl MemoryMedium {
         self.shared().room = room;
     }
 
-    /// Cuts the power: of what was not synced, each segment keeps the part that `kept` says of its number of bytes.
-    pub fn crash(&self, mut kept: impl FnMut(usize) -> usize) {
-        for segment in self.shared().segments.values_mut() {
-            let loose = segment.bytes.len() - segment.n_synced;
-            let end = segment.n_synced + kept(loose).min(loose);
-            segment.bytes.truncate(end);
-            segment.n_synced = end;
-        }
+    /// What is left after a loss of power now: of what was not synced, each segment keeps as many bytes as `kept` says
+    /// of their number. The medium itself goes on.
+    #[must_use]
+    pub fn after_crash(&self, mut kept: impl FnMut(usize) -> usize) -> Self {
+        let left = |(start, segment): (&u64, &Kept)| {
+            let n_loose = segment.bytes.len() - segment.n_synced;
+            let n_synced = segment.n_synced + kept(n_loose).min(n_loose);
+            (*start, Kept { bytes: segment.bytes[..n_synced].to_vec(), n_synced })
+        };
+        let segments = self.shared().segments.iter().map(left).collect();
+        MemoryMedium { shared: Arc::new(Mutex::new(Shared { segments, room: None })) }
     }
 
-    /// Changes the bytes of a segment.
-    pub fn change(&self, start: u64, change: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(segment) = self.shared().segments.get_mut(&start) {
-            change(&mut segment.bytes);
-        }
+    /// Puts a segment there as it is.
+    pub fn put(&self, start: u64, bytes: Vec<u8>) {
+        let n_synced = bytes.len();
+        self.shared().segments.insert(start, Kept { bytes, n_synced });
     }
 }
 

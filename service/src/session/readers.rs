@@ -6,7 +6,7 @@ use super::cell::{Cell, Issued};
 use super::error::SessionError;
 
 /// The series whose forecasts one reader waits for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Due {
     /// What the reader has seen of each series.
     seen: Vec<u64>,
@@ -22,9 +22,8 @@ impl Due {
     /// # Errors
     /// [`SessionError::NotFound`]; [`SessionError::Field`] for a series that is not there.
     pub fn new(cell: &Cell, wanted: &[u32]) -> Result<Self, SessionError> {
-        let seen = cell.look(|engine| {
-            (0..engine.series().len()).map(|at| engine.due_count(at)).collect::<Vec<u64>>()
-        })?;
+        let seen = cell
+            .look(|engine| (0..engine.series().len()).map(|at| engine.due_count(at)).collect::<Vec<u64>>())?;
         let mut is_wanted = vec![wanted.is_empty(); seen.len()];
         for (i, at) in wanted.iter().enumerate() {
             let Some(is_wanted) = is_wanted.get_mut(*at as usize) else {

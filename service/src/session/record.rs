@@ -68,7 +68,7 @@ impl<'a> Record<'a> {
         }
         let len = usize::try_from(word(4)?).ok()?;
         let body = bytes.get(HEAD..HEAD.checked_add(len)?)?;
-        if crc32c::crc32c(body) != word(8)? {
+        if crate::crc32c(body) != word(8)? {
             return None;
         }
         let kind = RecordKind::ALL.into_iter().find(|kind| Some(&kind.byte()) == body.first())?;
@@ -107,7 +107,7 @@ fn write(out: &mut Vec<u8>, kind: RecordKind, (uid, name): (u64, &str), payload:
     payload(out);
     let body = start + HEAD;
     let len = u32::try_from(out.len() - body).unwrap_or(u32::MAX);
-    let checksum = crc32c::crc32c(&out[body..]);
+    let checksum = crate::crc32c(&out[body..]);
     out[start + 4..start + 8].copy_from_slice(&len.to_le_bytes());
     out[start + 8..body].copy_from_slice(&checksum.to_le_bytes());
 }

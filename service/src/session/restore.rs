@@ -64,11 +64,16 @@ pub fn restore(medium: &dyn Medium, models: &dyn FindModel) -> io::Result<Restor
         starts.iter().map(|start| Ok((*start, medium.read(*start)?))).collect::<io::Result<Vec<_>>>()?;
     let mut sessions: BTreeMap<u64, Records<'_>> = BTreeMap::new();
     let mut restored = Restored::default();
-    let scans: Vec<_> = segments.par_iter().map(|(start, bytes)| (*start, bytes.len(), scan(bytes))).collect();
+    let scans: Vec<_> =
+        segments.par_iter().map(|(start, bytes)| (*start, bytes.len(), scan(bytes))).collect();
     for (start, len, scanned) in scans {
         restored.end = restored.end.max(start + len as u64);
         if scanned.n_damaged > 0 {
-            tracing::error!(segment = start, bytes = scanned.n_damaged, "a segment of the session log is damaged");
+            tracing::error!(
+                segment = start,
+                bytes = scanned.n_damaged,
+                "a segment of the session log is damaged"
+            );
         }
         for (at, record) in scanned.records {
             sessions.entry(record.uid).or_default().push((start + at as u64, record));
@@ -76,7 +81,8 @@ pub fn restore(medium: &dyn Medium, models: &dyn FindModel) -> io::Result<Restor
     }
     restored.last_uid = sessions.keys().next_back().copied().unwrap_or(0);
     let sessions: Vec<_> = sessions.into_iter().collect();
-    let outcomes: Vec<_> = sessions.par_iter().filter_map(|(uid, records)| session(*uid, records, models)).collect();
+    let outcomes: Vec<_> =
+        sessions.par_iter().filter_map(|(uid, records)| session(*uid, records, models)).collect();
     for outcome in outcomes {
         match outcome {
             Ok(found) => restored.found.push(found),
@@ -91,7 +97,8 @@ fn session(uid: u64, records: &Records<'_>, models: &dyn FindModel) -> Option<Re
     if records.iter().any(|(_, record)| record.kind == RecordKind::Delete) {
         return None;
     }
-    let name = records.iter().find(|(_, record)| !record.name.is_empty()).map_or("", |(_, record)| record.name);
+    let name =
+        records.iter().find(|(_, record)| !record.name.is_empty()).map_or("", |(_, record)| record.name);
     let state = records.iter().rfind(|(_, record)| record.kind == RecordKind::State);
     let position = state.or(records.first()).map_or(0, |(position, _)| *position);
     let found = match state {

@@ -114,7 +114,8 @@ impl SeriesState {
     /// Those of [`Model::start`]; the series is then as it was.
     pub(super) fn restart(&mut self, model: &Model, settings: &Settings, stamp: i64) -> forecast::Result<()> {
         let header = model.header();
-        let zone = self.state.as_ref().map_or_else(|| header.zone.clone(), |state| state.index().zone.clone());
+        let zone =
+            self.state.as_ref().map_or_else(|| header.zone.clone(), |state| state.index().zone.clone());
         let index = TimeIndex::new(stamp, header.step, zone, 0);
         let index = match &header.opening {
             Some(opening) => index.with_opening(opening)?,
@@ -173,9 +174,11 @@ impl SeriesState {
             model.adapt(adaptive, state, values)?;
         }
         self.next_stamp = match state.index() {
-            TimeIndex { step: forecast::Step::Nanos(step) | forecast::Step::Index(step), calendar: None, .. } => {
-                self.next_stamp.saturating_add(*step)
-            }
+            TimeIndex {
+                step: forecast::Step::Nanos(step) | forecast::Step::Index(step),
+                calendar: None,
+                ..
+            } => self.next_stamp.saturating_add(*step),
             index => index.stamp(index.len),
         };
         self.season.take(values);
@@ -196,7 +199,9 @@ impl SeriesState {
     ) -> forecast::Result<()> {
         let (model, settings, scratch) = context;
         let missing = std::mem::take(&mut scratch.missing);
-        let taken = (0..n).try_for_each(|_| self.take((model, settings, scratch), &missing, None, sequence));
+        let mut take =
+            |scratch: &mut Scratch| self.take((model, settings, scratch), &missing, None, sequence);
+        let taken = (0..n).try_for_each(|_| take(scratch));
         scratch.missing = missing;
         taken
     }
@@ -204,7 +209,8 @@ impl SeriesState {
     /// Seasonal naive takes over above the limit, and the model returns below nine tenths of it.
     fn judge_fallback(&mut self, settings: &Settings, sequence: u64) {
         let Some(rule) = settings.fallback else { return };
-        let Some(mase) = self.figures.mase().filter(|_| self.figures.n_scored >= rule.min_observations) else {
+        let Some(mase) = self.figures.mase().filter(|_| self.figures.n_scored >= rule.min_observations)
+        else {
             return;
         };
         match self.fallback.since {
@@ -286,7 +292,9 @@ impl TimePolicy {
     pub(super) fn action(&self, fit: Fit) -> Option<TimeAction> {
         match fit {
             Fit::Next => None,
-            Fit::Gap(n) if self.gap == TimeAction::Impute && n > self.max_gap_steps => Some(TimeAction::Reset),
+            Fit::Gap(n) if self.gap == TimeAction::Impute && n > self.max_gap_steps => {
+                Some(TimeAction::Reset)
+            }
             Fit::Gap(_) => Some(self.gap),
             Fit::Duplicate => Some(self.duplicate),
             Fit::Late => Some(self.late),

@@ -43,6 +43,14 @@ pub fn encode_state(engine: &Engine) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// The series of a session alone, without its settings and positions: equal series have equal bytes.
+///
+/// # Errors
+/// What the encoder says; none is known.
+pub fn encode_series(engine: &Engine) -> Result<Vec<u8>, String> {
+    rmp_serde::to_vec_named(&engine.series).map_err(|error| error.to_string())
+}
+
 fn read(bytes: &[u8]) -> Result<Read, String> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => {

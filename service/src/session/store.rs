@@ -20,11 +20,6 @@ use super::restore::{Lost, restore};
 use super::settings::Settings;
 use super::snapshot::encode_state;
 
-/// Bytes of the log that are kept at least, so that states are not written again too often.
-const LEAST_LOG: u64 = 128 << 20;
-/// Bytes of states that one round of housekeeping writes.
-const MOST_REWRITTEN: u64 = 32 << 20;
-
 /// What a server lets sessions take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -75,19 +70,8 @@ impl Default for StoreOptions {
     }
 }
 
-/// A session to be made.
-#[derive(Debug)]
-pub struct NewSession {
-    /// Its settings; an empty name is chosen by the store, as is the uid.
-    pub settings: Settings,
-    /// Its model.
-    pub model: PinnedModel,
-    /// Its series, with what happened so far where their start is known.
-    pub histories: Vec<(String, Option<Series>)>,
-}
-
 #[derive(Debug, Clone)]
-enum Slot {
+pub(super) enum Slot {
     Live(Arc<Cell>),
     Lost(Lost),
 }
@@ -95,11 +79,11 @@ enum Slot {
 /// All sessions of a server.
 #[derive(Debug)]
 pub struct Store {
-    slots: RwLock<BTreeMap<String, Slot>>,
-    log: Option<Arc<Log>>,
-    options: StoreOptions,
-    last_uid: AtomicU64,
-    state_bytes: AtomicU64,
+    pub(super) slots: RwLock<BTreeMap<String, Slot>>,
+    pub(super) log: Option<Arc<Log>>,
+    pub(super) options: StoreOptions,
+    pub(super) last_uid: AtomicU64,
+    pub(super) state_bytes: AtomicU64,
 }
 
 impl Store {
@@ -152,11 +136,11 @@ impl Store {
         })
     }
 
-    fn slots(&self) -> RwLockReadGuard<'_, BTreeMap<String, Slot>> {
+    pub(super) fn slots(&self) -> RwLockReadGuard<'_, BTreeMap<String, Slot>> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn slots_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Slot>> {
+    pub(super) fn slots_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Slot>> {
         self.slots.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,83 +198,15 @@ impl Store {
         self.on_revision(revision).len()
     }
 
-    fn on_revision(&self, revision: &str) -> Vec<Arc<Cell>> {
-        let uses = |cell: &&Arc<Cell>| {
-            cell.look(|engine| engine.model().revision == revision).unwrap_or(false)
-        };
+    pub(super) fn on_revision(&self, revision: &str) -> Vec<Arc<Cell>> {
+        let uses =
+            |cell: &&Arc<Cell>| cell.look(|engine| engine.model().revision == revision).unwrap_or(false);
         let slots = self.slots();
         let live = slots.values().filter_map(|slot| match slot {
             Slot::Live(cell) => Some(cell),
             Slot::Lost(_) => None,
         });
         live.filter(uses).cloned().collect()
-    }
-
-    /// Makes a session. Returns it with the position in the log that makes it durable, if it is logged; a session that
-    /// the same request made before is returned as it is.
-    ///
-    /// # Errors
-    /// [`SessionError::Exists`], [`SessionError::Quota`], [`SessionError::NoStorage`], [`SessionError::Storage`], and
-    /// those of [`Engine::new`].
-    pub fn create(&self, new: NewSession) -> Result<(Arc<Cell>, Option<u64>), SessionError> {
-        let NewSession { mut settings, model, histories } = new;
-        settings.uid = self.last_uid.fetch_add(1, Ordering::Relaxed) + 1;
-        if settings.name.is_empty() {
-            settings.name = format!("sessions/s{:x}", settings.uid);
-        }
-        if let Some(same) = self.made_before(&settings)? {
-            return Ok((same, None));
-        }
-        let log = match settings.durability {
-            Durability::Memory => None,
-            Durability::Async | Durability::Sync => Some(self.log.as_ref().ok_or(SessionError::NoStorage)?),
-        };
-        self.check_quota("sessions", self.slots().len() as u64 + 1, self.options.limits.max_sessions as u64)?;
-        let (name, uid) = (settings.name.clone(), settings.uid);
-        let engine = Engine::new(settings, model, &histories)?;
-        let state = encode_state(&engine).map_err(SessionError::Internal)?;
-        let n_bytes = state.len() as u64;
-
-        let mut slots = self.slots_mut();
-        match slots.get(&name) {
-            Some(Slot::Live(_)) => {
-                drop(slots);
-                return match self.made_before(engine.settings())? {
-                    Some(same) => Ok((same, None)),
-                    None => Err(SessionError::Exists(name)),
-                };
-            }
-            Some(Slot::Lost(lost)) => return Err(damaged(lost)),
-            None => {}
-        }
-        let (n_sessions, total) = (slots.len() as u64 + 1, self.state_bytes.load(Ordering::Relaxed) + n_bytes);
-        self.check_quota("sessions", n_sessions, self.options.limits.max_sessions as u64)?;
-        self.check_quota("bytes of session states", total, self.options.limits.max_state_bytes)?;
-        let place = match log {
-            Some(log) => Some(log.append(|out| write_state(out, (uid, &name), &state))?),
-            None => None,
-        };
-        let start = place.map_or(0, |(start, _)| start);
-        let cell = Arc::new(Cell::new(engine, log.cloned(), (start, n_bytes), self.options.snapshot_every));
-        slots.insert(name, Slot::Live(Arc::clone(&cell)));
-        self.state_bytes.fetch_add(n_bytes, Ordering::Relaxed);
-        Ok((cell, place.map(|(_, end)| end)))
-    }
-
-    /// The session that this very request made before, if it did.
-    fn made_before(&self, settings: &Settings) -> Result<Option<Arc<Cell>>, SessionError> {
-        let cell = match self.slots().get(&settings.name) {
-            Some(Slot::Live(cell)) => Arc::clone(cell),
-            Some(Slot::Lost(lost)) => return Err(damaged(lost)),
-            None => return Ok(None),
-        };
-        let is_same = !settings.request_id.is_empty()
-            && cell.look(|engine| engine.settings().request_id == settings.request_id)?;
-        if is_same { Ok(Some(cell)) } else { Err(SessionError::Exists(settings.name.clone())) }
-    }
-
-    fn check_quota(&self, subject: &'static str, wanted: u64, limit: u64) -> Result<(), SessionError> {
-        if wanted > limit { Err(SessionError::Quota { subject, wanted, limit }) } else { Ok(()) }
     }
 
     /// Deletes a session, also one that cannot be used; returns the position in the log that makes it so.
@@ -323,56 +239,6 @@ impl Store {
         Ok(position)
     }
 
-    /// Moves the sessions of a revision to another model, as far as it takes them; returns how many went.
-    #[must_use]
-    pub fn migrate(&self, revision: &str, to: &PinnedModel) -> usize {
-        let moved = self.on_revision(revision).into_iter().filter(|cell| match cell.migrate(to.clone()) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(%error, session = cell.name(), "a session stays on its revision");
-                false
-            }
-        });
-        moved.count()
-    }
-
-    /// Deletes what has expired, writes states anew that lie far back in the log, and lets old segments go. Meant to be
-    /// called every second or so, where it may wait for locks.
-    pub fn keep_house(&self) {
-        let cells: Vec<Arc<Cell>> = self.list("", "", usize::MAX);
-        for cell in &cells {
-            if cell.time_left().is_some_and(|left| left.is_zero()) {
-                match self.delete(cell.name(), "") {
-                    Ok(_) => tracing::info!(session = cell.name(), "a session has expired"),
-                    Err(error) => tracing::warn!(%error, session = cell.name(), "a session has expired, but stays"),
-                }
-            }
-        }
-        let Some(log) = &self.log else { return };
-        let end = log.end();
-        let kept = LEAST_LOG.max(4 * self.state_bytes.load(Ordering::Relaxed));
-        let far_back = end.saturating_sub(kept);
-        let mut rewritten = 0;
-        let mut needed = end;
-        for cell in &cells {
-            let Some(position) = cell.state_position() else { continue };
-            if position < far_back && rewritten < MOST_REWRITTEN {
-                rewritten += cell.state_bytes();
-                if let Err(error) = cell.snapshot() {
-                    tracing::warn!(%error, session = cell.name(), "the state of a session was not written");
-                }
-            }
-            // What has just been written may not be safe yet: the old state counts until the next round.
-            needed = needed.min(position);
-        }
-        for slot in self.slots().values() {
-            if let Slot::Lost(lost) = slot {
-                needed = needed.min(lost.position);
-            }
-        }
-        log.retire(needed);
-    }
-
     /// Writes what is there to disk; nothing is taken afterwards.
     pub fn close(&self) {
         if let Some(log) = &self.log {
@@ -381,7 +247,8 @@ impl Store {
     }
 }
 
-fn damaged(lost: &Lost) -> SessionError {
+/// Why a session cannot be used.
+pub(super) fn damaged(lost: &Lost) -> SessionError {
     SessionError::Damaged { name: lost.name.clone(), reason: lost.reason.clone() }
 }
 

@@ -6,6 +6,7 @@
 mod error;
 mod jobs;
 mod sections;
+mod sessions;
 mod setting;
 mod tokens;
 mod values;
@@ -23,6 +24,7 @@ pub use values::Values;
 
 use crate::jobs::JobsConfig;
 use crate::registry::RegistryLimits;
+use crate::session::StoreOptions;
 
 /// What begins the name of an environment variable.
 const PREFIX: &str = "LONGCAST_";
@@ -44,6 +46,8 @@ pub struct Config {
     pub registry: RegistryLimits,
     /// Trainings, back-tests and data sets.
     pub jobs: JobsConfig,
+    /// Sessions.
+    pub sessions: StoreOptions,
     /// The log.
     pub logging: Logging,
     values: Values,
@@ -60,6 +64,7 @@ impl Default for Config {
             limits: Limits::of(&values),
             registry: sections::registry_limits(&values),
             jobs: jobs::of(&values),
+            sessions: sessions::options(&values),
             logging: Logging::of(&values),
             values,
         }
@@ -69,7 +74,7 @@ impl Default for Config {
 /// Every key of the configuration.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    [sections::SETTINGS, jobs::SETTINGS].concat()
+    [sections::SETTINGS, sessions::SETTINGS, jobs::SETTINGS].concat()
 }
 
 impl Config {
@@ -138,6 +143,7 @@ impl Config {
             limits,
             registry: sections::registry_limits(&values),
             jobs: jobs::of(&values),
+            sessions: sessions::options(&values),
             logging: Logging::of(&values),
             listening,
             values,
