@@ -102,7 +102,8 @@ impl EvaluationService for Evaluations {
         let request = request.into_inner();
         let job = self.jobs.find(Kind::Backtest, &request.name)?;
         let events = job_events::after(Arc::clone(&job), request.after_event)?;
-        let messages = events.map(move |event| event.map(|event| message::backtest_event(&job, event)));
-        Ok(Response::new(Box::pin(messages)))
+        let messages: Events =
+            Box::pin(events.map(move |event| event.map(|event| message::backtest_event(&job, event))));
+        Ok(Response::new(messages))
     }
 }

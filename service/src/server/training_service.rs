@@ -121,8 +121,9 @@ impl TrainingService for Trainings {
         let request = request.into_inner();
         let job = self.jobs.find(Kind::Training, &request.name)?;
         let events = job_events::after(std::sync::Arc::clone(&job), request.after_event)?;
-        let messages = events.map(move |event| event.map(|event| message::training_event(&job, event)));
-        Ok(Response::new(Box::pin(messages)))
+        let messages: Events =
+            Box::pin(events.map(move |event| event.map(|event| message::training_event(&job, event))));
+        Ok(Response::new(messages))
     }
 
     async fn upload_dataset(

@@ -127,9 +127,7 @@ fn tls(arguments: &ConnectionArguments) -> Result<ClientTlsConfig, Failure> {
         None => config.with_native_roots(),
     };
     match (&arguments.cert, &arguments.key) {
-        (Some(cert), Some(key)) => {
-            Ok(config.identity(Identity::from_pem(read(cert)?, read(key)?)))
-        }
+        (Some(cert), Some(key)) => Ok(config.identity(Identity::from_pem(read(cert)?, read(key)?))),
         (None, None) => Ok(config),
         _ => Err(Failure::User("--cert and --key belong together: give both, or neither".to_string())),
     }

@@ -47,6 +47,7 @@ pub(crate) async fn run(
         first_kept: 1,
         next_row: if arguments.continues { session.next_sequence.max(1) } else { 1 },
         sent: 0,
+        acknowledged: 0,
         is_at_end: false,
     };
     pipe.first_kept = pipe.next_row;
@@ -106,6 +107,8 @@ struct Pipe<'a> {
     next_row: u64,
     /// The number of the last row that this stream has sent, or passed over.
     sent: u64,
+    /// The number of the last row that is safe.
+    acknowledged: u64,
     is_at_end: bool,
 }
 
@@ -127,31 +130,28 @@ impl Pipe<'_> {
         let mut client = SessionServiceClient::new(transport).max_decoding_message_size(LARGEST_ANSWER);
         let (send, requests) = mpsc::channel(4);
         let open = v1::OpenSession { session: self.name.clone(), epoch: 0 };
-        tell(&send, Payload::Open(open)).await?;
+        // There is room for the first message.
+        let _ = send.send(message(Payload::Open(open))).await;
         let mut answers = client.stream_session(ReceiverStream::new(requests)).await?.into_inner();
         let opened = self.opened(answers.message().await?)?;
         loop {
-            let on_their_way = self.sent.saturating_sub(self.first_kept - 1);
-            let may_send = on_their_way < opened.most_on_their_way;
-            if may_send && self.resend(&send, &opened).await? {
-                continue;
+            if self.is_at_end && self.sent + 1 >= self.next_row {
+                return self.finish(send, answers, &opened).await;
             }
+            let may_send = self.sent - self.acknowledged < opened.most_on_their_way;
+            let has_rows = self.sent + 1 < self.next_row;
+            // Answers are read whatever is to be sent: a server that waits for its reader takes no rows.
             tokio::select! {
                 biased;
-                answer = answers.message() => match answer? {
-                    Some(answer) => self.take(answer, &opened)?,
-                    None => return Err(Status::unavailable("the server ended the stream").into()),
+                answer = answers.message() => self.take(answer?, &opened)?,
+                room = send.reserve(), if may_send && has_rows => {
+                    let room = room.map_err(|_| Status::unavailable("the connection is closed"))?;
+                    room.send(message(Payload::Observations(self.next_rows(&opened))));
+                }
+                row = self.rows.recv(), if may_send && !has_rows && !self.is_at_end => match row {
+                    Some(row) => self.keep_all(row?, &opened)?,
+                    None => self.is_at_end = true,
                 },
-                row = self.rows.recv(), if may_send && !self.is_at_end => match row {
-                    Some(row) => self.keep(row?)?,
-                    None => {
-                        self.is_at_end = true;
-                        tell(&send, Payload::Flush(v1::Flush {})).await?;
-                    }
-                },
-            }
-            if self.is_at_end && self.sent + 1 == self.next_row {
-                return self.finish(send, answers, &opened).await;
             }
         }
     }
@@ -170,7 +170,7 @@ impl Pipe<'_> {
             );
             return Err(Failure::User(what).into());
         }
-        self.sent = next - 1;
+        (self.sent, self.acknowledged) = (next - 1, next - 1);
         let session = opened.session.unwrap_or_default();
         let count = |n: i32, usual: usize| usize::try_from(n).ok().filter(|n| *n > 0).unwrap_or(usual);
         Ok(Opened {
@@ -180,23 +180,8 @@ impl Pipe<'_> {
         })
     }
 
-    /// Sends the next rows that are there; false if there are none.
-    async fn resend(
-        &mut self,
-        send: &mpsc::Sender<v1::StreamSessionRequest>,
-        opened: &Opened,
-    ) -> Result<bool, Ended> {
-        // What has been read meanwhile goes along.
-        while self.kept.len() < READ_AHEAD.max(opened.largest_batch) {
-            match self.rows.try_recv() {
-                Ok(row) => self.keep(row?)?,
-                Err(_) => break,
-            }
-        }
-        if self.sent + 1 >= self.next_row {
-            // The session is ahead of the input: those rows are read and passed over.
-            return Ok(false);
-        }
+    /// The next rows that are to be sent.
+    fn next_rows(&mut self, opened: &Opened) -> v1::ObservationBatch {
         let from = usize::try_from(self.sent + 1 - self.first_kept).unwrap_or(usize::MAX);
         let rows: Vec<&Row> = self.kept.iter().skip(from).take(opened.largest_batch).collect();
         let batch = v1::ObservationBatch {
@@ -207,12 +192,23 @@ impl Pipe<'_> {
             covariates: Vec::new(),
         };
         self.sent += rows.len() as u64;
-        tell(send, Payload::Observations(batch)).await?;
-        Ok(true)
+        batch
+    }
+
+    /// Takes a row that was read, and those that have been read meanwhile, for one batch.
+    fn keep_all(&mut self, first: (Row, bool), opened: &Opened) -> Result<(), Failure> {
+        self.keep(first);
+        for _ in 1..opened.largest_batch {
+            match self.rows.try_recv() {
+                Ok(row) => self.keep(row?),
+                Err(_) => break,
+            }
+        }
+        Ok(())
     }
 
     /// Takes a row that was read.
-    fn keep(&mut self, (row, is_integer): (Row, bool)) -> Result<(), Failure> {
+    fn keep(&mut self, (row, is_integer): (Row, bool)) {
         self.updates.is_integer = is_integer;
         self.kept.push_back(row);
         self.next_row += 1;
@@ -220,7 +216,6 @@ impl Pipe<'_> {
         if self.next_row <= self.sent + 1 {
             self.forget(self.next_row - 1);
         }
-        Ok(())
     }
 
     /// Forgets rows up to a number.
@@ -230,13 +225,18 @@ impl Pipe<'_> {
         }
     }
 
-    fn take(&mut self, answer: v1::StreamSessionResponse, opened: &Opened) -> Result<(), Failure> {
+    fn take(&mut self, answer: Option<v1::StreamSessionResponse>, opened: &Opened) -> Result<(), Ended> {
+        let Some(answer) = answer else {
+            return Err(Status::unavailable("the server ended the stream").into());
+        };
         match answer.payload {
             Some(Answer::Ack(ack)) => {
-                self.forget(if opened.is_durable { ack.durable_through } else { ack.applied_through });
+                let safe = if opened.is_durable { ack.durable_through } else { ack.applied_through };
+                self.acknowledged = self.acknowledged.max(safe);
+                self.forget(safe);
                 Ok(())
             }
-            Some(Answer::Update(update)) => self.updates.tell(&update),
+            Some(Answer::Update(update)) => Ok(self.updates.tell(&update)?),
             Some(Answer::ObservationError(error)) => {
                 let status = error.status.unwrap_or_default();
                 let count =
@@ -259,22 +259,27 @@ impl Pipe<'_> {
         mut answers: Streaming<v1::StreamSessionResponse>,
         opened: &Opened,
     ) -> Result<(), Ended> {
-        tell(&send, Payload::Flush(v1::Flush {})).await?;
-        let last = self.next_row;
         let late = || Status::deadline_exceeded("the last rows were not acknowledged in time");
-        while self.first_kept < last {
-            let answer = tokio::time::timeout(LAST_WAIT, answers.message()).await.map_err(|_| late())??;
-            match answer {
-                Some(answer) => self.take(answer, opened)?,
-                None => return Err(Status::unavailable("the server ended the stream").into()),
+        let mut is_flushed = false;
+        while self.first_kept < self.next_row {
+            tokio::select! {
+                biased;
+                answer = tokio::time::timeout(LAST_WAIT, answers.message()) => {
+                    self.take(answer.map_err(|_| late())??, opened)?;
+                }
+                room = send.reserve(), if !is_flushed => {
+                    let room = room.map_err(|_| Status::unavailable("the connection is closed"))?;
+                    room.send(message(Payload::Flush(v1::Flush {})));
+                    is_flushed = true;
+                }
             }
         }
         drop(send);
         // The server ends its side once it has sent what was due.
         loop {
             match tokio::time::timeout(LAST_WAIT, answers.message()).await.map_err(|_| late())? {
-                Ok(Some(answer)) => self.take(answer, opened)?,
                 Ok(None) => return Ok(()),
+                Ok(answer) => self.take(answer, opened)?,
                 // Everything is safe: how the stream ends does not matter any more.
                 Err(status) if status.code() == Code::Cancelled => return Ok(()),
                 Err(status) => return Err(status.into()),
@@ -283,9 +288,8 @@ impl Pipe<'_> {
     }
 }
 
-async fn tell(send: &mpsc::Sender<v1::StreamSessionRequest>, payload: Payload) -> Result<(), Ended> {
-    let message = v1::StreamSessionRequest { payload: Some(payload) };
-    send.send(message).await.map_err(|_| Status::unavailable("the connection is closed").into())
+fn message(payload: Payload) -> v1::StreamSessionRequest {
+    v1::StreamSessionRequest { payload: Some(payload) }
 }
 
 /// Reads rows where reading may block: nobody knows when the next line comes.
