@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use forecast::data::Format;
 use forecast::{Panel, ReadOptions};
 use forecast_proto::v1;
 use prost::Message;
@@ -39,7 +40,7 @@ pub(super) fn read(name: &str, job: &Path, options: &ReadOptions) -> Result<Pane
         let panel = panel(&series, &about.channels, "series")?;
         return panel.ok_or_else(|| internal("the stored data set is empty"));
     }
-    let format = about.file_format.parse().map_err(|error| unreadable(&error))?;
+    let format = about.file_format.parse::<Format>().map_err(|error| unreadable(&error))?;
     let options = ReadOptions { format: Some(format), ..options.clone() };
     Panel::read(path, &options).map_err(|error| unreadable(&error))
 }
