@@ -20,6 +20,7 @@ mod session_create;
 mod session_ends;
 mod session_input;
 mod session_message;
+mod session_metrics;
 mod session_models;
 mod session_policy;
 mod session_service;

@@ -23,6 +23,7 @@ use super::model_admin_service::ModelChanges;
 use super::model_service::ModelReads;
 use super::reflection::public_descriptors;
 use super::server_service::Info;
+use super::session_metrics::SessionMetrics;
 use super::session_service::{Sessions, session_limits};
 use super::training_service::Trainings;
 use crate::jobs::{Jobs, JobsFolder};
@@ -37,6 +38,8 @@ use crate::session::Store;
 const CHUNK_MESSAGE: usize = 2 << 20;
 /// How long a job may take for the step that it was stopped in.
 const LAST_STEP: Duration = Duration::from_secs(2);
+/// Seconds between two looks at all sessions for their metrics.
+const METRICS_EVERY: u64 = 5;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -192,9 +195,12 @@ impl Server {
             has_durable_sessions: sessions.log().is_some(),
         };
         registry.set_holder(Arc::clone(&sessions) as Arc<dyn SessionHolder>);
-        let _kept = Background(tokio::spawn(keep_house(Arc::clone(&sessions), compute.clone())));
+        let session_metrics = SessionMetrics::new(&metrics);
+        let kept = keep_house(Arc::clone(&sessions), compute.clone(), session_metrics.clone());
+        let _kept = Background(tokio::spawn(kept));
+        let parts = (compute.clone(), drain.clone(), Arc::clone(&limits));
         let session_calls =
-            Sessions::new(Arc::clone(&sessions), Arc::new(registry.clone()), compute.clone(), drain.clone());
+            Sessions::new(Arc::clone(&sessions), Arc::new(registry.clone()), parts, session_metrics);
         let (unary, streamed) = (limits.unary_bytes, limits.stream_bytes);
         let reads =
             || ModelServiceServer::new(ModelReads::new(registry.clone())).max_decoding_message_size(streamed);
@@ -278,13 +284,17 @@ fn open_sessions(config: &Config, registry: &Registry) -> Result<Store, ServerEr
 }
 
 /// Lets sessions expire, and old segments of their log go.
-async fn keep_house(sessions: Arc<Store>, compute: Compute) {
+async fn keep_house(sessions: Arc<Store>, compute: Compute, metrics: SessionMetrics) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    loop {
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for second in 0u64.. {
         ticks.tick().await;
-        let store = Arc::clone(&sessions);
+        let (store, metrics) = (Arc::clone(&sessions), metrics.clone());
         let kept = compute.in_turn(move || {
             store.keep_house();
+            if second % METRICS_EVERY == 0 {
+                metrics.refresh(&store);
+            }
             Ok(())
         });
         if let Err(status) = kept.await {

@@ -74,8 +74,9 @@ fn rows(
             true => Cells::Numbers(column.values.clone()),
             false => Cells::Text(column.categories.clone()),
         };
-        if cells.len() != n_rows {
-            let rule = format!("it has {} values, but the first column has {n_rows}", cells.len());
+        let n_cells = column.values.len().max(column.categories.len());
+        if n_cells != n_rows {
+            let rule = format!("it has {n_cells} values, but the first column has {n_rows}");
             return Err(Reason::FieldInvalid.at(&field, &rule));
         }
         let codes = wanted[at].encode(&cells, &column.name);

@@ -8,10 +8,11 @@ use ndarray::Array2;
 use tonic::Status;
 use tonic_types::FieldViolation;
 
-use super::convert::{from_message, index, options};
+use super::convert::{history, index, options};
 use super::session_convert::{check, millis};
 use super::session_policy::policy;
 use super::status::from_error;
+use crate::operation::Limits as CallLimits;
 use crate::session::{
     Durability, Emission, Fallback, Limits, NewSession, PinnedModel, SessionError, Settings, SlowReader,
 };
@@ -33,10 +34,10 @@ const REREAD_SCORED_EVERY: u64 = 64;
 pub(super) fn new_session(
     request: v1::CreateSessionRequest,
     model: PinnedModel,
-    limits: &Limits,
+    (limits, call_limits): (&Limits, &CallLimits),
     has_storage: bool,
 ) -> Result<NewSession, Status> {
-    let asked = options(request.spec.as_ref())?;
+    let asked = options(request.spec.as_ref(), call_limits)?;
     let spec = request.spec.clone().unwrap_or_default();
     asked.check(&model.model).map_err(|error| from_error(&error, "session"))?;
     if !model.model.updates_online() && !request.allow_window_reread {
@@ -68,7 +69,7 @@ pub(super) fn new_session(
     let fallback = fallback(request.fallback.as_ref(), &mut violations);
     let policies = policies(&request, model.model.lookback(), &mut violations);
     check(violations)?;
-    let histories = histories(request.history, &model)?;
+    let histories = histories(request.history, &model, call_limits.horizon)?;
     let settings = Settings {
         name,
         uid: 0,
@@ -244,6 +245,7 @@ fn policies(
 fn histories(
     messages: Vec<v1::Series>,
     model: &PinnedModel,
+    most_ahead: usize,
 ) -> Result<Vec<(String, Option<Series>)>, Status> {
     let header = model.model.header();
     let mut ids = std::collections::HashSet::new();
@@ -267,7 +269,7 @@ fn histories(
                 let index = index.map_err(|violation| super::status::invalid(vec![violation], &id))?;
                 Some(empty_series(&id, index, &header.channels)?)
             }
-            (false, _) => Some(from_message(message, &path, &header.channels, &header.frequency())?),
+            (false, _) => Some(history(message, &path, &model.model, most_ahead)?),
         };
         histories.push((id, history));
     }

@@ -24,7 +24,16 @@ pub(super) async fn end_stream<T>(out: &mpsc::Sender<Result<T, Status>>, status:
 
 /// Ready when an attachment no longer holds its session.
 pub(super) async fn fenced(holder: &mut watch::Receiver<u64>, number: u64) {
-    while *holder.borrow_and_update() == number && holder.changed().await.is_ok() {}
+    loop {
+        let present = *holder.borrow_and_update();
+        if present != number {
+            return;
+        }
+        if holder.changed().await.is_err() {
+            // The session is gone with everybody who could take it over.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Ready a little before the server cuts off what still runs, so that a stream ends with a word.

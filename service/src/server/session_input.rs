@@ -23,7 +23,8 @@ impl Stream {
             Some(Asked::Observations(observations)) => {
                 check_rows(&observations, self.store.limits().max_batch)?;
                 let batch = batch(observations, &self.schema)?;
-                batch.view(self.shape.0, self.shape.1)?;
+                let n_rows = batch.view(self.shape.0, self.shape.1)?.n_rows;
+                self.metrics.observations.add(n_rows as u64);
                 self.rest = Some((Arc::new(batch), 0));
                 self.advance().await
             }

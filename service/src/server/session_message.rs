@@ -12,7 +12,7 @@ use crate::session::{Cell, Durability, Emission, Engine, SeriesState, Settings, 
 /// # Errors
 /// `NOT_FOUND` once it is gone.
 pub(super) fn session(cell: &Cell, with_figures: bool) -> Result<v1::Session, Status> {
-    let synced = cell.log().map_or(0, |log| log.state().borrow().synced);
+    let synced = cell.log().map_or(0, |log| log.safe());
     let durable_through = cell.durable_through(synced);
     let (etag, time_left) = (cell.etag()?, cell.time_left());
     let (is_attached, n_watchers, state_bytes) = (cell.is_attached(), cell.n_watchers(), cell.state_bytes());

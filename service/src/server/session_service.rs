@@ -14,10 +14,11 @@ use super::reason::Reason;
 use super::session_convert::{batch, no_update, observation_error, update};
 use super::session_create::new_session;
 use super::session_message::session;
+use super::session_metrics::SessionMetrics;
 use super::session_stream;
 use super::session_watch;
-use crate::operation::Drain;
 use crate::operation::compute::Compute;
+use crate::operation::{Drain, Limits};
 use crate::session::{Cell, Durability, FindModel, Issued, SessionError, Store, Writer};
 
 /// Sessions a page where nothing is said, and at most.
@@ -33,11 +34,20 @@ pub(super) struct Sessions {
     models: Arc<dyn FindModel>,
     compute: Compute,
     drain: Drain,
+    metrics: SessionMetrics,
+    limits: Arc<Limits>,
 }
 
 impl Sessions {
-    pub(super) fn new(store: Arc<Store>, models: Arc<dyn FindModel>, compute: Compute, drain: Drain) -> Self {
-        Sessions { store, models, compute, drain }
+    /// Answers from a store; `parts` are what all services share.
+    pub(super) fn new(
+        store: Arc<Store>,
+        models: Arc<dyn FindModel>,
+        parts: (Compute, Drain, Arc<Limits>),
+        metrics: SessionMetrics,
+    ) -> Self {
+        let (compute, drain, limits) = parts;
+        Sessions { store, models, compute, drain, metrics, limits }
     }
 }
 
@@ -56,11 +66,12 @@ impl SessionService for Sessions {
     ) -> Result<Response<v1::CreateSessionResponse>, Status> {
         let request = request.into_inner();
         let (store, models) = (Arc::clone(&self.store), Arc::clone(&self.models));
+        let limits = Arc::clone(&self.limits);
         let (cell, position) = self
             .compute
             .in_turn(move || {
                 let model = models.find(&request.model, &request.session_id)?;
-                let new = new_session(request, model, store.limits(), store.log().is_some())?;
+                let new = new_session(request, model, (store.limits(), &limits), store.log().is_some())?;
                 Ok(store.create(new)?)
             })
             .await?;
@@ -118,7 +129,8 @@ impl SessionService for Sessions {
         request: Request<Streaming<v1::StreamSessionRequest>>,
     ) -> Result<Response<Self::StreamSessionStream>, Status> {
         let (send, receive) = mpsc::channel(OUT_AHEAD);
-        let context = (Arc::clone(&self.store), self.compute.clone(), self.drain.clone());
+        let metrics = self.metrics.clone();
+        let context = (Arc::clone(&self.store), self.compute.clone(), self.drain.clone(), metrics);
         tokio::spawn(session_stream::serve(context, request.into_inner(), send));
         Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
     }
@@ -133,6 +145,8 @@ impl SessionService for Sessions {
             return Err(Reason::FieldInvalid.at("observations", "it is required"));
         };
         check_rows(&observations, self.store.limits().max_batch)?;
+        let n_channels = cell.look(|engine| engine.shape().0)?;
+        self.metrics.observations.add((observations.values.len() / n_channels.max(1)) as u64);
         if let Some(log) = cell.log() {
             log.room().await;
         }
@@ -143,7 +157,7 @@ impl SessionService for Sessions {
         if cell.durability() == Durability::Sync {
             safe(&cell, position).await?;
         }
-        let synced = cell.log().map_or(0, |log| log.state().borrow().synced);
+        let synced = cell.log().map_or(0, |log| log.safe());
         let durable_through = cell.durable_through(synced);
         let ack = response.ack.map(|ack| v1::Ack { durable_through, ..ack });
         Ok(Response::new(v1::ObserveResponse { ack, ..response }))

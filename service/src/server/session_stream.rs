@@ -14,6 +14,7 @@ use super::reason::Reason;
 use super::session_convert::update;
 use super::session_ends::{end_stream, fenced, left, notice};
 use super::session_message::session;
+use super::session_metrics::SessionMetrics;
 use super::session_service::{safe, schema};
 use super::session_watch::tick;
 use crate::operation::Drain;
@@ -33,7 +34,7 @@ type Out = mpsc::Sender<Result<v1::StreamSessionResponse, Status>>;
 
 /// Serves one stream to its end.
 pub(super) async fn serve(
-    (store, compute, drain): (Arc<Store>, Compute, Drain),
+    (store, compute, drain, metrics): (Arc<Store>, Compute, Drain, SessionMetrics),
     mut messages: Streaming<v1::StreamSessionRequest>,
     out: Out,
 ) {
@@ -50,7 +51,7 @@ pub(super) async fn serve(
         }
         Err(status) => return end_stream(&out, status).await,
     };
-    let stream = match Stream::open(&store, compute, &open).await {
+    let stream = match Stream::open(&store, (compute, metrics), &open).await {
         Ok(stream) => stream,
         Err(status) => return end_stream(&out, status).await,
     };
@@ -65,6 +66,7 @@ pub(super) async fn serve(
 pub(super) struct Stream {
     pub(super) store: Arc<Store>,
     pub(super) compute: Compute,
+    pub(super) metrics: SessionMetrics,
     pub(super) cell: Arc<Cell>,
     pub(super) attachment: Attachment,
     pub(super) schema: forecast::data::CovariateSchema,
@@ -85,7 +87,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    async fn open(store: &Arc<Store>, compute: Compute, open: &v1::OpenSession) -> Result<Self, Status> {
+    async fn open(
+        store: &Arc<Store>,
+        (compute, metrics): (Compute, SessionMetrics),
+        open: &v1::OpenSession,
+    ) -> Result<Self, Status> {
         let cell = store.find(&open.session)?;
         let attachment = cell.attach(open.epoch)?;
         // Whoever is told that it writes has an epoch that no crash takes back.
@@ -114,6 +120,7 @@ impl Stream {
         Ok(Stream {
             store: Arc::clone(store),
             compute,
+            metrics,
             attachment,
             schema: schema(&cell)?,
             shape: cell.look(|engine| engine.shape())?,
@@ -178,6 +185,7 @@ impl Stream {
                     let Ok(permit) = permit else { return Ok(()) };
                     stuck = None;
                     if let Some(payload) = self.next_output().await? {
+                        self.metrics.updates.add(u64::from(matches!(payload, Payload::Update(_))));
                         permit.send(Ok(v1::StreamSessionResponse { payload: Some(payload) }));
                     }
                 }
@@ -203,7 +211,7 @@ impl Stream {
 
     /// How far observations have come, by what the durability promises.
     fn ack(&self) -> v1::Ack {
-        let synced = self.cell.log().map_or(0, |log| log.state().borrow().synced);
+        let synced = self.cell.log().map_or(0, |log| log.safe());
         let durable_through = self.cell.durable_through(synced);
         let applied_through = match self.cell.durability() {
             Durability::Sync => self.applied.min(durable_through),

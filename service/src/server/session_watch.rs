@@ -13,7 +13,7 @@ use super::session_convert::update;
 use super::session_ends::{end_stream, left, notice};
 use crate::operation::Drain;
 use crate::operation::compute::Compute;
-use crate::session::{Cell, Due, Emission, Issued, MOST_ISSUED, SessionError, SlowReader, Watcher};
+use crate::session::{Cell, Due, Emission, Issued, MOST_ISSUED, SessionError, Watcher};
 
 type Out = mpsc::Sender<Result<v1::WatchSessionResponse, Status>>;
 
@@ -45,12 +45,11 @@ pub(super) fn begin(
         due.ask_for_all();
     }
     let emission = cell.look(|engine| engine.settings().emission)?;
-    let misses_none = cell.slow_reader() != SlowReader::Conflate && matches!(emission, Emission::Every(_));
     let interval = match emission {
         Emission::Interval(millis) => Some(Duration::from_millis(millis)),
         Emission::Every(_) | Emission::OnRequest => None,
     };
-    let issued = misses_none.then(|| cell.issued());
+    let issued = cell.issued();
     Ok(Watched {
         compute,
         cell,

@@ -7,10 +7,8 @@ use std::time::Instant;
 
 use super::batch::BatchView;
 use super::cell::{Attachment, Cell, Inner, Issued, MOST_ISSUED};
-use super::engine::{Engine, Step};
 use super::error::SessionError;
 use super::record::{write_batch, write_state};
-use super::settings::{Emission, SlowReader};
 use super::snapshot::encode_state;
 use super::trouble::Trouble;
 
@@ -54,9 +52,9 @@ impl Cell {
         self.admit(&mut inner, writer)?;
         let inner = &mut *inner;
         let n_seen = batch.n_rows - inner.engine.new_rows(batch)?.n_rows;
-        let issues_all = self.slow_reader != SlowReader::Conflate
-            && matches!(inner.engine.settings.emission, Emission::Every(_))
-            && (matches!(writer, Writer::Stream(_)) || self.issued.receiver_count() > 0);
+        let n_readers = self.issued.as_ref().map_or(0, |issued| issued.receiver_count());
+        let is_read = matches!(writer, Writer::Stream(_)) || n_readers > 0;
+        let issues_all = self.issued.is_some() && is_read;
         let rows = batch.rows(n_seen, if issues_all { MOST_ISSUED } else { usize::MAX });
         inner.last_active = Instant::now();
         let mut applied = Applied { n_rows: n_seen + rows.n_rows, ..Applied::default() };
@@ -79,9 +77,11 @@ impl Cell {
                 // The log has everything that the state would: it is tried again with the next batch.
                 tracing::warn!(%error, session = self.name, "the state of a session was not written");
             }
-            for issued in &applied.issued {
-                // Nobody may be listening.
-                let _ = self.issued.send(Arc::clone(issued));
+            if let Some(readers) = self.issued.as_ref().filter(|_| n_readers > 0) {
+                for issued in &applied.issued {
+                    // The last reader may have gone meanwhile.
+                    let _ = readers.send(Arc::clone(issued));
+                }
             }
             self.version.send_replace(inner.engine.next);
         }

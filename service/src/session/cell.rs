@@ -9,14 +9,12 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
-use super::batch::BatchView;
-use super::engine::{Engine, Made, Trouble};
+use super::engine::{Engine, Made};
 use super::error::SessionError;
 use super::log::Log;
 use super::models::PinnedModel;
-use super::record::{write_batch, write_epoch, write_state};
+use super::record::write_epoch;
 use super::settings::{Emission, SlowReader};
-use super::snapshot::encode_state;
 
 /// Forecasts that wait for one reader where every one is sent, at most.
 pub const MOST_ISSUED: usize = 256;
@@ -80,8 +78,8 @@ pub struct Cell {
     pub(super) holder: watch::Sender<u64>,
     /// The next sequence number, for readers that conflate.
     pub(super) version: watch::Sender<u64>,
-    /// Forecasts for readers that miss none.
-    pub(super) issued: broadcast::Sender<Arc<Issued>>,
+    /// Forecasts for readers that miss none, where there are such.
+    pub(super) issued: Option<broadcast::Sender<Arc<Issued>>>,
     /// Where its newest state in the log begins.
     pub(super) state_position: AtomicU64,
     pub(super) n_watchers: AtomicUsize,
@@ -97,6 +95,8 @@ impl Cell {
     ) -> Self {
         let settings = engine.settings();
         let through = engine.next_sequence() - 1;
+        let issues_all =
+            settings.slow_reader != SlowReader::Conflate && matches!(settings.emission, Emission::Every(_));
         let log = log.filter(|_| settings.durability != Durability::Memory);
         Cell {
             name: settings.name.clone(),
@@ -106,7 +106,7 @@ impl Cell {
             snapshot_every,
             holder: watch::channel(0).0,
             version: watch::channel(engine.next_sequence()).0,
-            issued: broadcast::channel(MOST_ISSUED).0,
+            issued: issues_all.then(|| broadcast::channel(MOST_ISSUED).0),
             state_position: AtomicU64::new(state_position),
             n_watchers: AtomicUsize::new(0),
             inner: Mutex::new(Inner {
@@ -227,10 +227,10 @@ impl Cell {
         self.version.subscribe()
     }
 
-    /// Gets every forecast that is sent whatever the readers do.
+    /// Gets every forecast, in a session that sends every one.
     #[must_use]
-    pub fn issued(&self) -> broadcast::Receiver<Arc<Issued>> {
-        self.issued.subscribe()
+    pub fn issued(&self) -> Option<broadcast::Receiver<Arc<Issued>>> {
+        self.issued.as_ref().map(broadcast::Sender::subscribe)
     }
 
     /// Writes the state into the log now; returns the position that makes it durable.

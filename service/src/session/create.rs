@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering;
 
 use forecast::Series;
 
-use super::cell::Cell;
-use super::cell::Durability;
+use super::cell::{Cell, Durability};
 use super::engine::Engine;
 use super::error::SessionError;
 use super::models::PinnedModel;

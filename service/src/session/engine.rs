@@ -163,7 +163,7 @@ impl Engine {
         for row in 0..rows.n_rows {
             let values = &rows.values[row * n_channels..(row + 1) * n_channels];
             let at = if rows.series.is_empty() { 0 } else { rows.series[row] as usize };
-            let covariates = match rows.covariates {
+            let covariates: &[f64] = match rows.covariates {
                 [] => &[],
                 all => &all[row * self.n_covariates..(row + 1) * self.n_covariates],
             };

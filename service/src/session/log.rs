@@ -125,6 +125,12 @@ impl Log {
         self.state.clone()
     }
 
+    /// Everything before this position is safe.
+    #[must_use]
+    pub fn safe(&self) -> u64 {
+        self.state.borrow().synced
+    }
+
     /// Everything before this position was taken.
     #[must_use]
     pub fn end(&self) -> u64 {
@@ -205,6 +211,8 @@ impl Writer {
             let is_due = wanted > self.core.synced()
                 || last_sync.elapsed() >= self.options.sync_interval
                 || self.core.n_loose() > MOST_LOOSE
+                // What makes older segments superfluous has to be safe before they go.
+                || retired.is_some()
                 || is_closed;
             if outcome.is_ok() && is_due {
                 outcome = self.core.sync();

@@ -7,18 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
-use forecast::Series;
-
-use super::cell::{Cell, Durability};
-use super::engine::Engine;
+use super::cell::Cell;
 use super::error::SessionError;
-use super::log::{Log, LogCore, LogOptions};
+use super::log::{Log, LogOptions};
+use super::log_core::LogCore;
 use super::medium::{Folder, Medium};
-use super::models::{FindModel, PinnedModel};
-use super::record::{write_delete, write_state};
+use super::models::FindModel;
+use super::record::write_delete;
 use super::restore::{Lost, restore};
-use super::settings::Settings;
-use super::snapshot::encode_state;
 
 /// What a server lets sessions take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
