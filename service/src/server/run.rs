@@ -170,7 +170,7 @@ impl Server {
             <EvaluationServiceServer<Evaluations> as NamedService>::NAME,
             <SessionServiceServer<Sessions> as NamedService>::NAME,
         ];
-        let health = Health::new(reporter, [&[""], &services[..]].concat()).await;
+        let health = Health::new(reporter, [""].iter().chain(&services).copied().collect()).await;
         let _followed = Background(tokio::spawn(health.clone().follow(registry.clone())));
 
         let forecaster = Forecaster::new(registry.clone(), Arc::clone(&limits), compute.clone(), &metrics);
