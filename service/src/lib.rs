@@ -5,8 +5,10 @@
 //! to blame.
 
 mod crc32c;
+pub mod jobs;
 pub mod operation;
 pub mod registry;
 pub mod server;
+pub mod session;
 
 pub use crc32c::crc32c;

@@ -6,6 +6,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
+use super::cancel::Cancel;
 use super::lags::Lags;
 use super::tensor::Tensors;
 use crate::data::{Scaler, Series, Step, TimeIndex};
@@ -29,6 +30,8 @@ pub(crate) struct Training<'a> {
     pub(crate) weights: Option<&'a Path>,
     /// Of the data.
     pub(crate) fingerprint: &'a str,
+    /// Ends the fit.
+    pub(crate) cancel: &'a Cancel,
 }
 
 /// What a saved model has.
@@ -89,6 +92,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// The scaled value of the step `age` steps before the last, NaN where it was missing; `age` is less than
     /// [`Family::recall`].
     fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64;
+
+    /// How many of the last steps the memory still has, for [`Family::observed`] of each.
+    fn remembered(&self, memory: &Memory) -> usize {
+        self.recall(memory)
+    }
 
     /// True if a memory from outside has this family's shape.
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool;
@@ -283,6 +291,11 @@ impl<R: LagRule> Family for R {
     fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
         let Memory::Lags(lags) = memory;
         lags.observed(channel, age)
+    }
+
+    fn remembered(&self, memory: &Memory) -> usize {
+        let Memory::Lags(lags) = memory;
+        lags.seen()
     }
 
     fn lag_rule(&self) -> Option<&dyn LagRule> {

@@ -188,6 +188,11 @@ impl<N: Network> Family for NeuralFamily<N> {
         None
     }
 
+    fn remembered(&self, memory: &Memory) -> usize {
+        let Memory::Lags(lags) = memory;
+        lags.seen()
+    }
+
     fn updates_online(&self) -> bool {
         false
     }

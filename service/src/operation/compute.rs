@@ -165,6 +165,29 @@ impl Compute {
         Duration::from_nanos(self.inner.queued_cost.load(Ordering::Relaxed) / self.inner.n_threads)
     }
 
+    /// Runs a piece of work on the pool for forecasts to its end, whatever else waits: for streams, which hold up their
+    /// senders instead of being refused, and have one piece at a time.
+    ///
+    /// # Errors
+    /// `INTERNAL` if it panics; its own.
+    pub async fn in_turn<T, F>(&self, work: F) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Status> + Send + 'static,
+    {
+        let (send, receive) = oneshot::channel();
+        let inner = Arc::clone(&self.inner);
+        self.inner.forecasts.spawn(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                inner.seen.panics.add(1);
+                Err(internal("the model panicked; please report it"))
+            });
+            // Nobody to tell if the caller has gone meanwhile.
+            let _ = send.send(outcome);
+        });
+        receive.await.unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
+    }
+
     /// Runs a piece of work on the pool for forecasts; it is left out if the caller goes before it begins.
     ///
     /// # Errors

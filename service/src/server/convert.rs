@@ -121,7 +121,8 @@ pub(crate) fn history(
     with_covariates(series, covariates, &model.covariate_schema(), path, most_ahead)
 }
 
-fn index(
+/// The index of an axis, for a model of this frequency.
+pub(super) fn index(
     axis: Option<&v1::TimeAxis>,
     path: &str,
     len: usize,

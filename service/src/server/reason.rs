@@ -49,6 +49,14 @@ reasons! {
     SeriesUnknown, "SERIES_UNKNOWN", FailedPrecondition, "the model has coefficients for each series, and none for this one";
     HistoryTooShort, "HISTORY_TOO_SHORT", FailedPrecondition, "metadata `required` and `actual`";
     NotCalibrated, "NOT_CALIBRATED", FailedPrecondition, "the interval is wider than the calibration supports";
+    JobNotFound, "JOB_NOT_FOUND", NotFound, "no training or back-test has this name; with `ResourceInfo`";
+    JobNotOver, "JOB_NOT_OVER", FailedPrecondition, "the job has not ended; cancel it first";
+    JobQueueFull, "JOB_QUEUE_FULL", ResourceExhausted, "as many jobs wait as may; with `QuotaFailure` and `RetryInfo`";
+    FitFailed, "FIT_FAILED", FailedPrecondition, "in a job: the data cannot be fitted or back-tested as asked; metadata `series_id` where one is to blame";
+    DatasetNotFound, "DATASET_NOT_FOUND", NotFound, "no data set has this name; with `ResourceInfo`";
+    DatasetExists, "DATASET_EXISTS", AlreadyExists, "a data set of this name has another content";
+    DatasetTooLarge, "DATASET_TOO_LARGE", ResourceExhausted, "there is no room for the data set; with `QuotaFailure`";
+    DatasetUnusable, "DATASET_UNUSABLE", FailedPrecondition, "in a job: the file of a data set cannot be read as asked";
     EtagMismatch, "ETAG_MISMATCH", Aborted, "it has changed since the caller read it; metadata `expected` and `got`";
     FileCorrupt, "FILE_CORRUPT", DataLoss, "a file is damaged, or does not fit its checksum";
     LimitReached, "LIMIT_REACHED", ResourceExhausted, "the caller would hold more than the server allows; with `QuotaFailure`";
@@ -59,6 +67,23 @@ reasons! {
     Overloaded, "OVERLOADED", Unavailable, "more work waits than the server takes; with `RetryInfo` and the trailer `grpc-retry-pushback-ms`";
     Draining, "DRAINING", Unavailable, "the server is about to stop; with `RetryInfo` and the trailer";
     DeadlineExceeded, "DEADLINE_EXCEEDED", DeadlineExceeded, "the time of the client or of the server was over; metadata `stage`: queue, compute or write";
+    SessionNotFound, "SESSION_NOT_FOUND", NotFound, "no session has this name; with `ResourceInfo`";
+    SessionExists, "SESSION_EXISTS", AlreadyExists, "a session has this name already; with `ResourceInfo`";
+    ModelNotStreamable, "MODEL_NOT_STREAMABLE", FailedPrecondition, "the model reads its window again with every forecast, and `allow_window_reread` is not set";
+    SequenceGap, "SEQUENCE_GAP", OutOfRange, "observations are missing before this batch; metadata `expected` and `got`";
+    SessionFenced, "SESSION_FENCED", Aborted, "another writer has taken the session over; metadata `epoch` and `own`";
+    SessionAttached, "SESSION_ATTACHED", FailedPrecondition, "a stream writes to the session, and the call has no newer epoch";
+    SlowReader, "SLOW_READER", ResourceExhausted, "the stream was read too slowly for every forecast to be sent";
+    StorageFailed, "STORAGE_FAILED", Unavailable, "the log of sessions cannot be written, as on a full disk; with `RetryInfo` and the trailer";
+    StorageMissing, "STORAGE_MISSING", FailedPrecondition, "the server keeps sessions in memory only, and the session asks for more";
+    SessionDamaged, "SESSION_DAMAGED", DataLoss, "what is stored of the session has a hole, or its model is gone";
+    ObservationLate, "OBSERVATION_LATE", OutOfRange, "its time stamp lies before the last step of its series (in the stream)";
+    ObservationDuplicate, "OBSERVATION_DUPLICATE", OutOfRange, "its time stamp is that of the last step (in the stream)";
+    ObservationGap, "OBSERVATION_GAP", OutOfRange, "its time stamp leaves steps out (in the stream)";
+    ObservationOffGrid, "OBSERVATION_OFF_GRID", OutOfRange, "its time stamp lies between two steps (in the stream)";
+    TimeRequired, "TIME_REQUIRED", InvalidArgument, "the series has no start yet, and the observation no time stamp (in the stream)";
+    ValueInfinite, "VALUE_INFINITE", InvalidArgument, "a value of the observation is infinite (in the stream)";
+    SeriesIndexInvalid, "SERIES_INDEX_INVALID", InvalidArgument, "the session has no such series (in the stream)";
     Internal, "INTERNAL", Internal, "our fault";
 }
 

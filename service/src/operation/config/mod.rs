@@ -4,7 +4,9 @@
 //! an error, wherever it stands.
 
 mod error;
+mod jobs;
 mod sections;
+mod sessions;
 mod setting;
 mod tokens;
 mod values;
@@ -20,7 +22,9 @@ pub use setting::{Kind, Setting};
 pub use tokens::TokenEntry;
 pub use values::Values;
 
+use crate::jobs::JobsConfig;
 use crate::registry::RegistryLimits;
+use crate::session::StoreOptions;
 
 /// What begins the name of an environment variable.
 const PREFIX: &str = "LONGCAST_";
@@ -40,6 +44,10 @@ pub struct Config {
     pub limits: Limits,
     /// Bounds of the registry.
     pub registry: RegistryLimits,
+    /// Trainings, back-tests and data sets.
+    pub jobs: JobsConfig,
+    /// Sessions.
+    pub sessions: StoreOptions,
     /// The log.
     pub logging: Logging,
     values: Values,
@@ -55,6 +63,8 @@ impl Default for Config {
             tokens: Vec::new(),
             limits: Limits::of(&values),
             registry: sections::registry_limits(&values),
+            jobs: jobs::of(&values),
+            sessions: sessions::options(&values),
             logging: Logging::of(&values),
             values,
         }
@@ -64,7 +74,7 @@ impl Default for Config {
 /// Every key of the configuration.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    sections::SETTINGS.to_vec()
+    [sections::SETTINGS, sessions::SETTINGS, jobs::SETTINGS].concat()
 }
 
 impl Config {
@@ -132,6 +142,8 @@ impl Config {
             tokens,
             limits,
             registry: sections::registry_limits(&values),
+            jobs: jobs::of(&values),
+            sessions: sessions::options(&values),
             logging: Logging::of(&values),
             listening,
             values,
