@@ -5,6 +5,7 @@
 //! to blame.
 
 mod crc32c;
+pub mod jobs;
 pub mod operation;
 pub mod registry;
 pub mod server;

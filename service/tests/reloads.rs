@@ -27,7 +27,8 @@ fn resident_kib() -> u64 {
 fn model(order: &str) -> Model {
     let n = 2000;
     let index = TimeIndex::new(0, "1h".parse().unwrap(), Zone::Local, n);
-    let values = Array2::from_shape_fn((n, 1), |(i, _)| 10.0 + (i as f64 * 0.26).sin() + (i % 7) as f64 * 0.1);
+    let values =
+        Array2::from_shape_fn((n, 1), |(i, _)| 10.0 + (i as f64 * 0.26).sin() + (i % 7) as f64 * 0.1);
     let series = Series::new("load", index, values, &["y".to_string()]).unwrap();
     let panel = Panel::new(vec!["y".to_string()], vec![series]).unwrap();
     let config = ModelConfig::parse("ar").unwrap().with("order", order).unwrap();
@@ -36,13 +37,13 @@ fn model(order: &str) -> Model {
 
 #[test]
 fn a_thousand_reloads_leave_memory_flat() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("reloads-{}", std::process::id()));
+    let folder =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("reloads-{}", std::process::id()));
     let registry = Registry::open(&folder, Config::default().registry).unwrap();
     let (one, two) = (model("24"), model("48"));
     let history = one.history()[0].clone();
-    let names = [&one, &two].map(|model| {
-        registry.add("load", &model.to_bytes().unwrap(), "").unwrap().revision().to_string()
-    });
+    let names = [&one, &two]
+        .map(|model| registry.add("load", &model.to_bytes().unwrap(), "").unwrap().revision().to_string());
     let reload = |n: usize| {
         for i in 0..n {
             let loaded = registry.serve(&names[i % 2], true).unwrap();

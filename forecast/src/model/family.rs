@@ -6,6 +6,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
+use super::cancel::Cancel;
 use super::lags::Lags;
 use super::tensor::Tensors;
 use crate::data::{Scaler, Series, Step, TimeIndex};
@@ -29,6 +30,8 @@ pub(crate) struct Training<'a> {
     pub(crate) weights: Option<&'a Path>,
     /// Of the data.
     pub(crate) fingerprint: &'a str,
+    /// Ends the fit.
+    pub(crate) cancel: &'a Cancel,
 }
 
 /// What a saved model has.

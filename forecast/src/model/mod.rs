@@ -2,6 +2,7 @@
 //! fit, forecast, start, observe, forecast from a state, save, load.
 
 mod adaptive;
+mod cancel;
 mod checkpoint;
 mod coefficients;
 mod config;
@@ -34,6 +35,7 @@ use crate::regression::Regression;
 use crate::{Error, Result};
 
 pub use adaptive::{Adaptive, AdaptiveOptions};
+pub use cancel::Cancel;
 pub use coefficients::{Coefficient, Coefficients};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};

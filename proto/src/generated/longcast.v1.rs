@@ -265,363 +265,328 @@ impl IntervalBand {
         }
     }
 }
+/// What to fit, as `longcast fit` takes it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingSpec {
+    /// The model family, such as "ar". Required.
+    #[prost(string, tag = "1")]
+    pub family: ::prost::alloc::string::String,
+    /// Settings of the family by name, values as text, such as "order": "168"; names and ranges are
+    /// those of the family's documentation. At most 100.
+    #[prost(map = "string, string", tag = "2")]
+    pub settings: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// The longest horizon that intervals are calibrated for, in steps. 0 means the longest usual
+    /// season of the data.
+    #[prost(int32, tag = "3")]
+    pub horizon: i32,
+    /// Share of the steps, at the end, that the model is scored and calibrated on: above 0, below 1.
+    /// 0 means the choice of the library.
+    #[prost(double, tag = "4")]
+    pub validation_share: f64,
+    /// Steps of one season. 0 means the one that stands out in the data.
+    #[prost(int32, tag = "5")]
+    pub season_length: i32,
+    /// How series are scaled: "standard", "robust", "min-max" or "none". Empty means "standard".
+    #[prost(string, tag = "6")]
+    pub scaling: ::prost::alloc::string::String,
+    /// Seed of every random choice. 0 means 1.
+    #[prost(uint64, tag = "7")]
+    pub seed: u64,
+    /// The longest time that a training by gradient may take; the best so far is kept. Unset means no
+    /// limit of the job's own.
+    #[prost(message, optional, tag = "8")]
+    pub time_limit: ::core::option::Option<::prost_types::Duration>,
+    /// How the data are to be read, where they are a file: the options of `longcast fit` by name
+    /// without dashes in front, such as "time-col": "ds". At most 100.
+    #[prost(map = "string, string", tag = "9")]
+    pub read_options: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
 /// A training.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingJob {
-    /// "trainingJobs/{id}".
+    /// "trainingJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// Where it stands.
     #[prost(enumeration = "JobState", tag = "2")]
     pub state: i32,
-    /// The model that gets the revision: "models/{m}".
+    /// "models/{m}" that it makes a revision of.
     #[prost(string, tag = "3")]
     pub model: ::prost::alloc::string::String,
-    /// The revision, once the job has succeeded: "models/{m}/revisions/{r}".
+    /// "models/{m}/revisions/{r}" that it made. Set with JOB_STATE_SUCCEEDED only.
     #[prost(string, tag = "4")]
     pub model_revision: ::prost::alloc::string::String,
-    /// Why it failed.
+    /// Why it failed. Set with JOB_STATE_FAILED only.
     #[prost(message, optional, tag = "5")]
     pub error: ::core::option::Option<::tonic_types::Status>,
-    /// The share of the work that is done, from 0 to 1; an estimate.
+    /// How much is done: a fraction in \[0, 1\], as far as it can be told.
     #[prost(double, tag = "6")]
     pub progress: f64,
-    /// When it was created.
+    /// When it was queued.
     #[prost(message, optional, tag = "7")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it last changed.
+    /// When anything about it last changed.
     #[prost(message, optional, tag = "8")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Changes with every change of the job.
+    /// Changes with every change.
     #[prost(string, tag = "9")]
     pub etag: ::prost::alloc::string::String,
-    /// The data set, "datasets/{d}"; empty where series came with the request.
-    #[prost(string, tag = "10")]
-    pub dataset: ::prost::alloc::string::String,
-    /// The settings of the model as they were asked for, as JSON.
+    /// What is fitted.
+    #[prost(message, optional, tag = "10")]
+    pub spec: ::core::option::Option<TrainingSpec>,
+    /// "datasets/{d}" that it is fitted on; empty if the series came with the request.
     #[prost(string, tag = "11")]
-    pub config_json: ::prost::alloc::string::String,
-    /// Where a training by gradient stands; not set for models that are fitted at once.
+    pub dataset: ::prost::alloc::string::String,
+    /// When it began to run, the last time. Unset while it waits.
     #[prost(message, optional, tag = "12")]
-    pub training: ::core::option::Option<TrainingProgress>,
-    /// The number of its last event.
-    #[prost(uint64, tag = "13")]
-    pub last_event: u64,
-    /// How often it was begun: 1, and one more for each restart of the server while it ran.
-    #[prost(int32, tag = "14")]
-    pub attempts: i32,
-    /// When it began to run; not set while it is queued.
-    #[prost(message, optional, tag = "15")]
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it ended; not set before.
-    #[prost(message, optional, tag = "16")]
+    /// When it ended. Unset before.
+    #[prost(message, optional, tag = "13")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Number of the last event, from 1; 0 if there is none.
+    #[prost(uint64, tag = "14")]
+    pub last_event: u64,
+    /// Jobs that are ahead of it in the queue. 0 unless it waits.
+    #[prost(int32, tag = "15")]
+    pub queue_position: i32,
+    /// Scores of the fitted model by name, such as "mae", with seasonal naive's beside them. Set with
+    /// JOB_STATE_SUCCEEDED only.
+    #[prost(map = "string, double", tag = "16")]
+    pub metrics: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// Times that it was started; more than once if the server was restarted meanwhile.
+    #[prost(int32, tag = "17")]
+    pub attempt_count: i32,
 }
-/// Where a training by gradient stands.
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
-pub struct TrainingProgress {
-    /// The epoch, from 1.
-    #[prost(int32, tag = "1")]
-    pub epoch: i32,
-    /// Epochs in all, if none is left out.
-    #[prost(int32, tag = "2")]
-    pub epochs: i32,
-    /// Batches of this epoch that are done.
-    #[prost(int32, tag = "3")]
-    pub batch: i32,
-    /// Batches of an epoch.
-    #[prost(int32, tag = "4")]
-    pub batches: i32,
-    /// Mean loss of the epoch so far, of scaled values.
-    #[prost(double, tag = "5")]
-    pub loss: f64,
-    /// Loss of the validation range after the epoch; not set within one.
-    #[prost(double, optional, tag = "6")]
-    pub validation_loss: ::core::option::Option<f64>,
-    /// True if no epoch before had a lower loss of validation.
-    #[prost(bool, tag = "7")]
-    pub best: bool,
-    /// Learning rate of the last step.
-    #[prost(double, tag = "8")]
-    pub learning_rate: f64,
-    /// Length of all gradients of the last step together, before clipping.
-    #[prost(double, tag = "9")]
-    pub gradient_norm: f64,
-    /// Windows trained on in a second.
-    #[prost(double, tag = "10")]
-    pub windows_per_second: f64,
-    /// Seconds left if no epoch is left out, at the speed so far.
-    #[prost(double, tag = "11")]
-    pub seconds_left: f64,
-}
-/// How to fit; what is not set is chosen from the data.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct FitSpec {
-    /// Longest horizon with intervals, in steps; 0 takes the longest usual season.
-    #[prost(int32, tag = "1")]
-    pub horizon: i32,
-    /// Share of the steps, at the end of each series, that intervals are calibrated on: above 0, below
-    /// 1; 0 takes a year, a fifth to two fifths.
-    #[prost(double, tag = "2")]
-    pub validation: f64,
-    /// How series are scaled: "standard", "robust", "min-max" or "none"; empty is "standard".
-    #[prost(string, tag = "3")]
-    pub scaling: ::prost::alloc::string::String,
-    /// Steps of one season; 0 takes the one that stands out in the data.
-    #[prost(int32, tag = "4")]
-    pub season_length: i32,
-    /// True keeps the coefficients that were fitted without the validation range.
-    #[prost(bool, tag = "5")]
-    pub no_refit: bool,
-    /// Windows of each series that intervals are calibrated on; 0 takes up to 2500.
-    #[prost(int32, tag = "6")]
-    pub calibration_windows: i32,
-    /// Unit of the values, such as "kW".
-    #[prost(string, tag = "7")]
-    pub unit: ::prost::alloc::string::String,
-}
-/// What to train.
+/// A request for a training.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateTrainingJobRequest {
-    /// The model that gets the revision: "models/{m}"; it is made if there is none.
+    /// "models/{m}" to make a revision of. The model is made if there is none. Required.
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
-    /// The data: "datasets/{d}". This or `inline_series`.
+    /// "datasets/{d}" to fit on: an uploaded one, or one that the server was given by name. Exactly one
+    /// of `dataset` and `inline_series` is set.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
-    /// The data, if they are small.
+    /// Series to fit on, where they fit into one message. Series of one step and the same channels.
     #[prost(message, repeated, tag = "3")]
     pub inline_series: ::prost::alloc::vec::Vec<Series>,
-    /// The settings of the model as JSON: its family under "model", and what differs from the
-    /// defaults: {"model": "ar", "order": 168}. Empty is {"model": "ar"}.
-    #[prost(string, tag = "4")]
-    pub config_json: ::prost::alloc::string::String,
-    /// Makes the call repeatable: the same text again within the life of the job gives that job. At
-    /// most 128 bytes; empty for none.
+    /// Any text of the client, at most 128 characters: the same request sent again gives the same job.
     #[prost(string, tag = "5")]
     pub request_id: ::prost::alloc::string::String,
-    /// How to fit.
+    /// What to fit. Required.
     #[prost(message, optional, tag = "6")]
-    pub fit: ::core::option::Option<FitSpec>,
-    /// Checks everything and starts nothing: the job that would be made comes back without a name.
-    #[prost(bool, tag = "7")]
-    pub validate_only: bool,
-    /// Names of the channels of `inline_series`; empty for one channel, "y".
-    #[prost(string, repeated, tag = "8")]
+    pub spec: ::core::option::Option<TrainingSpec>,
+    /// Names of the channels of `inline_series`; empty means one channel "y".
+    #[prost(string, repeated, tag = "7")]
     pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When true, "default" points to the new revision once it is there.
+    #[prost(bool, tag = "8")]
+    pub make_default: bool,
+    /// When true, the request is checked and no job is made; the answer says what it would be.
+    #[prost(bool, tag = "9")]
+    pub validate_only: bool,
 }
-/// The job that was started.
+/// The job that was queued.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateTrainingJobResponse {
-    /// The job.
+    /// The job. Always set.
     #[prost(message, optional, tag = "1")]
     pub training_job: ::core::option::Option<TrainingJob>,
 }
-/// Which job to read.
+/// A question for one job.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetTrainingJobRequest {
-    /// "trainingJobs/{id}".
+    /// "trainingJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
-/// A job.
+/// One job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetTrainingJobResponse {
-    /// The job.
+    /// The job. Always set.
     #[prost(message, optional, tag = "1")]
     pub training_job: ::core::option::Option<TrainingJob>,
 }
-/// Which jobs to list.
+/// A question for all jobs.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListTrainingJobsRequest {
-    /// Jobs of a page, at most 1000; 0 is 50.
+    /// Jobs a page, at most 1,000; 0 means 100.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// `next_page_token` of the page before; empty for the first.
+    /// `next_page_token` of the page before; empty for the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
-    /// Empty for all; or terms joined by AND: `state = RUNNING`, `model = models/load`.
+    /// Only jobs of this model, "models/{m}"; empty means all.
     #[prost(string, tag = "3")]
     pub filter: ::prost::alloc::string::String,
 }
 /// A page of jobs.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListTrainingJobsResponse {
-    /// Newest first.
+    /// The newest first.
     #[prost(message, repeated, tag = "1")]
     pub training_jobs: ::prost::alloc::vec::Vec<TrainingJob>,
-    /// Gets the next page; empty on the last one.
+    /// For the next page; empty if this is the last one.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// Which job to cancel.
+/// A request to cancel a job.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelTrainingJobRequest {
-    /// "trainingJobs/{id}".
+    /// "trainingJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
-/// The job, as it stands.
+/// The job after the request.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CancelTrainingJobResponse {
-    /// The job; RUNNING until its computation has noticed.
+    /// The job. Always set; it may still be about to stop.
     #[prost(message, optional, tag = "1")]
     pub training_job: ::core::option::Option<TrainingJob>,
 }
-/// Which events to see.
+/// A request to delete a job that has ended.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct WatchTrainingJobRequest {
-    /// "trainingJobs/{id}".
+pub struct DeleteTrainingJobRequest {
+    /// "trainingJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The number of the last event that was seen; 0 for all.
+}
+/// The job is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTrainingJobResponse {}
+/// A request for the events of a job.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchTrainingJobRequest {
+    /// "trainingJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The number of the last event that the client has: those after it are sent. 0 means all. Events
+    /// that are too old to be kept are left out; their numbers tell.
     #[prost(uint64, tag = "2")]
     pub after_event: u64,
 }
-/// One event of a job.
+/// An event of a job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchTrainingJobResponse {
-    /// Its number: 1 for the first, one more for each that follows.
+    /// Its number: 1 for the first of the job, then one more each time, restarts included.
     #[prost(uint64, tag = "1")]
     pub event: u64,
-    /// The job as of this event.
+    /// The job as it was then. Always set.
     #[prost(message, optional, tag = "2")]
     pub training_job: ::core::option::Option<TrainingJob>,
-    /// When it happened.
-    #[prost(message, optional, tag = "3")]
-    pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What happened, for people.
+    /// What was measured, by name: "training_loss", "validation_loss", "epoch", "step",
+    /// "learning_rate". Empty if nothing was.
+    #[prost(map = "string, double", tag = "3")]
+    pub metrics: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// What happened, for people: one sentence in English.
     #[prost(string, tag = "4")]
     pub message: ::prost::alloc::string::String,
+    /// When it happened.
+    #[prost(message, optional, tag = "5")]
+    pub event_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time left, as far as it can be told. Unset where it cannot.
+    #[prost(message, optional, tag = "6")]
+    pub time_left: ::core::option::Option<::prost_types::Duration>,
 }
-/// A part of a data set.
+/// A message of an UploadDataset call.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UploadDatasetRequest {
-    /// Required.
-    #[prost(oneof = "upload_dataset_request::Payload", tags = "1, 2, 3")]
+    /// What the message is. Required.
+    #[prost(oneof = "upload_dataset_request::Payload", tags = "3, 2, 4")]
     pub payload: ::core::option::Option<upload_dataset_request::Payload>,
 }
 /// Nested message and enum types in `UploadDatasetRequest`.
 pub mod upload_dataset_request {
-    /// Required.
+    /// What the message is. Required.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Payload {
-        /// The first message, and only the first.
-        #[prost(message, tag = "1")]
-        Header(super::DatasetHeader),
-        /// The next bytes of a file.
-        #[prost(bytes, tag = "2")]
-        Chunk(::prost::alloc::vec::Vec<u8>),
-        /// One series.
+        /// The first message, and no later one.
         #[prost(message, tag = "3")]
+        Header(super::DatasetHeader),
+        /// A series; for data sets without a `file_format`.
+        #[prost(message, tag = "2")]
         Series(super::Series),
+        /// The next bytes of the file; for data sets with a `file_format`.
+        #[prost(message, tag = "4")]
+        FileChunk(super::DatasetChunk),
     }
 }
-/// What is uploaded.
+/// What is about to be sent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DatasetHeader {
-    /// The name to be: lower-case letters, digits, "-", "_" and ".", at most 63, the first one a
-    /// letter or a digit. It gives "datasets/{dataset_id}".
+    /// {d} of "datasets/{d}": 1 to 63 characters out of a-z, A-Z, 0-9, `-`, `_` and `.`, the first one
+    /// a letter or digit. A data set of this name that is there already is ALREADY_EXISTS, unless it
+    /// has the same content.
     #[prost(string, tag = "1")]
     pub dataset_id: ::prost::alloc::string::String,
-    /// Of a file: its size, which has to be right. 0 for series.
-    #[prost(int64, tag = "2")]
-    pub size_bytes: i64,
-    /// SHA-256 of the file, which has to be right; or of the values of all series, 8 bytes each,
-    /// little-endian, in the order of the messages. Empty: nothing is compared.
-    #[prost(bytes = "vec", tag = "3")]
-    pub sha256: ::prost::alloc::vec::Vec<u8>,
-    /// Of a file: how to read it. Not set for series.
-    #[prost(message, optional, tag = "4")]
-    pub file: ::core::option::Option<FileSpec>,
-    /// Of series: names of the channels; empty for one channel, "y".
-    #[prost(string, repeated, tag = "5")]
-    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-}
-/// How to read a file; what is empty is told from the file.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FileSpec {
-    /// "csv", "parquet", "arrow" or "json".
-    #[prost(string, tag = "1")]
-    pub format: ::prost::alloc::string::String,
-    /// The column with the time stamps.
+    /// "csv", "parquet", "arrow" or "json" if a file is sent; empty if series are.
     #[prost(string, tag = "2")]
-    pub time_column: ::prost::alloc::string::String,
-    /// The column with the series id of a long table.
-    #[prost(string, tag = "3")]
-    pub id_column: ::prost::alloc::string::String,
-    /// The columns with the values, one a channel.
-    #[prost(string, repeated, tag = "4")]
-    pub target_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The step, such as "1h" or "15min".
-    #[prost(string, tag = "5")]
-    pub frequency: ::prost::alloc::string::String,
-    /// IANA zone of stamps without an offset.
-    #[prost(string, tag = "6")]
-    pub time_zone: ::prost::alloc::string::String,
-    /// How rows become steps of `frequency`: "mean", "sum", "first", "last", "min", "max" or "count";
-    /// empty: rows have to lie on its grid.
-    #[prost(string, tag = "7")]
-    pub aggregate: ::prost::alloc::string::String,
-    /// Several rows for one stamp: "error" (the default), "mean", "sum", "first", "last", "min", "max"
-    /// or "count".
-    #[prost(string, tag = "8")]
-    pub duplicates: ::prost::alloc::string::String,
-    /// Columns that are known up to the end of the history.
-    #[prost(string, repeated, tag = "9")]
-    pub past_covariates: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Columns that are known ahead.
-    #[prost(string, repeated, tag = "10")]
-    pub future_covariates: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Columns with one value a series.
-    #[prost(string, repeated, tag = "11")]
-    pub static_covariates: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    pub file_format: ::prost::alloc::string::String,
+    /// Names of the channels of the series; empty means one channel "y". Of files, the columns tell.
+    #[prost(string, repeated, tag = "3")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Size of the file in bytes, for files.
+    #[prost(int64, tag = "4")]
+    pub size_bytes: i64,
+    /// SHA-256 of the file, 32 bytes, for files; it is compared.
+    #[prost(bytes = "vec", tag = "5")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
 }
-/// What was uploaded.
+/// Some bytes of the file of a data set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DatasetChunk {
+    /// Position of the first byte in the file, from 0. Chunks come in order and without gaps.
+    #[prost(int64, tag = "1")]
+    pub offset: i64,
+    /// The bytes: at least 1 and at most 1 MiB.
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// CRC-32C (Castagnoli) of `data`. A chunk that does not fit is DATA_LOSS.
+    #[prost(fixed32, tag = "3")]
+    pub crc32c: u32,
+}
+/// A stored data set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UploadDatasetResponse {
-    /// The data set.
-    #[prost(message, optional, tag = "1")]
-    pub dataset: ::core::option::Option<Dataset>,
+    /// The data set. Always set.
+    #[prost(message, optional, tag = "5")]
+    pub stored: ::core::option::Option<Dataset>,
 }
-/// A data set.
+/// A data set that the server holds.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Dataset {
     /// "datasets/{d}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// Series.
+    /// Number of series, as far as it is known without reading a file; else 0.
     #[prost(int64, tag = "2")]
     pub series_count: i64,
-    /// Steps of all series together.
+    /// Number of values, missing ones included, as far as it is known without reading a file; else 0.
     #[prost(int64, tag = "3")]
-    pub step_count: i64,
-    /// The channels.
-    #[prost(string, repeated, tag = "4")]
-    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The step, such as "1h".
-    #[prost(string, tag = "5")]
-    pub frequency: ::prost::alloc::string::String,
-    /// Bytes on disk.
-    #[prost(int64, tag = "6")]
-    pub size_bytes: i64,
-    /// As in `DatasetHeader`.
-    #[prost(bytes = "vec", tag = "7")]
+    pub point_count: i64,
+    /// SHA-256 of the stored file, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
     pub sha256: ::prost::alloc::vec::Vec<u8>,
-    /// When it was uploaded; not set for those that come with the program.
-    #[prost(message, optional, tag = "8")]
+    /// Size of the stored file, in bytes.
+    #[prost(int64, tag = "5")]
+    pub size_bytes: i64,
+    /// When it was stored.
+    #[prost(message, optional, tag = "6")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What was noticed and mended while it was read, for people.
-    #[prost(string, repeated, tag = "9")]
-    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// Which data sets to list.
+/// A question for all data sets.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDatasetsRequest {
-    /// Data sets of a page, at most 1000; 0 is 50.
+    /// Data sets a page, at most 1,000; 0 means 100.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// `next_page_token` of the page before; empty for the first.
+    /// `next_page_token` of the page before; empty for the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -631,35 +596,35 @@ pub struct ListDatasetsResponse {
     /// In the order of their names.
     #[prost(message, repeated, tag = "1")]
     pub datasets: ::prost::alloc::vec::Vec<Dataset>,
-    /// Gets the next page; empty on the last one.
+    /// For the next page; empty if this is the last one.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// Which data set to remove.
+/// A request to delete a data set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteDatasetRequest {
     /// "datasets/{d}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
-/// It is gone.
+/// The data set is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteDatasetResponse {}
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum JobState {
-    /// Not said.
+    /// Never sent.
     Unspecified = 0,
     /// It waits for its turn.
     Queued = 1,
     /// It runs.
     Running = 2,
-    /// It ended with a result.
+    /// It has ended, with its result.
     Succeeded = 3,
-    /// It ended with `error`.
+    /// It has ended; `error` says why.
     Failed = 4,
-    /// It was cancelled before it had a result.
+    /// It was cancelled.
     Cancelled = 5,
 }
 impl JobState {
@@ -701,8 +666,11 @@ pub mod training_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Trains models on the server: each training is a job that can be listed, watched and cancelled,
-    /// that survives a restart of the server, and that ends in a new immutable revision.
+    /// Trains models while the server serves. It needs the scope `train`.
+    ///
+    /// A job is a resource: it waits in a queue, runs at low priority, survives a restart of the server
+    /// (a running one goes on from its checkpoint), can be watched and cancelled, and ends in a new
+    /// immutable revision of its model.
     #[derive(Debug, Clone)]
     pub struct TrainingServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -783,8 +751,7 @@ pub mod training_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Starts a job and returns at once: the job is queued, and runs when its turn comes.
-        /// ALREADY_EXISTS never: the same `request_id` again gives the job that it made.
+        /// Queues a training and returns at once.
         pub async fn create_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateTrainingJobRequest>,
@@ -811,7 +778,7 @@ pub mod training_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads one job.
+        /// Returns one job.
         pub async fn get_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::GetTrainingJobRequest>,
@@ -838,7 +805,7 @@ pub mod training_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists jobs, newest first, page by page.
+        /// Lists the jobs, the newest first.
         pub async fn list_training_jobs(
             &mut self,
             request: impl tonic::IntoRequest<super::ListTrainingJobsRequest>,
@@ -865,8 +832,7 @@ pub mod training_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks a job to end. It returns at once; a job that runs ends within about a second. A job that
-        /// has ended stays as it is: asking twice does no harm.
+        /// Asks for a job to stop, which it does within a second. A job that has ended stays as it is.
         pub async fn cancel_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelTrainingJobRequest>,
@@ -893,9 +859,35 @@ pub mod training_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Every event of a job after the one that is named, the past ones first, until the job has ended.
-        /// Events are numbered from 1 without gaps: who goes on after the last number that it saw, from
-        /// whatever connection and after whatever restart, misses none.
+        /// Deletes a job that has ended; its revision stays.
+        pub async fn delete_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/DeleteTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.TrainingService", "DeleteTrainingJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends the events of a job, those that have been first, and ends after the last one. After a
+        /// broken call go on with `after_event`.
         pub async fn watch_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchTrainingJobRequest>,
@@ -922,8 +914,8 @@ pub mod training_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Uploads data to train on: a file in chunks, or series. The first message is the header. A data
-        /// set is there whole or not at all, and is immutable.
+        /// Stores a data set for trainings and back-tests: a header, then a file in chunks or series one
+        /// by one. It is there whole or not at all.
         pub async fn upload_dataset(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -950,8 +942,7 @@ pub mod training_service_client {
                 .insert(GrpcMethod::new("longcast.v1.TrainingService", "UploadDataset"));
             self.inner.client_streaming(req, path, codec).await
         }
-        /// Lists data sets by name, page by page: those that were uploaded and those that come with the
-        /// program.
+        /// Lists the stored data sets, in the order of their names.
         pub async fn list_datasets(
             &mut self,
             request: impl tonic::IntoRequest<super::ListDatasetsRequest>,
@@ -976,7 +967,7 @@ pub mod training_service_client {
                 .insert(GrpcMethod::new("longcast.v1.TrainingService", "ListDatasets"));
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a data set that was uploaded. Jobs that use it and have not ended keep it.
+        /// Deletes a data set that no waiting or running job needs.
         pub async fn delete_dataset(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteDatasetRequest>,
@@ -1016,8 +1007,7 @@ pub mod training_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with TrainingServiceServer.
     #[async_trait]
     pub trait TrainingService: std::marker::Send + std::marker::Sync + 'static {
-        /// Starts a job and returns at once: the job is queued, and runs when its turn comes.
-        /// ALREADY_EXISTS never: the same `request_id` again gives the job that it made.
+        /// Queues a training and returns at once.
         async fn create_training_job(
             &self,
             request: tonic::Request<super::CreateTrainingJobRequest>,
@@ -1025,7 +1015,7 @@ pub mod training_service_server {
             tonic::Response<super::CreateTrainingJobResponse>,
             tonic::Status,
         >;
-        /// Reads one job.
+        /// Returns one job.
         async fn get_training_job(
             &self,
             request: tonic::Request<super::GetTrainingJobRequest>,
@@ -1033,7 +1023,7 @@ pub mod training_service_server {
             tonic::Response<super::GetTrainingJobResponse>,
             tonic::Status,
         >;
-        /// Lists jobs, newest first, page by page.
+        /// Lists the jobs, the newest first.
         async fn list_training_jobs(
             &self,
             request: tonic::Request<super::ListTrainingJobsRequest>,
@@ -1041,13 +1031,20 @@ pub mod training_service_server {
             tonic::Response<super::ListTrainingJobsResponse>,
             tonic::Status,
         >;
-        /// Asks a job to end. It returns at once; a job that runs ends within about a second. A job that
-        /// has ended stays as it is: asking twice does no harm.
+        /// Asks for a job to stop, which it does within a second. A job that has ended stays as it is.
         async fn cancel_training_job(
             &self,
             request: tonic::Request<super::CancelTrainingJobRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CancelTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a job that has ended; its revision stays.
+        async fn delete_training_job(
+            &self,
+            request: tonic::Request<super::DeleteTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTrainingJobResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the WatchTrainingJob method.
@@ -1059,9 +1056,8 @@ pub mod training_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Every event of a job after the one that is named, the past ones first, until the job has ended.
-        /// Events are numbered from 1 without gaps: who goes on after the last number that it saw, from
-        /// whatever connection and after whatever restart, misses none.
+        /// Sends the events of a job, those that have been first, and ends after the last one. After a
+        /// broken call go on with `after_event`.
         async fn watch_training_job(
             &self,
             request: tonic::Request<super::WatchTrainingJobRequest>,
@@ -1069,8 +1065,8 @@ pub mod training_service_server {
             tonic::Response<Self::WatchTrainingJobStream>,
             tonic::Status,
         >;
-        /// Uploads data to train on: a file in chunks, or series. The first message is the header. A data
-        /// set is there whole or not at all, and is immutable.
+        /// Stores a data set for trainings and back-tests: a header, then a file in chunks or series one
+        /// by one. It is there whole or not at all.
         async fn upload_dataset(
             &self,
             request: tonic::Request<tonic::Streaming<super::UploadDatasetRequest>>,
@@ -1078,8 +1074,7 @@ pub mod training_service_server {
             tonic::Response<super::UploadDatasetResponse>,
             tonic::Status,
         >;
-        /// Lists data sets by name, page by page: those that were uploaded and those that come with the
-        /// program.
+        /// Lists the stored data sets, in the order of their names.
         async fn list_datasets(
             &self,
             request: tonic::Request<super::ListDatasetsRequest>,
@@ -1087,7 +1082,7 @@ pub mod training_service_server {
             tonic::Response<super::ListDatasetsResponse>,
             tonic::Status,
         >;
-        /// Removes a data set that was uploaded. Jobs that use it and have not ended keep it.
+        /// Deletes a data set that no waiting or running job needs.
         async fn delete_dataset(
             &self,
             request: tonic::Request<super::DeleteDatasetRequest>,
@@ -1096,8 +1091,11 @@ pub mod training_service_server {
             tonic::Status,
         >;
     }
-    /// Trains models on the server: each training is a job that can be listed, watched and cancelled,
-    /// that survives a restart of the server, and that ends in a new immutable revision.
+    /// Trains models while the server serves. It needs the scope `train`.
+    ///
+    /// A job is a resource: it waits in a queue, runs at low priority, survives a restart of the server
+    /// (a running one goes on from its checkpoint), can be watched and cancelled, and ends in a new
+    /// immutable revision of its model.
     #[derive(Debug)]
     pub struct TrainingServiceServer<T> {
         inner: Arc<T>,
@@ -1358,6 +1356,52 @@ pub mod training_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/longcast.v1.TrainingService/DeleteTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::DeleteTrainingJobRequest>
+                    for DeleteTrainingJobSvc<T> {
+                        type Response = super::DeleteTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::delete_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/longcast.v1.TrainingService/WatchTrainingJob" => {
                     #[allow(non_camel_case_types)]
                     struct WatchTrainingJobSvc<T: TrainingService>(pub Arc<T>);
@@ -1585,249 +1629,224 @@ pub mod training_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// How to back-test.
+/// What to evaluate.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BacktestSpec {
-    /// Steps that are scored after each cutoff, at least 1.
+    /// Steps ahead of each cutoff, at least 1. Required.
     #[prost(int32, tag = "1")]
     pub horizon: i32,
-    /// Cutoffs; 0 is 10.
-    #[prost(int32, tag = "2")]
-    pub windows: i32,
-    /// Steps from one cutoff to the next; 0 is the horizon.
-    #[prost(int32, tag = "3")]
-    pub stride: i32,
-    /// Fits again at every so many cutoffs; 0 fits once, at the first.
-    #[prost(int32, tag = "4")]
-    pub refit_every: i32,
-    /// Steps between a cutoff and the first scored step.
-    #[prost(int32, tag = "5")]
+    /// Metrics of the answer by name, such as "mase" or "winkler-80"; empty means all that are defined.
+    #[prost(string, repeated, tag = "5")]
+    pub metrics: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many cutoffs; the last one lies one horizon, and the gap, before the end. 0 means 10; at most
+    /// 10,000.
+    #[prost(int32, tag = "7")]
+    pub n_windows: i32,
+    /// Steps from one cutoff to the next. 0 means the horizon.
+    #[prost(int32, tag = "8")]
+    pub step_size: i32,
+    /// Steps between a cutoff and the first one that is scored.
+    #[prost(int32, tag = "9")]
     pub gap: i32,
-    /// A model sees so many steps before a cutoff; 0 is all.
-    #[prost(int32, tag = "6")]
-    pub training_steps: i32,
-    /// Intervals: fractions in (0, 1), both ends excluded, at most 100.
-    #[prost(double, repeated, tag = "7")]
+    /// Fit again at every so many cutoffs; 0 means never: the model is fitted once, before the first.
+    /// Ignored for a stored revision, which is never fitted again.
+    #[prost(int32, tag = "10")]
+    pub refit_every: i32,
+    /// Intervals to score: fractions in (0, 1). Empty means none.
+    #[prost(double, repeated, tag = "11")]
     pub interval_coverages: ::prost::alloc::vec::Vec<f64>,
-    /// Intervals that learn from one cutoff to the next.
-    #[prost(bool, tag = "8")]
-    pub adaptive_intervals: bool,
-    /// A series that cannot be fitted is left out of all scores and reported; else it fails the job.
-    #[prost(bool, tag = "9")]
-    pub leave_out_bad_series: bool,
+    /// Models to evaluate beside seasonal naive, which always stands there: each is fitted as a training
+    /// would.
+    #[prost(message, repeated, tag = "12")]
+    pub models: ::prost::alloc::vec::Vec<TrainingSpec>,
+    /// A stored revision to evaluate: "models/{m}/revisions/{r}", "models/{m}" or "models/{m}@{alias}".
+    /// Empty if `models` says what.
+    #[prost(string, tag = "13")]
+    pub model: ::prost::alloc::string::String,
 }
 /// A back-test.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BacktestJob {
-    /// "backtestJobs/{id}".
+    /// "backtestJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// Where it stands.
     #[prost(enumeration = "JobState", tag = "2")]
     pub state: i32,
-    /// How it is done.
+    /// What is evaluated.
     #[prost(message, optional, tag = "3")]
     pub spec: ::core::option::Option<BacktestSpec>,
-    /// The share of the work that is done, from 0 to 1; an estimate.
+    /// How much is done: a fraction in \[0, 1\].
     #[prost(double, tag = "4")]
     pub progress: f64,
-    /// Once the job has succeeded: the mean over all series, of each model and metric.
-    #[prost(message, repeated, tag = "5")]
-    pub summary: ::prost::alloc::vec::Vec<ModelScores>,
-    /// Why it failed.
+    /// Why it failed. Set with JOB_STATE_FAILED only.
     #[prost(message, optional, tag = "6")]
     pub error: ::core::option::Option<::tonic_types::Status>,
-    /// When it was created.
+    /// When it was queued.
     #[prost(message, optional, tag = "7")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it last changed.
+    /// When anything about it last changed.
     #[prost(message, optional, tag = "8")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The data set, "datasets/{d}"; empty where series came with the request.
-    #[prost(string, tag = "9")]
+    /// When it ended. Unset before.
+    #[prost(message, optional, tag = "9")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// "datasets/{d}" that it uses; empty if the series came with the request.
+    #[prost(string, tag = "10")]
     pub dataset: ::prost::alloc::string::String,
-    /// The settings of each model, as JSON.
-    #[prost(string, repeated, tag = "10")]
-    pub config_json: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The number of its last event.
-    #[prost(uint64, tag = "11")]
+    /// Scores over all series and folds, the best model first. Set with JOB_STATE_SUCCEEDED only.
+    #[prost(message, repeated, tag = "11")]
+    pub scores: ::prost::alloc::vec::Vec<ModelScores>,
+    /// Number of the last event, from 1; 0 if there is none.
+    #[prost(uint64, tag = "12")]
     pub last_event: u64,
-    /// Changes with every change of the job.
-    #[prost(string, tag = "12")]
-    pub etag: ::prost::alloc::string::String,
-    /// How often it was begun.
+    /// Jobs that are ahead of it in the queue. 0 unless it waits.
     #[prost(int32, tag = "13")]
-    pub attempts: i32,
-    /// When it began to run; not set while it is queued.
+    pub queue_position: i32,
+    /// When it began to run, the last time. Unset while it waits.
     #[prost(message, optional, tag = "14")]
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it ended; not set before.
-    #[prost(message, optional, tag = "15")]
-    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Series that were left out, with the reason.
-    #[prost(string, repeated, tag = "16")]
-    pub left_out: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// Scores of one model.
+/// The scores of one model.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ModelScores {
-    /// The family, such as "ar".
+    /// The model, as it is called in tables, such as "ar" or "seasonal-naive".
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
-    /// Its scores.
-    #[prost(message, repeated, tag = "2")]
-    pub scores: ::prost::alloc::vec::Vec<Score>,
+    /// Scores by the name of their metric, in the units that the metric has. Those that are not defined
+    /// for the data are left out.
+    #[prost(map = "string, double", tag = "2")]
+    pub scores: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// Number of forecasts that were scored.
+    #[prost(int64, tag = "3")]
+    pub forecast_count: i64,
 }
-/// One score.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Score {
-    /// "mae", "mase", "coverage-80", ...
-    #[prost(string, tag = "1")]
-    pub metric: ::prost::alloc::string::String,
-    /// In the units of the series, or without unit; NaN where it is not defined.
-    #[prost(double, tag = "2")]
-    pub value: f64,
-}
-/// What to back-test.
+/// A request for a back-test.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateBacktestJobRequest {
-    /// A model whose settings are tested, "models/{m}", a revision or an alias; besides those of
-    /// `config_json`, or empty.
-    #[prost(string, tag = "1")]
-    pub model: ::prost::alloc::string::String,
-    /// The data: "datasets/{d}". This or `inline_series`.
+    /// "datasets/{d}" to evaluate on. Exactly one of `dataset` and `inline_series` is set.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
-    /// The data, if they are small.
+    /// Series to evaluate on, where they fit into one message.
     #[prost(message, repeated, tag = "3")]
     pub inline_series: ::prost::alloc::vec::Vec<Series>,
-    /// How.
+    /// What to evaluate. Required.
     #[prost(message, optional, tag = "4")]
     pub spec: ::core::option::Option<BacktestSpec>,
-    /// As in `CreateTrainingJobRequest`.
+    /// Any text of the client, at most 128 characters: the same request sent again gives the same job.
     #[prost(string, tag = "5")]
     pub request_id: ::prost::alloc::string::String,
-    /// The settings of each model to test, as in `CreateTrainingJobRequest`; at most 16.
+    /// Names of the channels of `inline_series`; empty means one channel "y".
     #[prost(string, repeated, tag = "6")]
-    pub config_json: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// How to fit; its horizon is that of the back-test.
-    #[prost(message, optional, tag = "7")]
-    pub fit: ::core::option::Option<FitSpec>,
-    /// Checks everything and starts nothing.
-    #[prost(bool, tag = "8")]
-    pub validate_only: bool,
-    /// Names of the channels of `inline_series`; empty for one channel, "y".
-    #[prost(string, repeated, tag = "9")]
     pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When true, the request is checked and no job is made; the answer says what it would be.
+    #[prost(bool, tag = "7")]
+    pub validate_only: bool,
 }
-/// The job that was started.
+/// The back-test that was queued.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateBacktestJobResponse {
-    /// The job.
+    /// The job. Always set.
     #[prost(message, optional, tag = "1")]
     pub backtest_job: ::core::option::Option<BacktestJob>,
 }
-/// Which job to read.
+/// A question for one back-test.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetBacktestJobRequest {
-    /// "backtestJobs/{id}".
+    /// "backtestJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
-/// A job.
+/// One back-test.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetBacktestJobResponse {
-    /// The job.
+    /// The job. Always set.
     #[prost(message, optional, tag = "1")]
     pub backtest_job: ::core::option::Option<BacktestJob>,
 }
-/// Which jobs to list.
+/// A question for all back-tests.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListBacktestJobsRequest {
-    /// Jobs of a page, at most 1000; 0 is 50.
+    /// Jobs a page, at most 1,000; 0 means 100.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
-    /// `next_page_token` of the page before; empty for the first.
+    /// `next_page_token` of the page before; empty for the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
-    /// Empty for all; or `state = RUNNING`.
-    #[prost(string, tag = "3")]
-    pub filter: ::prost::alloc::string::String,
 }
-/// A page of jobs.
+/// A page of back-tests.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListBacktestJobsResponse {
-    /// Newest first.
+    /// The newest first.
     #[prost(message, repeated, tag = "1")]
     pub backtest_jobs: ::prost::alloc::vec::Vec<BacktestJob>,
-    /// Gets the next page; empty on the last one.
+    /// For the next page; empty if this is the last one.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// Which job to cancel.
+/// A request to cancel a back-test.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelBacktestJobRequest {
-    /// "backtestJobs/{id}".
+    /// "backtestJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
-/// The job, as it stands.
+/// The back-test after the request.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CancelBacktestJobResponse {
-    /// The job; RUNNING until its computation has noticed.
+    /// The job. Always set; it may still be about to stop.
     #[prost(message, optional, tag = "1")]
     pub backtest_job: ::core::option::Option<BacktestJob>,
 }
-/// Which events to see.
+/// A request to delete a back-test that has ended.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct WatchBacktestJobRequest {
-    /// "backtestJobs/{id}".
+pub struct DeleteBacktestJobRequest {
+    /// "backtestJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The number of the last event that was seen; 0 for all.
+}
+/// The back-test is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteBacktestJobResponse {}
+/// A request for the events of a back-test.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchBacktestJobRequest {
+    /// "backtestJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The number of the last event that the client has: those after it are sent. 0 means all.
     #[prost(uint64, tag = "2")]
     pub after_event: u64,
 }
-/// One event of a job.
+/// An event of a back-test.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchBacktestJobResponse {
-    /// Its number: 1 for the first, one more for each that follows.
+    /// Its number: 1 for the first of the job, then one more each time, restarts included.
     #[prost(uint64, tag = "1")]
     pub event: u64,
-    /// The job as of this event, without its summary unless it has ended.
-    #[prost(message, optional, tag = "2")]
-    pub backtest_job: ::core::option::Option<BacktestJob>,
-    /// When it happened.
-    #[prost(message, optional, tag = "3")]
-    pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What happened, for people.
-    #[prost(string, tag = "4")]
-    pub message: ::prost::alloc::string::String,
-    /// The scores of a fold, if that is what happened.
-    #[prost(message, optional, tag = "5")]
-    pub fold: ::core::option::Option<FoldScores>,
-}
-/// What one model did on one series after one cutoff.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct FoldScores {
-    /// The series.
-    #[prost(string, tag = "1")]
-    pub series_id: ::prost::alloc::string::String,
-    /// The channel.
+    /// The series of the fold, as tables call it: by its id, its channel, or both where there are
+    /// several of both. Empty if the event is about the whole job.
     #[prost(string, tag = "2")]
-    pub channel: ::prost::alloc::string::String,
-    /// The family, such as "ar".
-    #[prost(string, tag = "3")]
-    pub model: ::prost::alloc::string::String,
-    /// The cutoff, counted from 0, oldest first.
-    #[prost(int32, tag = "4")]
-    pub window: i32,
-    /// Time stamp of the last step that the model saw.
-    #[prost(sfixed64, tag = "5")]
-    pub cutoff_unix_nano: i64,
-    /// The scores of this fold.
-    #[prost(message, repeated, tag = "6")]
-    pub scores: ::prost::alloc::vec::Vec<Score>,
+    pub series_id: ::prost::alloc::string::String,
+    /// The cutoff of the fold: the time stamp of the last step that models saw, in nanoseconds since
+    /// 1970-01-01T00:00:00Z. 0 if the event is about the whole job.
+    #[prost(sfixed64, tag = "3")]
+    pub origin_unix_nano: i64,
+    /// The job as it was then. Always set.
+    #[prost(message, optional, tag = "6")]
+    pub backtest_job: ::core::option::Option<BacktestJob>,
+    /// The scores of the fold. Empty if the event is about the whole job.
+    #[prost(message, repeated, tag = "7")]
+    pub fold_scores: ::prost::alloc::vec::Vec<ModelScores>,
+    /// What happened, for people: one sentence in English.
+    #[prost(string, tag = "8")]
+    pub message: ::prost::alloc::string::String,
+    /// When it happened.
+    #[prost(message, optional, tag = "9")]
+    pub event_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time left, as far as it can be told. Unset where it cannot.
+    #[prost(message, optional, tag = "10")]
+    pub time_left: ::core::option::Option<::prost_types::Duration>,
 }
 /// Generated client implementations.
 pub mod evaluation_service_client {
@@ -1840,8 +1859,8 @@ pub mod evaluation_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Back-tests models on the server: forecasts from several cutoffs in the past, scored against what
-    /// followed, seasonal naive always beside them. Jobs as in `TrainingService`.
+    /// Back-tests: how well would models have forecast at cutoffs of the past? It needs the scope
+    /// `train`. Jobs behave as those of TrainingService do.
     #[derive(Debug, Clone)]
     pub struct EvaluationServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1922,7 +1941,7 @@ pub mod evaluation_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Starts a job and returns at once.
+        /// Queues a back-test and returns at once.
         pub async fn create_backtest_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateBacktestJobRequest>,
@@ -1949,7 +1968,7 @@ pub mod evaluation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads one job.
+        /// Returns one back-test with its scores so far.
         pub async fn get_backtest_job(
             &mut self,
             request: impl tonic::IntoRequest<super::GetBacktestJobRequest>,
@@ -1976,7 +1995,7 @@ pub mod evaluation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists jobs, newest first, page by page.
+        /// Lists the back-tests, the newest first.
         pub async fn list_backtest_jobs(
             &mut self,
             request: impl tonic::IntoRequest<super::ListBacktestJobsRequest>,
@@ -2003,7 +2022,7 @@ pub mod evaluation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks a job to end; asking twice does no harm.
+        /// Asks for a back-test to stop, which it does within a second. One that has ended stays as it is.
         pub async fn cancel_backtest_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelBacktestJobRequest>,
@@ -2030,8 +2049,35 @@ pub mod evaluation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Every event of a job after the one that is named until the job has ended; the scores of a fold
-        /// are an event.
+        /// Deletes a back-test that has ended.
+        pub async fn delete_backtest_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteBacktestJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.EvaluationService/DeleteBacktestJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.EvaluationService", "DeleteBacktestJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends the events of a back-test, those that have been first, with the scores of each fold as it
+        /// finishes; ends after the last one. After a broken call go on with `after_event`.
         pub async fn watch_backtest_job(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchBacktestJobRequest>,
@@ -2073,7 +2119,7 @@ pub mod evaluation_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with EvaluationServiceServer.
     #[async_trait]
     pub trait EvaluationService: std::marker::Send + std::marker::Sync + 'static {
-        /// Starts a job and returns at once.
+        /// Queues a back-test and returns at once.
         async fn create_backtest_job(
             &self,
             request: tonic::Request<super::CreateBacktestJobRequest>,
@@ -2081,7 +2127,7 @@ pub mod evaluation_service_server {
             tonic::Response<super::CreateBacktestJobResponse>,
             tonic::Status,
         >;
-        /// Reads one job.
+        /// Returns one back-test with its scores so far.
         async fn get_backtest_job(
             &self,
             request: tonic::Request<super::GetBacktestJobRequest>,
@@ -2089,7 +2135,7 @@ pub mod evaluation_service_server {
             tonic::Response<super::GetBacktestJobResponse>,
             tonic::Status,
         >;
-        /// Lists jobs, newest first, page by page.
+        /// Lists the back-tests, the newest first.
         async fn list_backtest_jobs(
             &self,
             request: tonic::Request<super::ListBacktestJobsRequest>,
@@ -2097,12 +2143,20 @@ pub mod evaluation_service_server {
             tonic::Response<super::ListBacktestJobsResponse>,
             tonic::Status,
         >;
-        /// Asks a job to end; asking twice does no harm.
+        /// Asks for a back-test to stop, which it does within a second. One that has ended stays as it is.
         async fn cancel_backtest_job(
             &self,
             request: tonic::Request<super::CancelBacktestJobRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CancelBacktestJobResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a back-test that has ended.
+        async fn delete_backtest_job(
+            &self,
+            request: tonic::Request<super::DeleteBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteBacktestJobResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the WatchBacktestJob method.
@@ -2114,8 +2168,8 @@ pub mod evaluation_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Every event of a job after the one that is named until the job has ended; the scores of a fold
-        /// are an event.
+        /// Sends the events of a back-test, those that have been first, with the scores of each fold as it
+        /// finishes; ends after the last one. After a broken call go on with `after_event`.
         async fn watch_backtest_job(
             &self,
             request: tonic::Request<super::WatchBacktestJobRequest>,
@@ -2124,8 +2178,8 @@ pub mod evaluation_service_server {
             tonic::Status,
         >;
     }
-    /// Back-tests models on the server: forecasts from several cutoffs in the past, scored against what
-    /// followed, seasonal naive always beside them. Jobs as in `TrainingService`.
+    /// Back-tests: how well would models have forecast at cutoffs of the past? It needs the scope
+    /// `train`. Jobs behave as those of TrainingService do.
     #[derive(Debug)]
     pub struct EvaluationServiceServer<T> {
         inner: Arc<T>,
@@ -2380,6 +2434,55 @@ pub mod evaluation_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CancelBacktestJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.EvaluationService/DeleteBacktestJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteBacktestJobSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::DeleteBacktestJobRequest>
+                    for DeleteBacktestJobSvc<T> {
+                        type Response = super::DeleteBacktestJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteBacktestJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::delete_backtest_job(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteBacktestJobSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -139,7 +139,7 @@ fn ask_a_server(model_file: &Path, panel: &Panel, spec: &ForecastOptions) -> Res
             // Dropping the sender stops the server too.
             let _ = stopped.await;
         }));
-        let forecast = client::forecast(address, &name, &panel.series()[0], spec).await;
+        let forecast = client::ask(address, &name, &panel.series()[0], spec).await;
         drop(stop);
         running.await.map_err(|error| Failure::Internal(format!("the server panicked: {error}")))??;
         Ok(Answer { address, forecast: forecast? })

@@ -44,7 +44,9 @@ impl From<forecast_datasets::DatasetError> for Failure {
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         match error {
-            ServerError::Bind { .. } | ServerError::Tls(_) | ServerError::Sessions { .. } => Failure::User(error.to_string()),
+            ServerError::Bind { .. } | ServerError::Tls(_) | ServerError::Sessions { .. } => {
+                Failure::User(error.to_string())
+            }
             other => Failure::Internal(other.to_string()),
         }
     }

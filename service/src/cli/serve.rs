@@ -9,7 +9,10 @@ use super::console::Console;
 use super::failure::Failure;
 
 pub(crate) fn run(arguments: &ServeArguments, console: &Console) -> Result<(), Failure> {
-    let config = Config::read(arguments.config.as_deref(), std::env::vars(), arguments.settings()?)?;
+    // What is no text is no setting of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let config = Config::read(arguments.config.as_deref(), variables, arguments.settings()?)?;
     if arguments.check_config {
         console.say("the configuration is fine")?;
         return console.json(&serde_json::json!({ "config": "fine" }));
@@ -18,7 +21,7 @@ pub(crate) fn run(arguments: &ServeArguments, console: &Console) -> Result<(), F
     let registry = registry(&config, arguments)?;
     let io_threads = config.listening.io_threads;
     let runtime = runtime(io_threads)?;
-    let served = runtime.block_on(async {
+    let served: Result<(), Failure> = runtime.block_on(async {
         let names = registry.names().join(", ");
         let server = Server::bind(config, registry).await?;
         let (address, admin) = (server.address(), server.admin_address());

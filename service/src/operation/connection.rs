@@ -111,7 +111,9 @@ where
     let handle = {
         let conn = Arc::clone(&conn);
         let is_admin = gate.is_admin;
-        let service = service_fn(move |request| gate.clone().answer(Arc::clone(&conn), request));
+        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            gate.clone().answer(Arc::clone(&conn), request)
+        });
         let builder = builder(&limits, is_admin);
         builder.serve_connection(TokioIo::new(stream), service).into_owned()
     };

@@ -127,7 +127,7 @@ fn read(files: &TlsFiles, has_http1: bool) -> Result<Arc<ServerConfig>, TlsError
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let fail = |why: String| TlsError::File { path: path.to_path_buf(), why };
-    let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let all = CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
     let all = all.map_err(|error| fail(error.to_string()))?;
     if all.is_empty() {
         return Err(fail("it holds no certificate".to_string()));

@@ -31,7 +31,7 @@ pub(super) struct Inner {
     /// Held by whoever changes something, so that loads do not hold up calls and changes do not cross.
     changing: Mutex<()>,
     holder: RwLock<Option<Arc<dyn SessionHolder>>>,
-    changes: watch::Sender<()>,
+    pub(super) changes: watch::Sender<()>,
     /// Spreads calls without a key.
     n_keyless: AtomicU64,
 }
@@ -149,7 +149,7 @@ impl Registry {
                 let loaded = Arc::clone(entry.serving(id, revision)?);
                 return Ok(Routed { loaded, shadows: Vec::new() });
             }
-            Name::Alias(_, alias) => alias,
+            Name::Alias(_, alias) => alias.as_str(),
             Name::Only | Name::Model(_) => DEFAULT_ALIAS,
         };
         let Some(traffic) = entry.record.aliases.get(alias) else {

@@ -63,6 +63,10 @@ impl Registry {
             return Err(RegistryError::Full { what: "the number of aliases", limit, fix });
         }
         for (alias, traffic) in &aliases {
+            // What stays as it was needs no revision that serves: one of it may have failed to load.
+            if entry.record.aliases.get(alias) == Some(traffic) {
+                continue;
+            }
             check_traffic(alias, traffic)?;
             traffic.revisions().try_for_each(|revision| entry.serving(&id, revision).map(|_| ()))?;
         }

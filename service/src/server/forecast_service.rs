@@ -146,6 +146,7 @@ impl ForecastService for Forecasts {
             is_over |= response.is_err();
             std::future::ready(goes_on)
         });
-        Ok(Response::new(Box::pin(responses)))
+        let responses: SeriesStream = Box::pin(responses);
+        Ok(Response::new(responses))
     }
 }

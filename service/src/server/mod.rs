@@ -1,10 +1,13 @@
 //! The gRPC services, and how they are put together into a server.
 
 mod batching;
-mod convert;
+pub(crate) mod convert;
 mod covariates;
+mod evaluation_service;
 mod forecast_service;
 mod forecasting;
+mod job_events;
+mod job_pages;
 mod model_admin_service;
 mod model_messages;
 mod model_service;
@@ -25,10 +28,13 @@ mod session_status;
 mod session_stream;
 mod session_watch;
 mod shadow;
-mod status;
+pub(crate) mod status;
+mod training_service;
 
 pub use convert::{from_message, to_message, to_series_message};
+pub use evaluation_service::Evaluations;
 pub use reason::Reason;
 pub use run::{Server, ServerError};
+pub use training_service::Trainings;
 
 pub(crate) use status::{DOMAIN, internal};

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use forecast_proto::v1;
 use forecast_proto::v1::import_model_revision_request::Payload;
 use forecast_proto::v1::model_admin_service_server::ModelAdminService;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::model_messages::{from_hex, model_message, revision_of, traffic};
@@ -105,7 +105,6 @@ impl ModelAdminService for ModelChanges {
             }
             upload.take(chunk.offset, &chunk.data, chunk.crc32c)?;
         }
-        let registry = self.registry.clone();
         let imported = self.blocking(move |registry| {
             let loaded = upload.finish(registry, header.serve)?;
             registry.revision(loaded.revision())
@@ -131,18 +130,18 @@ impl ModelAdminService for ModelChanges {
         let sha256 = from_hex(&view.record.sha256);
         // At the end of the file an empty chunk still says how large it is.
         let starts: Vec<usize> = (start..bytes.len().max(start + 1)).step_by(CHUNK).collect();
-        let chunks = stream::iter(starts).then(move |at| {
+        let chunks = stream::iter(starts).map(move |at| {
             let data = bytes[at..bytes.len().min(at + CHUNK)].to_vec();
             let chunk =
                 v1::FileChunk { offset: i64::try_from(at).unwrap_or(i64::MAX), crc32c: crc32c(&data), data };
-            let sha256 = sha256.clone();
-            std::future::ready(Ok(v1::ExportModelRevisionResponse {
+            Ok(v1::ExportModelRevisionResponse {
                 file_chunk: Some(chunk),
                 size_bytes,
-                sha256,
-            }))
+                sha256: sha256.clone(),
+            })
         });
-        Ok(Response::new(Box::pin(chunks)))
+        let chunks: Chunks = Box::pin(chunks);
+        Ok(Response::new(chunks))
     }
 
     async fn load_model_revision(

@@ -49,6 +49,14 @@ reasons! {
     SeriesUnknown, "SERIES_UNKNOWN", FailedPrecondition, "the model has coefficients for each series, and none for this one";
     HistoryTooShort, "HISTORY_TOO_SHORT", FailedPrecondition, "metadata `required` and `actual`";
     NotCalibrated, "NOT_CALIBRATED", FailedPrecondition, "the interval is wider than the calibration supports";
+    JobNotFound, "JOB_NOT_FOUND", NotFound, "no training or back-test has this name; with `ResourceInfo`";
+    JobNotOver, "JOB_NOT_OVER", FailedPrecondition, "the job has not ended; cancel it first";
+    JobQueueFull, "JOB_QUEUE_FULL", ResourceExhausted, "as many jobs wait as may; with `QuotaFailure` and `RetryInfo`";
+    FitFailed, "FIT_FAILED", FailedPrecondition, "in a job: the data cannot be fitted or back-tested as asked; metadata `series_id` where one is to blame";
+    DatasetNotFound, "DATASET_NOT_FOUND", NotFound, "no data set has this name; with `ResourceInfo`";
+    DatasetExists, "DATASET_EXISTS", AlreadyExists, "a data set of this name has another content";
+    DatasetTooLarge, "DATASET_TOO_LARGE", ResourceExhausted, "there is no room for the data set; with `QuotaFailure`";
+    DatasetUnusable, "DATASET_UNUSABLE", FailedPrecondition, "in a job: the file of a data set cannot be read as asked";
     EtagMismatch, "ETAG_MISMATCH", Aborted, "it has changed since the caller read it; metadata `expected` and `got`";
     FileCorrupt, "FILE_CORRUPT", DataLoss, "a file is damaged, or does not fit its checksum";
     LimitReached, "LIMIT_REACHED", ResourceExhausted, "the caller would hold more than the server allows; with `QuotaFailure`";

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use forecast_proto::v1::evaluation_service_server::EvaluationServiceServer;
 use forecast_proto::v1::forecast_service_server::ForecastServiceServer;
 use forecast_proto::v1::model_admin_service_server::ModelAdminServiceServer;
 use forecast_proto::v1::model_service_server::ModelServiceServer;
 use forecast_proto::v1::server_service_server::ServerServiceServer;
 use forecast_proto::v1::session_service_server::SessionServiceServer;
+use forecast_proto::v1::training_service_server::TrainingServiceServer;
 use tokio::net::TcpListener;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 
+use super::evaluation_service::Evaluations;
 use super::forecast_service::Forecasts;
 use super::forecasting::Forecaster;
 use super::model_admin_service::ModelChanges;
@@ -22,6 +25,8 @@ use super::reflection::public_descriptors;
 use super::server_service::Info;
 use super::session_metrics::SessionMetrics;
 use super::session_service::{Sessions, session_limits};
+use super::training_service::Trainings;
+use crate::jobs::{Jobs, JobsFolder};
 use crate::operation::compute::Compute;
 use crate::operation::{
     Budget, Config, Connections, Drain, Gate, Health, Memory, Metrics, Seen, Shared, Tls, TlsError, Tokens,
@@ -29,6 +34,10 @@ use crate::operation::{
 use crate::registry::{Registry, SessionHolder};
 use crate::session::Store;
 
+/// Bytes of a message with a chunk of a file.
+const CHUNK_MESSAGE: usize = 2 << 20;
+/// How long a job may take for the step that it was stopped in.
+const LAST_STEP: Duration = Duration::from_secs(2);
 /// Seconds between two looks at all sessions for their metrics.
 const METRICS_EVERY: u64 = 5;
 
@@ -62,6 +71,14 @@ pub enum ServerError {
     /// Reflection could not be set up.
     #[error("cannot describe the services: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The jobs of the data folder cannot be read.
+    #[error("cannot open the jobs in {}: {source}", folder.display())]
+    Jobs {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The descriptors of the services are damaged.
     #[error("cannot read the descriptors of the services: {0}")]
     Descriptors(#[from] prost::DecodeError),
@@ -78,6 +95,8 @@ pub struct Server {
     compute: Compute,
     metrics: Metrics,
     drain: Drain,
+    jobs: Jobs,
+    jobs_folder: JobsFolder,
 }
 
 /// Where callers come in.
@@ -92,7 +111,8 @@ impl Server {
     /// Listens where the configuration says; port 0 takes a free one.
     ///
     /// # Errors
-    /// [`ServerError::Bind`] if a port is in use or not allowed; [`ServerError::Tls`]; [`ServerError::Threads`].
+    /// [`ServerError::Bind`] if a port is in use or not allowed; [`ServerError::Tls`]; [`ServerError::Threads`];
+    /// [`ServerError::Jobs`].
     pub async fn bind(config: Config, registry: Registry) -> Result<Self, ServerError> {
         let tls = |has_http1| config.tls.clone().map(|files| Tls::new(files, has_http1)).transpose();
         let main = Port::bind(config.listening.address, "server.port", tls(false)?).await?;
@@ -109,7 +129,12 @@ impl Server {
             Compute::new(config.listening.threads, limits.queued_calls, limits.queue_time, &metrics)
                 .map_err(ServerError::Threads)?;
         let sessions = Arc::new(open_sessions(&config, &registry)?);
-        Ok(Server { config, registry, sessions, main, admin, compute, metrics, drain: Drain::default() })
+        let jobs_folder = JobsFolder::of(config.listening.data.as_deref());
+        let publish = Arc::new(registry.clone());
+        let jobs = Jobs::open(jobs_folder.path(), &config.jobs, publish, Arc::clone(compute.background()))
+            .map_err(|source| ServerError::Jobs { folder: jobs_folder.path().to_path_buf(), source })?;
+        let drain = Drain::default();
+        Ok(Server { config, registry, sessions, main, admin, compute, metrics, drain, jobs, jobs_folder })
     }
 
     /// The address that callers connect to.
@@ -129,7 +154,8 @@ impl Server {
     /// # Errors
     /// [`ServerError::Reflection`] and [`ServerError::Descriptors`].
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
-        let Server { config, registry, sessions, main, admin, compute, metrics, drain } = self;
+        let Server { config, registry, sessions, main, admin, compute, metrics, drain, jobs, jobs_folder } =
+            self;
         let limits = Arc::new(config.limits.clone());
         let memory = Memory::default();
         let resident = metrics.gauge("longcast_resident_bytes", "Memory of the process.", &[]);
@@ -140,9 +166,11 @@ impl Server {
             <ForecastServiceServer<Forecasts> as NamedService>::NAME,
             <ModelServiceServer<ModelReads> as NamedService>::NAME,
             <ServerServiceServer<Info> as NamedService>::NAME,
+            <TrainingServiceServer<Trainings> as NamedService>::NAME,
+            <EvaluationServiceServer<Evaluations> as NamedService>::NAME,
             <SessionServiceServer<Sessions> as NamedService>::NAME,
         ];
-        let health = Health::new(reporter, [&[""], &services[..]].concat()).await;
+        let health = Health::new(reporter, [""].iter().chain(&services).copied().collect()).await;
         let _followed = Background(tokio::spawn(health.clone().follow(registry.clone())));
 
         let forecaster = Forecaster::new(registry.clone(), Arc::clone(&limits), compute.clone(), &metrics);
@@ -158,7 +186,11 @@ impl Server {
             drain: drain.clone(),
             limits: Arc::clone(&limits),
             registry: registry.limits(),
-            others: session_limits(&sessions),
+            others: forecast_proto::v1::Limits {
+                max_jobs: i32::try_from(config.jobs.most_queued + config.jobs.parallel).unwrap_or(i32::MAX),
+                max_dataset_bytes: i64::try_from(config.jobs.all_datasets_bytes).unwrap_or(i64::MAX),
+                ..session_limits(&sessions)
+            },
             services: services.iter().map(ToString::to_string).collect(),
             has_durable_sessions: sessions.log().is_some(),
         };
@@ -182,7 +214,15 @@ impl Server {
             )
             .add_service(SessionServiceServer::new(session_calls).max_decoding_message_size(unary))
             .add_service(reads())
-            .add_service(ServerServiceServer::new(info(&services)));
+            .add_service(ServerServiceServer::new(info(&services)))
+            .add_service(
+                // Chunks of a file are one MiB, and their message a little more; series come with the request.
+                TrainingServiceServer::new(Trainings::new(jobs.clone()))
+                    .max_decoding_message_size(unary.max(CHUNK_MESSAGE)),
+            )
+            .add_service(
+                EvaluationServiceServer::new(Evaluations::new(jobs.clone())).max_decoding_message_size(unary),
+            );
 
         let shared = Arc::new(Shared {
             tokens: Tokens::new(config.tokens.clone()),
@@ -218,8 +258,14 @@ impl Server {
         tracing::info!(within = ?config.listening.drain, "stopping");
         drain.start(config.listening.drain);
         health.stop(&registry).await;
+        // Running jobs are put aside, and whoever watches them is told.
+        let aside = tokio::task::spawn_blocking(move || jobs.stop());
         connections.ended().await;
         sessions.close();
+        if tokio::time::timeout(LAST_STEP, aside).await.is_err() {
+            tracing::warn!("a job has not ended its step; it goes on from its last checkpoint");
+        }
+        drop(jobs_folder);
         tracing::info!("stopped");
         Ok(())
     }

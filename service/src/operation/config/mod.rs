@@ -4,6 +4,7 @@
 //! an error, wherever it stands.
 
 mod error;
+mod jobs;
 mod sections;
 mod sessions;
 mod setting;
@@ -21,6 +22,7 @@ pub use setting::{Kind, Setting};
 pub use tokens::TokenEntry;
 pub use values::Values;
 
+use crate::jobs::JobsConfig;
 use crate::registry::RegistryLimits;
 use crate::session::StoreOptions;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bounds of the registry.
     pub registry: RegistryLimits,
+    /// Trainings, back-tests and data sets.
+    pub jobs: JobsConfig,
     /// Sessions.
     pub sessions: StoreOptions,
     /// The log.
@@ -59,6 +63,7 @@ impl Default for Config {
             tokens: Vec::new(),
             limits: Limits::of(&values),
             registry: sections::registry_limits(&values),
+            jobs: jobs::of(&values),
             sessions: sessions::options(&values),
             logging: Logging::of(&values),
             values,
@@ -69,7 +74,7 @@ impl Default for Config {
 /// Every key of the configuration.
 #[must_use]
 pub fn settings() -> Vec<Setting> {
-    [sections::SETTINGS, sessions::SETTINGS].concat()
+    [sections::SETTINGS, sessions::SETTINGS, jobs::SETTINGS].concat()
 }
 
 impl Config {
@@ -137,6 +142,7 @@ impl Config {
             tokens,
             limits,
             registry: sections::registry_limits(&values),
+            jobs: jobs::of(&values),
             sessions: sessions::options(&values),
             logging: Logging::of(&values),
             listening,
