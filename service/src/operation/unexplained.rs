@@ -42,7 +42,7 @@ fn explained(status: &Status) -> Status {
                 crate::server::DOMAIN,
                 std::collections::HashMap::new(),
             );
-            tonic_types::StatusExt::with_error_details(code, message, details)
+            <tonic::Status as tonic_types::StatusExt>::with_error_details(code, message, details)
         }
     }
 }
