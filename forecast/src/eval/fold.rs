@@ -41,7 +41,8 @@ pub(super) struct Scales(Vec<Vec<f64>>);
 impl Scales {
     pub(super) fn of(plan: &Plan<'_>) -> Self {
         let all = plan.panel.series().iter().zip(&plan.first_cutoffs).map(|(series, cutoff)| {
-            let columns = series.values().columns().into_iter().map(|column| {
+            let values = series.values();
+            let columns = values.columns().into_iter().map(|column| {
                 let seen: Vec<f64> = column.iter().take(*cutoff).copied().collect();
                 metrics::naive_scale(&seen, plan.season_length)
             });
