@@ -91,7 +91,7 @@ impl Datasets {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for the header, `RESOURCE_EXHAUSTED` if there is no room for it.
-    pub(super) fn upload(&self, header: v1::DatasetHeader) -> Result<Upload<'_>, Status> {
+    pub(crate) fn upload(&self, header: v1::DatasetHeader) -> Result<Upload<'_>, Status> {
         let at = {
             let mut known = self.known();
             known.n_begun += 1;
@@ -165,7 +165,7 @@ impl Datasets {
     }
 
     /// All data sets after one, in the order of their names, at most `most`.
-    pub(super) fn list(&self, after: &str, most: usize) -> Vec<v1::Dataset> {
+    pub(crate) fn list(&self, after: &str, most: usize) -> Vec<v1::Dataset> {
         let known = self.known();
         let mut all: BTreeMap<String, v1::Dataset> =
             known.by_id.iter().map(|(id, about)| (id.clone(), message(id, about))).collect();
@@ -181,7 +181,7 @@ impl Datasets {
     ///
     /// # Errors
     /// `NOT_FOUND`, also for those that come with the program.
-    pub(super) fn delete(&self, name: &str) -> Result<(), Status> {
+    pub(crate) fn delete(&self, name: &str) -> Result<(), Status> {
         let mut known = self.known();
         let id = segment(name, "datasets").filter(|id| known.by_id.contains_key(*id));
         let Some(id) = id else { return Err(unknown(name)) };

@@ -26,7 +26,7 @@ const FORMATS: [&str; 4] = ["csv", "parquet", "arrow", "json"];
 
 /// An upload under way; dropped before [`Upload::finish`] it leaves nothing behind.
 #[derive(Debug)]
-pub(super) struct Upload<'a> {
+pub(crate) struct Upload<'a> {
     sets: &'a Datasets,
     header: v1::DatasetHeader,
     channels: Vec<String>,
@@ -69,7 +69,7 @@ impl<'a> Upload<'a> {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`, `DATA_LOSS` for a checksum, `RESOURCE_EXHAUSTED` for one byte too many.
-    pub(super) fn take(&mut self, message: v1::UploadDatasetRequest) -> Result<(), Status> {
+    pub(crate) fn take(&mut self, message: v1::UploadDatasetRequest) -> Result<(), Status> {
         match message.payload {
             Some(Payload::FileChunk(chunk)) => self.chunk(&chunk),
             Some(Payload::Series(series)) => self.series(series),
@@ -140,7 +140,7 @@ impl<'a> Upload<'a> {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if bytes are missing, `DATA_LOSS` for another checksum, and those of the place.
-    pub(super) fn finish(mut self) -> Result<v1::Dataset, Status> {
+    pub(crate) fn finish(mut self) -> Result<v1::Dataset, Status> {
         let is_file = !self.header.file_format.is_empty();
         if is_file && self.n_bytes != size(&self.header) {
             let rule = format!("it is {}, but {} bytes came", self.header.size_bytes, self.n_bytes);

@@ -45,6 +45,7 @@ impl Loaded {
             record,
             n_pins: AtomicUsize::new(0),
             cost: Arc::default(),
+            shadow: Mutex::default(),
         })
     }
 

@@ -109,7 +109,7 @@ impl ModelAdminService for ModelChanges {
             let loaded = upload.finish(registry, header.serve)?;
             registry.revision(loaded.revision())
         });
-        let model_revision = Some(revision_of(&registry, imported.await?));
+        let model_revision = Some(revision_of(&self.registry, imported.await?));
         Ok(Response::new(v1::ImportModelRevisionResponse { model_revision }))
     }
 

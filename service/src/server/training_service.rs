@@ -151,9 +151,12 @@ impl TrainingService for Trainings {
         let mut broken = None;
         loop {
             match messages.message().await {
-                // Nobody receives any more if a message was refused.
-                Ok(Some(message)) if send.send(Some(message)).await.is_err() => break,
-                Ok(Some(_)) => {}
+                Ok(Some(message)) => {
+                    // Nobody receives any more if a message was refused.
+                    if send.send(Some(message)).await.is_err() {
+                        break;
+                    }
+                }
                 Ok(None) => {
                     let _ = send.send(None).await;
                     break;

@@ -289,7 +289,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::medium::MemoryMedium;
+    use super::super::medium::{Medium, MemoryMedium};
     use super::*;
 
     fn all(medium: &MemoryMedium) -> Vec<(u64, Vec<u8>)> {
