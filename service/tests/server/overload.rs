@@ -34,7 +34,7 @@ async fn what_is_too_much_is_refused_with_a_hint_and_the_server_stays_healthy() 
         let request = HealthCheckRequest { service: String::new() };
         in_time(health.check(request)).await.unwrap().into_inner().status()
     };
-    let (outcomes, status) = futures_util::join!(join_all(calls), check);
+    let (outcomes, status) = tokio::join!(join_all(calls), check);
     assert_eq!(status, ServingStatus::Serving);
     let n_answered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
@@ -44,7 +44,8 @@ async fn what_is_too_much_is_refused_with_a_hint_and_the_server_stays_healthy() 
         let details = details(&status, Reason::Overloaded);
         let hint = details.retry_info().and_then(|info| info.retry_delay).unwrap();
         assert!(hint >= Duration::from_millis(20) && hint <= Duration::from_secs(10), "{hint:?}");
-        let pushback: u64 = status.metadata()["grpc-retry-pushback-ms"].to_str().unwrap().parse().unwrap();
+        let pushback = status.metadata().get("grpc-retry-pushback-ms").unwrap();
+        let pushback: u64 = pushback.to_str().unwrap().parse().unwrap();
         assert_eq!(u128::from(pushback), hint.as_millis());
     }
     in_time(client.clone().forecast(slow_request())).await.unwrap();
