@@ -3,6 +3,7 @@
 mod console;
 mod environment;
 mod error;
+mod load;
 mod measure;
 mod peer;
 mod process;
@@ -66,6 +67,12 @@ enum Topic {
     /// A stream of observations with a forecast after each, and with coefficients that learn.
     #[command(after_help = "Example: forecast-bench stream --json stream.json")]
     Stream,
+    /// The gRPC service under load: calls, sessions, latencies, a restart.
+    #[command(after_help = "Example: forecast-bench service --json service.json")]
+    Service,
+    /// The bare server that the service is measured beside.
+    #[command(hide = true)]
+    Echo,
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
@@ -93,6 +100,8 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let topics: &[topics::Run] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
+        Topic::Echo => return load::echo::serve(),
+        Topic::Service => &[topics::service::run],
         Topic::ColdStart => &[topics::cold_start::run],
         Topic::Windows => &[topics::windows::run],
         Topic::Read => &[topics::read::run],
@@ -106,6 +115,7 @@ fn run(arguments: Arguments) -> Result<()> {
             topics::panel::run,
             topics::arnet::run,
             topics::stream::run,
+            topics::service::run,
         ],
     };
     let mut records = Vec::new();

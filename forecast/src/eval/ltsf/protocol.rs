@@ -7,7 +7,7 @@ use super::windows::Sums;
 use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
 use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
-use crate::model::{FitOptions, ModelConfig, Shape, Training, check_count};
+use crate::model::{Cancel, FitOptions, ModelConfig, Shape, Training, check_count};
 use crate::nn::Control;
 use crate::regression::Regression;
 use crate::{Error, Result};
@@ -185,6 +185,7 @@ impl Ltsf {
             checkpoint: None,
             weights: None,
             fingerprint: "",
+            cancel: &Cancel::default(),
         };
         let family = config.fit(&training, &mut |_| Control::Continue)?;
         let fit_seconds = start.elapsed().as_secs_f64();
