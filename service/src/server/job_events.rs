@@ -17,7 +17,6 @@ const AT_A_TIME: usize = 256;
 
 /// Where a stream stands.
 struct Position {
-    job: Arc<Job>,
     reach: tokio::sync::watch::Receiver<Reach>,
     /// Taken while it reads.
     events: Option<EventReader>,
@@ -30,11 +29,11 @@ struct Position {
 /// # Errors
 /// `INTERNAL` if they cannot be read.
 pub(super) fn after(
-    job: Arc<Job>,
+    job: &Job,
     last: u64,
 ) -> Result<impl Stream<Item = Result<Event, Status>> + Send, Status> {
     let events = job.events(last).map_err(|error| unreadable(&error))?;
-    let position = Position { reach: job.reach(), job, events: Some(events), last };
+    let position = Position { reach: job.reach(), events: Some(events), last };
     let batches = stream::try_unfold(position, |mut position| async move {
         loop {
             let reach = *position.reach.borrow_and_update();
