@@ -1,6 +1,5 @@
 //! The events of a job as a stream: those that were, then those that come, until the job has ended.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -31,7 +30,7 @@ struct Position {
 pub(super) fn after(
     job: &Job,
     last: u64,
-) -> Result<impl Stream<Item = Result<Event, Status>> + Send, Status> {
+) -> Result<impl Stream<Item = Result<Event, Status>> + Send + use<>, Status> {
     let events = job.events(last).map_err(|error| unreadable(&error))?;
     let position = Position { reach: job.reach(), events: Some(events), last };
     let batches = stream::try_unfold(position, |mut position| async move {

@@ -178,7 +178,7 @@ async fn a_server_that_is_killed_goes_on_with_the_training_at_the_next_start() {
         while last_event < 4 || (!checkpoint.exists() && begin.elapsed() < Duration::from_secs(2)) {
             let event = tokio::time::timeout(LIMIT, events.message()).await.unwrap().unwrap().unwrap();
             last_event = event.event;
-            assert_eq!(event.training_job.unwrap().state(), JobState::Running);
+            assert_ne!(event.training_job.unwrap().state(), JobState::Succeeded);
         }
         served.kill();
     }
