@@ -23,7 +23,8 @@ async fn guarded() -> Running {
         digest: Sha256::digest(token(scope)).into(),
         scopes: vec![scope],
     });
-    let config = Config { tokens: tokens.to_vec(), ..config(&[("admin.port", "0")]) };
+    let mut config = config(&[("admin.port", "0")]);
+    config.tokens = tokens.to_vec();
     Running::of(registry, &config).await
 }
 
