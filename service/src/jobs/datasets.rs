@@ -25,7 +25,7 @@ pub(super) const UNFINISHED: &str = ".unfinished-";
 
 /// What is known about a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct About {
+pub(super) struct About {
     /// `csv`, `parquet`, `arrow` or `json`; empty for series.
     pub file_format: String,
     /// Names of the channels of series.

@@ -203,7 +203,11 @@ impl Job {
     /// # Errors
     /// If the log cannot be written; the job is then as it was.
     pub(super) fn change(&self, message: &str, change: impl FnOnce(&mut Snapshot)) -> io::Result<()> {
-        self.append(message, None, Sync::Now, change)
+        self.append(message, None, Sync::Now, |job| {
+            // What was measured belongs to the events that tell it.
+            job.training = None;
+            change(job);
+        })
     }
 
     /// Progress: it is told as long as there is room for it, and what cannot be written is not told.

@@ -1,7 +1,6 @@
 //! `EvaluationService`: back-tests as jobs.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use forecast_proto::v1;
 use forecast_proto::v1::evaluation_service_server::EvaluationService;
@@ -101,7 +100,7 @@ impl EvaluationService for Evaluations {
     ) -> Result<Response<Self::WatchBacktestJobStream>, Status> {
         let request = request.into_inner();
         let job = self.jobs.find(Kind::Backtest, &request.name)?;
-        let events = job_events::after(Arc::clone(&job), request.after_event)?;
+        let events = job_events::after(&job, request.after_event)?;
         let messages: Events =
             Box::pin(events.map(move |event| event.map(|event| message::backtest_event(&job, event))));
         Ok(Response::new(messages))

@@ -1,6 +1,5 @@
 //! The events of a job as a stream: those that were, then those that come, until the job has ended.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -17,7 +16,6 @@ const AT_A_TIME: usize = 256;
 
 /// Where a stream stands.
 struct Position {
-    job: Arc<Job>,
     reach: tokio::sync::watch::Receiver<Reach>,
     /// Taken while it reads.
     events: Option<EventReader>,
@@ -30,11 +28,11 @@ struct Position {
 /// # Errors
 /// `INTERNAL` if they cannot be read.
 pub(super) fn after(
-    job: Arc<Job>,
+    job: &Job,
     last: u64,
-) -> Result<impl Stream<Item = Result<Event, Status>> + Send, Status> {
+) -> Result<impl Stream<Item = Result<Event, Status>> + Send + use<>, Status> {
     let events = job.events(last).map_err(|error| unreadable(&error))?;
-    let position = Position { reach: job.reach(), job, events: Some(events), last };
+    let position = Position { reach: job.reach(), events: Some(events), last };
     let batches = stream::try_unfold(position, |mut position| async move {
         loop {
             let reach = *position.reach.borrow_and_update();

@@ -120,7 +120,7 @@ impl TrainingService for Trainings {
     ) -> Result<Response<Self::WatchTrainingJobStream>, Status> {
         let request = request.into_inner();
         let job = self.jobs.find(Kind::Training, &request.name)?;
-        let events = job_events::after(std::sync::Arc::clone(&job), request.after_event)?;
+        let events = job_events::after(&job, request.after_event)?;
         let messages: Events =
             Box::pin(events.map(move |event| event.map(|event| message::training_event(&job, event))));
         Ok(Response::new(messages))

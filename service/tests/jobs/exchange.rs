@@ -22,7 +22,7 @@ use tonic_types::StatusExt;
 use crate::run::wave;
 
 /// No exchange takes longer than this.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 const HOUR: i64 = 3_600_000_000_000;
 
 /// Jobs that are served until they are dropped.

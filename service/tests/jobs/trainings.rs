@@ -15,7 +15,7 @@ async fn a_training_ends_in_the_model_that_the_library_fits() {
     assert_eq!((job.name.as_str(), job.state()), ("trainingJobs/1", JobState::Queued));
     let job = served.ended("trainingJobs/1").await;
     assert_eq!((job.state(), job.attempt_count), (JobState::Succeeded, 1));
-    assert!((job.progress - 1.0).abs() < 1e-12 && job.metrics["mase"] > 0.0, "{job:?}");
+    assert!((job.progress - 1.0).abs() < 1e-12 && job.metrics["validation_mase"] > 0.0, "{job:?}");
     assert!(job.start_time.is_some() && job.end_time.is_some());
 
     let read = ReadOptions::default();
