@@ -244,8 +244,8 @@ impl Stream {
     }
 
     async fn next_output(&mut self) -> Result<Option<Payload>, Status> {
-        // The first message of a stream comes before every other.
-        if let Some(Payload::Opened(_)) = self.waiting.front() {
+        // The first message of a stream comes before every other, and what was refused before its acknowledgement.
+        if let Some(Payload::Opened(_) | Payload::ObservationError(_)) = self.waiting.front() {
             return Ok(self.waiting.pop_front());
         }
         if self.has_ack() {

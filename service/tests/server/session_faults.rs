@@ -15,7 +15,7 @@ use crate::run::{Folder, Served, bits, wave};
 use crate::session_client::{Sessions, Stream, hours, new_session, result};
 
 /// Observations of one run.
-const N: u64 = 3000;
+const N: u64 = 6000;
 /// Of one message.
 const BATCH: u64 = 17;
 
@@ -166,7 +166,7 @@ async fn run(durability: v1::Durability, kills: bool) {
         if try_once(&proxy, "sessions/s", &mut known).await {
             break;
         }
-        if kills && attempt % 4 == 0 && n_killed < 12 {
+        if kills && attempt % 2 == 0 && n_killed < 12 {
             // No farewell: SIGKILL.
             drop(server);
             server = serve(&folder);
