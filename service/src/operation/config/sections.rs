@@ -122,7 +122,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a call that is no stream, whatever deadline its client sets",
     ),
     count("limits.batch_series", "10000", 1, 1_000_000, "series of one BatchForecast call"),
-    count("limits.horizon", "100000", 1, 1_000_000, "steps ahead of one forecast"),
+    count("limits.horizon", "1000000", 1, 1_000_000, "steps ahead of one forecast"),
     count("limits.paths", "100", 1, 1000, "quantiles and intervals of one forecast, together"),
     time(
         "limits.keepalive",
