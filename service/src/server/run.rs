@@ -302,7 +302,7 @@ async fn keep_house(sessions: Arc<Store>, compute: Compute, metrics: SessionMetr
         let (store, metrics) = (Arc::clone(&sessions), metrics.clone());
         let kept = compute.in_turn(move || {
             store.keep_house();
-            if second % METRICS_EVERY == 0 {
+            if second.is_multiple_of(METRICS_EVERY) {
                 metrics.refresh(&store);
             }
             Ok(())
