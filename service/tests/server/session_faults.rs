@@ -106,7 +106,7 @@ async fn try_once(proxy: &Proxy, session: &str, known: &mut Known) -> bool {
         let n = BATCH.min(N + 1 - known.next);
         stream.observe(hours(known.next, usize::try_from(n).unwrap())).await;
         known.next += n;
-        if known.next % 5 == 0 {
+        if known.next.is_multiple_of(5) {
             // Sent twice, as clients do that are not sure.
             stream.observe(hours(known.next - n, usize::try_from(n).unwrap())).await;
         }
