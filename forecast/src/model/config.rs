@@ -230,6 +230,11 @@ impl ModelConfig {
         )
     }
 
+    /// True if every forecast is a value as it was.
+    pub(crate) fn repeats(&self) -> bool {
+        matches!(self, ModelConfig::Naive(_) | ModelConfig::SeasonalNaive(_))
+    }
+
     /// The settings with every size that the weights of another program tell.
     ///
     /// # Errors
