@@ -98,7 +98,9 @@ impl Adaptive {
     /// `judged` is called with the position of a level and the answer, for each channel that has an outcome; not at all
     /// while the state was short of its lookback.
     pub fn judge(&self, values: &[f64], judged: &mut dyn FnMut(usize, bool)) {
-        let Some(next) = self.pending.back().filter(|pending| pending.made_at == self.n_steps) else { return };
+        let Some(next) = self.pending.back().filter(|pending| pending.made_at == self.n_steps) else {
+            return;
+        };
         for (channel, value) in values.iter().enumerate().take(self.n_channels) {
             let score = (value - next.mean[channel]) / next.scale[channel];
             if !score.is_finite() {

@@ -256,8 +256,20 @@ async fn a_slow_reader_is_conflated_blocked_or_sent_away() {
         for first in (1..=200).step_by(20) {
             stream.observe(hours(first, 20)).await;
         }
-        // Nothing is read for longer than a slow reader may take.
-        tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+        // Nothing is read until the session has done what it does without a reader.
+        let is_done = |session: &v1::Session| match policy {
+            v1::SlowConsumer::Conflate => session.next_sequence == 201,
+            v1::SlowConsumer::Block => session.next_sequence > 20,
+            _ => !session.attached,
+        };
+        in_time(async {
+            let name = format!("sessions/{id}");
+            let get = v1::GetSessionRequest { name, include_figures: false };
+            while !is_done(&sessions.get_session(get.clone()).await.unwrap().into_inner().session.unwrap()) {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        })
+        .await;
         stream.close();
         let (rest, status) = stream.rest().await;
         let updates: Vec<_> = rest
