@@ -56,7 +56,7 @@ impl Slot {
 }
 
 impl Entry {
-    pub(super) fn new() -> Self {
+    pub(super) fn begun() -> Self {
         Entry {
             record: ModelRecord { created_unix_nano: now(), ..ModelRecord::default() },
             ..Entry::default()

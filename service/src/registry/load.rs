@@ -87,7 +87,7 @@ impl Registry {
         }
         let loaded = Loaded::new(model_id, model, record.clone());
         let mut models = self.write();
-        let entry = models.entry(model_id.to_string()).or_insert_with(Entry::new);
+        let entry = models.entry(model_id.to_string()).or_insert_with(Entry::begun);
         let slot = entry.revisions.entry(record.id.clone()).or_insert_with(|| Slot::new(record.clone()));
         // One copy in memory: what is there already stays, since sessions may hold it.
         let loaded = slot.in_memory().unwrap_or(loaded);

@@ -8,6 +8,7 @@ mod load;
 mod loaded;
 mod names;
 mod record;
+#[allow(clippy::module_inception)]
 mod registry;
 mod store;
 mod unload;

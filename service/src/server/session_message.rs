@@ -32,8 +32,8 @@ pub(super) fn session(cell: &Cell, with_figures: bool) -> Result<v1::Session, St
             state_bytes: i64::try_from(state_bytes).unwrap_or(i64::MAX),
             create_time: Some(timestamp(settings.created)),
             expire_time: time_left
-                .map(|left| std::time::SystemTime::now().checked_add(left))
-                .map_or(None, |time| time.map(prost_types::Timestamp::from)),
+                .and_then(|left| std::time::SystemTime::now().checked_add(left))
+                .map(prost_types::Timestamp::from),
             etag,
             epoch: engine.epoch(),
             time_policy: settings.policies.first().map(policy_message),

@@ -73,17 +73,15 @@ impl Engine {
         }
         refuse(series, refusal, action, &told);
         match (action, fit) {
-            (TimeAction::Reset, _) => {
-                // It was tried on a copy: it cannot fail.
-                if series.restart(model, settings, stamp).is_ok() {
-                    series.figures.n_resets += 1;
-                    self.observe(at, values, covariates, sequence, scratch);
-                }
+            // It was tried on a copy: it cannot fail.
+            (TimeAction::Reset, _) if series.restart(model, settings, stamp).is_ok() => {
+                series.figures.n_resets += 1;
+                self.observe(at, values, covariates, sequence, scratch);
             }
-            (TimeAction::Impute, Fit::Gap(n)) => {
-                if series.impute((model, settings, scratch), n, sequence).is_ok() {
-                    self.observe(at, values, covariates, sequence, scratch);
-                }
+            (TimeAction::Impute, Fit::Gap(n))
+                if series.impute((model, settings, scratch), n, sequence).is_ok() =>
+            {
+                self.observe(at, values, covariates, sequence, scratch);
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 //! What a machine lacks is said and passed over, except in CI, where everything has to be there.
 
 // Helpers outside of `#[test]` functions fail a test by panicking.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 #[path = "../run/mod.rs"]
 mod run;
