@@ -45,12 +45,12 @@ const METRICS_EVERY: u64 = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another {key}, or 0 for a free one")]
+    #[error("cannot listen on {address}: {source}; choose another port with {flag}, or 0 for a free one")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// The key of the configuration.
-        key: &'static str,
+        /// The flag that sets its port.
+        flag: &'static str,
         /// What the operating system said.
         source: std::io::Error,
     },
@@ -115,11 +115,11 @@ impl Server {
     /// [`ServerError::Jobs`].
     pub async fn bind(config: Config, registry: Registry) -> Result<Self, ServerError> {
         let tls = |has_http1| config.tls.clone().map(|files| Tls::new(files, has_http1)).transpose();
-        let main = Port::bind(config.listening.address, "server.port", tls(false)?).await?;
+        let main = Port::bind(config.listening.address, "--port", tls(false)?).await?;
         let admin = match config.listening.admin {
             Some(address) => {
                 let tls = if config.listening.is_admin_tls { tls(true)? } else { None };
-                Some(Port::bind(address, "admin.port", tls).await?)
+                Some(Port::bind(address, "--admin-port", tls).await?)
             }
             None => None,
         };
@@ -314,8 +314,8 @@ async fn keep_house(sessions: Arc<Store>, compute: Compute, metrics: SessionMetr
 }
 
 impl Port {
-    async fn bind(address: SocketAddr, key: &'static str, tls: Option<Tls>) -> Result<Self, ServerError> {
-        let fail = |source| ServerError::Bind { address, key, source };
+    async fn bind(address: SocketAddr, flag: &'static str, tls: Option<Tls>) -> Result<Self, ServerError> {
+        let fail = |source| ServerError::Bind { address, flag, source };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
         Ok(Port { listener, address, tls })
