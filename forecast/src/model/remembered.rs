@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn the_last_steps_are_those_that_were_observed() {
-        let value = |i: usize| 100.0 + (i as f64 * 0.7).sin() * 10.0 + (i % 5) as f64;
+        let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43_758.545_3).fract();
+        let value = |i: usize| 100.0 + (i as f64 * 0.7).sin() * 10.0 + noise(i);
         let rows: String = (0..600).map(|i| format!("{i},{}\n", value(i))).collect();
         let panel =
             Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "t.csv", &ReadOptions::default()).unwrap();
