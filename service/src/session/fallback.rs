@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn intervals_hold_their_share_of_seasonal_differences() {
         let mut season = Season::new(4, 1, true);
-        let noise = |i: usize| ((i * 7919) % 1009) as f64 / 1009.0;
+        let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43_758.545_3).fract();
         let (mut held, mut n) = (0, 0);
         for i in 0..4000 {
             let value = (i % 4) as f64 * 10.0 + noise(i);
