@@ -76,7 +76,7 @@ async fn while_training(
     alone: &Outcome,
 ) -> Result<Record> {
     let mut trainings = TrainingServiceClient::new(ours.connect().await?);
-    let settings = [("epochs", "1000"), ("hidden", "64")];
+    let settings = [("epochs", "1000"), ("hidden", "[64]")];
     let spec = v1::TrainingSpec {
         family: "neural-ar".to_string(),
         settings: settings.map(|(name, value)| (name.to_string(), value.to_string())).into(),
