@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use error::Result;
+use record::Record;
 use topics::Setting;
+use topics::informer::InformerArguments;
 
 /// Measures Longcast beside its peers; each topic prints a table.
 #[derive(Debug, Parser)]
@@ -66,6 +68,17 @@ enum Topic {
     /// A stream of observations with a forecast after each, and with coefficients that learn.
     #[command(after_help = "Example: forecast-bench stream --json stream.json")]
     Stream,
+    /// The tables of the Informer paper: networks trained on ETTh1 and ETTh2, every window scored.
+    #[command(
+        after_help = "Example: forecast-bench informer --sets ETTh1 --horizons 24 --set d_model=64 --json informer.json"
+    )]
+    Informer(InformerArguments),
+    /// Networks and kernels beside PyTorch: steps of training, forecasts, attention, a cold start.
+    #[command(after_help = "Example: forecast-bench kernels --json kernels.json --plots charts")]
+    Kernels,
+    /// Does work that is asked for on standard input: what `kernels` runs in processes of their own.
+    #[command(hide = true)]
+    Workload,
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
@@ -91,21 +104,30 @@ fn run(arguments: Arguments) -> Result<()> {
         longcast: arguments.longcast,
         plots: arguments.plots,
     };
-    let topics: &[topics::Run] = match &arguments.topic {
+    let informer = |setting: &Setting| match &arguments.topic {
+        Topic::Informer(informer) => topics::informer::run(setting, informer),
+        _ => topics::informer::run_quick(setting),
+    };
+    let topics: &[&dyn Fn(&Setting) -> Result<Vec<Record>>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
-        Topic::ColdStart => &[topics::cold_start::run],
-        Topic::Windows => &[topics::windows::run],
-        Topic::Read => &[topics::read::run],
-        Topic::Panel => &[topics::panel::run],
-        Topic::Arnet => &[topics::arnet::run],
-        Topic::Stream => &[topics::stream::run],
+        Topic::Workload => return topics::kernels::serve(),
+        Topic::Informer(_) => &[&informer],
+        Topic::Kernels => &[&topics::kernels::run],
+        Topic::ColdStart => &[&topics::cold_start::run],
+        Topic::Windows => &[&topics::windows::run],
+        Topic::Read => &[&topics::read::run],
+        Topic::Panel => &[&topics::panel::run],
+        Topic::Arnet => &[&topics::arnet::run],
+        Topic::Stream => &[&topics::stream::run],
         Topic::All => &[
-            topics::cold_start::run,
-            topics::windows::run,
-            topics::read::run,
-            topics::panel::run,
-            topics::arnet::run,
-            topics::stream::run,
+            &topics::cold_start::run,
+            &topics::windows::run,
+            &topics::read::run,
+            &topics::panel::run,
+            &topics::arnet::run,
+            &topics::stream::run,
+            &topics::kernels::run,
+            &informer,
         ],
     };
     let mut records = Vec::new();

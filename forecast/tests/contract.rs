@@ -300,6 +300,8 @@ fn informer_keeps_the_contract() {
     let full = small.with("encoder_layers", "full").unwrap().with("embedding", "learned").unwrap();
     let full = full.with("normalisation", "last-value").unwrap();
     check_family(&full.with("epochs", "1").unwrap().with("label_length", "0").unwrap());
+    let own = [("epochs", "1"), ("head", "student-t"), ("intervals", "head"), ("mask", "true")];
+    check_family(&own.iter().fold(small.clone(), |config, (key, value)| config.with(key, value).unwrap()));
     let long = [
         ("epochs", "100"),
         ("patience", "100"),

@@ -11,11 +11,12 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use safetensors::tensor::SafeTensors;
 use serde_json::Value;
 
+use super::attention::Ask;
 use super::config::InformerConfig;
 use super::import::from_state_dict;
 use super::names::Names;
 use super::network::Informer;
-use super::pass::{Mode, Pass};
+use super::pass::{Mode, Pass, Sites};
 use super::sequence::Sequence;
 use super::state_dict::read_state_dict;
 use super::weights::{Weight, Weights, to_weights};
@@ -192,7 +193,10 @@ fn every_layer_gives_what_that_of_the_reference_does() {
             let prefix = if is_stack { format!("encoder.encoders.{i}") } else { "encoder".to_string() };
             let mut x = embedded.clone().last(encoder.length);
             for (j, layer) in encoder.layers.iter().enumerate() {
-                check(format!("{prefix}.attn_layers.{j}.attention"), layer.attention.forward(&x, &x, &pass));
+                check(
+                    format!("{prefix}.attn_layers.{j}.attention"),
+                    layer.attention.forward(&x, &x, all(&x), &pass),
+                );
                 x = layer.forward(x, &pass);
                 check(format!("{prefix}.attn_layers.{j}"), x.rows.clone());
                 if let Some(distil) = encoder.distils.get(j) {
@@ -206,10 +210,10 @@ fn every_layer_gives_what_that_of_the_reference_does() {
         check("encoder".to_string(), memory.rows.clone());
         let length = x.length();
         for (j, layer) in network.decoder.layers.iter().enumerate() {
-            let attended = layer.self_attention.forward(&x, &x, &pass);
+            let attended = layer.self_attention.forward(&x, &x, all(&x), &pass);
             check(format!("decoder.layers.{j}.self_attention"), attended.clone());
             let normed = x.with(layer.self_norm.forward(attended, Some(x.rows.clone())));
-            let crossed = layer.cross_attention.forward(&normed, &memory, &pass);
+            let crossed = layer.cross_attention.forward(&normed, &memory, all(&normed), &pass);
             check(format!("decoder.layers.{j}.cross_attention"), crossed);
             x = layer.forward(x, &memory, length, &pass);
             check(format!("decoder.layers.{j}"), x.rows.clone());
@@ -217,6 +221,11 @@ fn every_layer_gives_what_that_of_the_reference_does() {
         check("decoder".to_string(), network.decoder.norm.forward(x.rows, None));
         assert!(due.is_empty(), "{}: not compared: {:?}", case.path.display(), due.keys());
     }
+}
+
+/// All steps; nothing is dropped when forecasting.
+fn all(x: &Sequence) -> Ask {
+    Ask { n_last: x.length(), site: Sites::default().next() }
 }
 
 /// Gradients by our names.

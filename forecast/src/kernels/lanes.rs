@@ -83,6 +83,22 @@ pub(super) fn add_inlined(out: &mut [f32], x: &[f32]) {
     }
 }
 
+/// `out += x` with `x` over and over again, from its element `first` on.
+pub(super) fn add_around(out: &mut [f32], x: &[f32], first: usize) {
+    let mut first = first % x.len().max(1);
+    let mut rest = out;
+    while !rest.is_empty() && !x.is_empty() {
+        let x = &x[first..];
+        let (part, after) = rest.split_at_mut(x.len().min(rest.len()));
+        let x = &x[..part.len()];
+        Arch::new().dispatch(
+            #[inline(always)]
+            || add_inlined(part, x),
+        );
+        (rest, first) = (after, 0);
+    }
+}
+
 /// `out += x`, element by element; `x` may be several times as long, and is then added piece by piece.
 pub(super) fn add(out: &mut [f32], x: &[f32]) {
     let length = out.len().max(1);

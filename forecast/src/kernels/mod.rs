@@ -5,6 +5,7 @@
 
 mod activation;
 mod attention;
+mod batch_norm;
 #[cfg(test)]
 mod check;
 mod circular_conv;
@@ -27,9 +28,13 @@ mod sparse;
 
 pub(crate) use activation::{Activation, elu};
 pub(crate) use attention::{Mask, attention};
-pub(crate) use circular_conv::circular_conv3;
+pub(crate) use batch_norm::{Whose, batch_norm, moments};
+pub(crate) use circular_conv::{circular_conv3, taps3};
+pub(crate) use dropout::Dropout;
+#[allow(unused_imports, reason = "what follows a linear layer is dropped by it; other layers take this")]
 pub(crate) use dropout::dropout;
 pub(crate) use layer_norm::layer_norm;
-pub(crate) use linear::linear;
+pub(crate) use linear::{linear, linear_at, linear_dropped};
 pub(crate) use max_pool::max_pool3;
+pub(crate) use pool::reuse;
 pub(crate) use prob_sparse::{ProbSparse, prob_sparse_attention};

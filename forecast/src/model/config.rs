@@ -244,6 +244,11 @@ impl ModelConfig {
         matches!(self, ModelConfig::Informer(_))
     }
 
+    /// True if intervals are those of the distribution that a network forecasts, not of its errors.
+    pub(crate) fn has_own_intervals(&self) -> bool {
+        matches!(self, ModelConfig::Informer(settings) if settings.network.has_own_intervals())
+    }
+
     /// True if all series share one set of parameters, so that new series can be forecast.
     #[must_use]
     pub fn is_shared(&self) -> bool {

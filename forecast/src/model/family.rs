@@ -3,13 +3,15 @@
 use std::fmt;
 use std::path::Path;
 
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
 use super::lags::Lags;
 use super::tensor::Tensors;
+use crate::Result;
 use crate::data::{Scaler, Series, Step, TimeIndex};
-use crate::nn::TrainingReport;
+use crate::informer::AttentionMap;
+use crate::nn::{DeviceKind, Marginal, TrainingReport};
 
 /// What a family is fitted on: the training range of each series, scaled.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Training<'a> {
     pub(crate) weights: Option<&'a Path>,
     /// Of the data.
     pub(crate) fingerprint: &'a str,
+    /// Where a network is trained.
+    pub(crate) device: DeviceKind,
 }
 
 /// What a saved model has.
@@ -115,6 +119,20 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
+
+    /// The distribution of each of the next steps, scaled, `(step, channel)`, of a family whose intervals are its own;
+    /// `None` where they come from its errors.
+    fn marginals(&self, _memory: &Memory, _index: &TimeIndex, _n_steps: usize) -> Option<Array2<Marginal>> {
+        None
+    }
+
+    /// What attention layers look at when they forecast what follows the memory; empty without such layers.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal) only.
+    fn attention(&self, _memory: &Memory, _index: &TimeIndex) -> Result<Vec<AttentionMap>> {
+        Ok(Vec::new())
+    }
 
     /// How the family was trained, if it was by gradient and has just been.
     fn training_report(&self) -> Option<&TrainingReport> {

@@ -12,7 +12,7 @@ use super::{Band, Family, ForecastOptions, Model, ModelConfig, Parts, Training, 
 use crate::ar::ArConfig;
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::{Calibration, Residuals, Scored};
-use crate::nn::{Control, TrainingEvent, TrainingReport};
+use crate::nn::{Control, DeviceKind, TrainingEvent, TrainingReport};
 use crate::regression::{Regression, Regressors};
 use crate::{Error, Result};
 
@@ -37,6 +37,7 @@ const MOST_WARNINGS: usize = 10;
 /// | `checkpoint` | none | file that a training by gradient keeps its state in, of one that trains once | |
 /// | `resume` | no | go on from that file, if it is there | |
 /// | `weights` | none | a PyTorch checkpoint of the reference code (`.pth` or `.safetensors`) in place of a training; of `informer` | |
+/// | `device` | cpu | where a network is trained; it forecasts on the CPU | cpu, and what the program was built for |
 ///
 /// A network (`informer`) is trained once: on the steps before the validation range, keeping the weights that do best
 /// on it. The same range is what it is scored and calibrated on, and `refit` and earlier blocks have no part in it.
@@ -68,6 +69,8 @@ pub struct FitOptions {
     pub resume: bool,
     /// A PyTorch checkpoint in place of a training.
     pub weights: Option<PathBuf>,
+    /// Where a network is trained.
+    pub device: DeviceKind,
 }
 
 impl Default for FitOptions {
@@ -84,6 +87,7 @@ impl Default for FitOptions {
             checkpoint: None,
             resume: false,
             weights: None,
+            device: DeviceKind::Cpu,
         }
     }
 }
@@ -225,7 +229,9 @@ impl Model {
         let first = match config.is_trained_once() {
             true => {
                 let checkpoint = options.checkpoint.as_deref().map(|path| (path, options.resume));
-                let once = Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data };
+                let device = options.device;
+                let once =
+                    Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data, device };
                 fit_family(&plan, panel, &cuts, options.scaling, Some(once), watch)?
             }
             false => {
@@ -335,6 +341,7 @@ fn check_trains(options: &FitOptions) -> Result<()> {
     let rule = "it goes with a model that is trained once, such as informer";
     match &options.checkpoint {
         Some(path) => Err(Error::option("checkpoint", path.display(), rule)),
+        None if options.device != DeviceKind::Cpu => Err(Error::option("device", options.device, rule)),
         None => Ok(()),
     }
 }
@@ -345,6 +352,7 @@ struct Once<'a> {
     checkpoint: Option<(&'a Path, bool)>,
     weights: Option<&'a Path>,
     fingerprint: &'a str,
+    device: DeviceKind,
 }
 
 /// Scalers and family fitted on the steps before `ends`; one that is fitted once watches how it does after them.
@@ -393,6 +401,7 @@ fn fit_family(
         checkpoint: once.and_then(|once| once.checkpoint),
         weights: once.and_then(|once| once.weights),
         fingerprint: once.map_or("", |once| once.fingerprint),
+        device: once.map_or(DeviceKind::Cpu, |once| once.device),
     };
     let family = config.fit(&training, watch)?;
     Ok(Scaled { family, scalers, regression })

@@ -14,6 +14,7 @@ mod header;
 mod lag_windows;
 mod lags;
 mod learning;
+mod own_intervals;
 mod plan;
 mod recent;
 mod regressed;

@@ -146,6 +146,9 @@ impl Model {
     /// warnings of the forecast. For the options, the errors of [`Model::forecast`] for the options.
     pub fn forecast_from(&self, state: &State, options: &ForecastOptions) -> Result<Forecast> {
         let family = self.parts.family.as_ref();
+        if self.header().config.has_own_intervals() {
+            return self.forecast_with_own_intervals(state, options);
+        }
         self.forecast_by(state, options, &|slot, memory, out| {
             family.forecast(slot, memory, 0, &state.index, out.view_mut())
         })

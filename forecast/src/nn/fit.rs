@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 
-use super::loss::{Masked, mse};
+use super::loss::Masked;
 use super::network::{Inputs, Network, Pass};
 use super::pipeline::{Pipeline, device, tensor};
 use super::progress::{Control, TrainingEvent};
@@ -111,15 +111,16 @@ impl<N: Network> Task<N> for Windows<'_> {
     }
 }
 
-/// The mean squared error of a batch over the labels that are there.
+/// The loss of a batch, as its head has it, over the labels that are there.
 fn loss<N: Network>(network: &N, batch: &Batch, is_known: bool, pass: Pass) -> Result<BatchLoss> {
     let device: Device = device(network);
     let inputs = Inputs {
         values: tensor(batch.inputs(), &device),
+        mask: tensor(batch.input_mask(), &device),
         known_ahead: is_known.then(|| tensor(batch.known_ahead(), &device)),
     };
-    let forecast = network.forward(inputs, pass);
+    let parameters = network.parameters(inputs, pass);
     let (labels, mask) = (tensor(batch.labels(), &device), tensor(batch.label_mask(), &device));
-    let Masked { mean, n_values } = mse(forecast, labels, mask)?;
+    let Masked { mean, n_values } = network.head().loss(parameters, labels, mask)?;
     Ok(BatchLoss { mean, weight: n_values, n_rows: batch.n_rows() })
 }

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Fai
         config = config.with("time_limit", &seconds.to_string())?;
     }
     let mut options = input::fit_options(&arguments.fitting, arguments.horizon, &arguments.unit)?;
+    options.device = arguments.device.parse()?;
     let state = training_file(&arguments.output);
     if config.is_trained_once() {
         (options.checkpoint, options.resume) = (Some(state.clone()), arguments.resume);

@@ -60,6 +60,9 @@ pub(crate) struct FitArguments {
     /// Seconds after which a training stops, with what is best so far.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) time_limit: Option<f64>,
+    /// Where a network is trained: cpu, or wgpu or cuda if the program was built for them.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: String,
     /// Draw the losses of a training to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot_losses: Option<PathBuf>,
