@@ -20,6 +20,7 @@ use super::pass::{Mode, Pass, Sites};
 use super::sequence::Sequence;
 use super::state_dict::read_state_dict;
 use super::weights::{Weight, Weights, to_weights};
+use crate::kernels::by_compositions;
 
 /// A golden file.
 struct Case {
@@ -44,6 +45,16 @@ fn cases() -> Vec<Case> {
     let cases: Vec<Case> = entries.filter(is_wanted).map(Case::read).collect();
     assert!(!cases.is_empty(), "no informer_*.safetensors in {}", folder.display());
     cases
+}
+
+/// Every case by the kernels, by their compositions, and on a graphics processor if the tests are built for one.
+fn on_every_path(check: impl Fn(&Case, &Device)) {
+    for case in cases() {
+        check(&case, &Device::flex());
+        by_compositions(|| check(&case, &Device::flex()));
+        #[cfg(feature = "wgpu")]
+        check(&case, &crate::nn::DeviceKind::Wgpu.device().unwrap());
+    }
 }
 
 impl Case {
@@ -142,8 +153,8 @@ fn compare(what: &str, ours: &[f32], expected: &[f32], tolerance: &Value) {
 
 #[test]
 fn imported_weights_give_the_outputs_of_the_reference() {
-    for case in cases() {
-        let device = Device::flex();
+    on_every_path(|case, device| {
+        let device = device.clone();
         let network = case.network(&device);
         let input = |name| case.input(name, &device);
         let x_enc = input("x_enc");
@@ -161,13 +172,13 @@ fn imported_weights_give_the_outputs_of_the_reference() {
         // The start token of the reference is the end of the lookback.
         let (ours, theirs) = (network.decoder_input(&x_enc), input("x_dec"));
         assert_eq!(ours.dims(), theirs.dims());
-    }
+    });
 }
 
 #[test]
 fn every_layer_gives_what_that_of_the_reference_does() {
-    for case in cases() {
-        let device = Device::flex();
+    on_every_path(|case, device| {
+        let device = device.clone();
         let network = case.network(&device);
         let pass = Pass::new(network.config(), case.mode());
         let mut due = case.part("inter.");
@@ -220,7 +231,7 @@ fn every_layer_gives_what_that_of_the_reference_does() {
         }
         check("decoder".to_string(), network.decoder.norm.forward(x.rows, None));
         assert!(due.is_empty(), "{}: not compared: {:?}", case.path.display(), due.keys());
-    }
+    });
 }
 
 /// All steps; nothing is dropped when forecasting.
@@ -253,8 +264,8 @@ impl ModuleVisitor for OfParameters<'_> {
 
 #[test]
 fn every_parameter_and_input_has_the_gradient_of_the_reference() {
-    for case in cases() {
-        let device = Device::flex().autodiff();
+    on_every_path(|case, device| {
+        let device = device.clone().autodiff();
         let network = case.network(&device);
         let input = |name| case.input(name, &device);
         let (x_enc, x_dec) = (input("x_enc").require_grad(), input("x_dec").require_grad());
@@ -281,13 +292,13 @@ fn every_parameter_and_input_has_the_gradient_of_the_reference() {
             compare(&what, &ours, &expected.values, &case.tolerance["grad"]);
         }
         assert!(due.is_empty(), "{}: not compared: {:?}", case.path.display(), due.keys());
-    }
+    });
 }
 
 #[test]
 fn a_pass_of_training_takes_the_statistics_of_the_batch_and_keeps_them() {
-    for case in cases() {
-        let device = Device::flex().autodiff();
+    on_every_path(|case, device| {
+        let device = device.clone().autodiff();
         let network = case.network(&device);
         let input = |name| case.input(name, &device);
         let before = network.clone();
@@ -310,5 +321,5 @@ fn a_pass_of_training_takes_the_statistics_of_the_batch_and_keeps_them() {
             }
         }
         assert!(due.is_empty(), "{}: not compared: {:?}", case.path.display(), due.keys());
-    }
+    });
 }

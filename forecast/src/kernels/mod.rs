@@ -33,6 +33,8 @@ pub(crate) use circular_conv::{circular_conv3, taps3};
 pub(crate) use dropout::Dropout;
 #[allow(unused_imports, reason = "what follows a linear layer is dropped by it; other layers take this")]
 pub(crate) use dropout::dropout;
+#[cfg(test)]
+pub(crate) use fused::by_compositions;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::{linear, linear_at, linear_dropped};
 pub(crate) use max_pool::max_pool3;
