@@ -36,6 +36,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
         horizon,
         n_series: series.len(),
         stretches: Shape::stretches(series),
+        seed: 1,
     };
     let ModelConfig::Ar(config) = config else { return Err(Error::Internal(String::new())) };
     let channels: Vec<String> = (0..series[0].values().ncols()).map(|at| format!("c{at}")).collect();

@@ -64,6 +64,7 @@ impl<'a> Plan<'a> {
             horizon: reach,
             n_series,
             stretches,
+            seed: options.fit.seed,
         };
         let configs = with_seasonal_naive(models);
         let configs = configs.iter().map(|config| config.resolve(&shape)).collect::<Result<Vec<_>>>()?;

@@ -30,6 +30,8 @@ pub(crate) struct Shape {
     pub(crate) n_series: usize,
     /// Lengths of the complete stretches of each series and channel.
     pub(crate) stretches: Vec<Vec<usize>>,
+    /// Of what is random, unless a family is told its own.
+    pub(crate) seed: u64,
 }
 
 impl Shape {
@@ -181,6 +183,16 @@ impl ModelConfig {
             ModelConfig::NeuralAr(config) => ModelConfig::NeuralAr(config.resolve(shape)?),
             ModelConfig::Informer(settings) => ModelConfig::Informer(settings.resolve()?),
         })
+    }
+
+    /// The settings with what a fit chose by the data.
+    pub(crate) fn with_chosen(mut self, family: &dyn Family) -> Self {
+        if let (ModelConfig::Ar(config) | ModelConfig::ArNet(config), Some(ridges)) =
+            (&mut self, family.ridges())
+        {
+            config.ridge = config.ridge.take().or(Some(ridges));
+        }
+        self
     }
 
     /// Steps that the resolved configuration looks back.
@@ -349,6 +361,7 @@ mod tests {
                 horizon: 1,
                 n_series: 1,
                 stretches: Vec::new(),
+                seed: 1,
             })
             .unwrap_err()
             .to_string();

@@ -134,6 +134,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The ridge of each look-back where all series and channels have the same; none for other families.
+    fn ridges(&self) -> Option<Vec<f64>> {
+        None
+    }
+
     /// How the family was trained, if it was by gradient and has just been.
     fn training_report(&self) -> Option<&TrainingReport> {
         None
@@ -211,6 +216,11 @@ pub(crate) trait LagRule: fmt::Debug + Send + Sync {
 
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, _slot: usize, _channel: usize) -> Option<f64> {
+        None
+    }
+
+    /// As [`Family::ridges`].
+    fn ridges(&self) -> Option<Vec<f64>> {
         None
     }
 }
@@ -317,5 +327,9 @@ impl<R: LagRule> Family for R {
 
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {
         LagRule::unstable_root(self, slot, channel)
+    }
+
+    fn ridges(&self) -> Option<Vec<f64>> {
+        LagRule::ridges(self)
     }
 }

@@ -31,7 +31,7 @@ const MOST_WARNINGS: usize = 10;
 /// | `scaling` | standard | how series are scaled | |
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
 /// | `refit` | yes | fit the final coefficients on all steps, the validation range included | |
-/// | `seed` | 1 | seed of every random choice, stored with the model; `neural-ar`, which draws numbers, has its own among its settings | |
+/// | `seed` | 1 | seed of every random choice, stored with the model; networks may be told another among their settings | |
 /// | `calibration_windows` | 500 of the validation range and of each earlier block | windows of each series that intervals are calibrated on, together | at least 1 |
 /// | `unit` | none | unit of the values, for charts | |
 /// | `checkpoint` | none | file that a training by gradient keeps its state in, of one that trains once | |
@@ -56,8 +56,7 @@ pub struct FitOptions {
     /// True if the final coefficients are fitted on all steps. The intervals then belong to a model that saw
     /// less, which errs on the wide side.
     pub refit: bool,
-    /// Seed of every random choice, stored with the model; `neural-ar`, which draws numbers, has its own among its
-    /// settings.
+    /// Seed of every random choice, stored with the model; networks may be told another among their settings.
     pub seed: u64,
     /// Windows of each series that intervals are calibrated on, together; level 99 needs 199 of them.
     pub calibration_windows: Option<usize>,
@@ -252,7 +251,8 @@ impl Model {
             Purpose::Model => (plan.history(panel)?, fingerprint(panel)),
             _ => Default::default(),
         };
-        let header = plan.header(panel, options, &report, &history, fingerprint);
+        let mut header = plan.header(panel, options, &report, &history, fingerprint);
+        header.config = header.config.with_chosen(family.as_ref());
         let parts = Parts::new(header, family, with_mean(scalers), regression, calibration, history);
         Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
     }
@@ -420,9 +420,13 @@ fn unstable(family: &dyn Family, panel: &Panel, plan: &Plan) -> Vec<Warning> {
             return None;
         }
         let whose = if is_shared { "all series".to_string() } else { format!("series \"{}\"", series.id()) };
+        let fix = match plan.config {
+            ModelConfig::Ar(_) | ModelConfig::ArNet(_) => "unstable = project, a ridge, or strategy = direct",
+            _ => "strategy = direct, or fewer lags",
+        };
         let message = format!(
             "the recursion fitted to {whose}, channel \"{name}\", grows by {root:.6} a step: forecasts far ahead \
-             run away; fit with unstable = project, a ridge, or strategy = direct"
+             run away; fit with {fix}"
         );
         Some(Warning { reason: "UNSTABLE_FIT", message })
     };

@@ -52,7 +52,15 @@ impl Plan {
         });
         let stretches = Shape::stretches(&trained.collect::<Vec<_>>());
         let n_series = panel.series().len();
-        let shape = Shape { season_length, frequency, n_steps: shortest, horizon, n_series, stretches };
+        let shape = Shape {
+            season_length,
+            frequency,
+            n_steps: shortest,
+            horizon,
+            n_series,
+            stretches,
+            seed: options.seed,
+        };
         let config = config.resolve(&shape)?;
         let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
         let regressors = regressors(&config, panel, horizon)?;

@@ -127,10 +127,21 @@ impl Model {
                 self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
             }
             Some(regression) => {
-                let offsets = self.next_offset(regression, slot, state, covariates)?;
-                let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
-                let mut scaled = left.zip(scalers).map(|(value, scaler)| scaler.scale(value));
-                self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+                let known = match covariates {
+                    None => regression.at_once(slot.family, &state.index, state.index.len),
+                    Some(_) => None,
+                };
+                if let Some(known) = known {
+                    let left = values.iter().zip(known).zip(scalers);
+                    let mut scaled =
+                        left.map(|((value, known), scaler)| scaler.scale(value - scaler.spread * known));
+                    self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+                } else {
+                    let offsets = self.next_offset(regression, slot, state, covariates)?;
+                    let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
+                    let mut scaled = left.zip(scalers).map(|(value, scaler)| scaler.scale(value));
+                    self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+                }
             }
         }
         state.index.len += 1;
@@ -177,6 +188,13 @@ impl Model {
         self.parts.family.forecast(slot.family, &state.memory, 0, &state.index, view);
         out.iter_mut().zip(scalers).for_each(|(value, scaler)| *value = scaler.unscale(*value));
         if let Some(regression) = &self.parts.regression {
+            if let Some(known) = regression.at_once(slot.family, &state.index, state.index.len) {
+                let known = known.iter().zip(scalers);
+                out.iter_mut()
+                    .zip(known)
+                    .for_each(|(value, (known, scaler))| *value += scaler.spread * known);
+                return Ok(());
+            }
             let offsets = self.offsets_ahead(regression, slot, state, 1)?;
             out.iter_mut().zip(&offsets).for_each(|(value, offset)| *value += offset);
         }

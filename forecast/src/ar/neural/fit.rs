@@ -68,7 +68,8 @@ pub(super) fn learn(
         return Err(Error::TooFewRows { series: series.to_string(), rows: 0, order, longest });
     }
     let device = Device::flex().autodiff();
-    let network = Mlp::new(&config.widths(n_steps), config.seed, &device);
+    let seed = config.seed.unwrap_or(1);
+    let network = Mlp::new(&config.widths(n_steps), seed, &device);
     let (batch_size, n_epochs) = (config.batch_size.unwrap_or(32), config.epochs.unwrap_or(1));
     let mut task = Windows {
         windows,
@@ -83,7 +84,7 @@ pub(super) fn learn(
         n_epochs,
         learning_rate: config.learning_rate.unwrap_or(0.003),
         schedule: config.schedule.unwrap_or(Schedule::Constant),
-        seed: config.seed,
+        seed,
         ..TrainOptions::default()
     };
     let trained = train(network, &mut task, &options, &mut |_| Control::Continue)?;

@@ -56,6 +56,7 @@ pub fn train(values: &[f64], config: &NeuralArConfig) -> Result<ArNet> {
         horizon: 1,
         n_series: 1,
         stretches: vec![lengths],
+        seed: 1,
     };
     let config = config.resolve(&shape)?;
     if config.strategy == Some(Strategy::Direct) {
