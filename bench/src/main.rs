@@ -3,6 +3,7 @@
 mod console;
 mod environment;
 mod error;
+mod load;
 mod measure;
 mod peer;
 mod process;
@@ -79,6 +80,12 @@ enum Topic {
     /// Does work that is asked for on standard input: what `kernels` runs in processes of their own.
     #[command(hide = true)]
     Workload,
+    /// The gRPC service under load: calls, sessions, latencies, a restart.
+    #[command(after_help = "Example: forecast-bench service --json service.json")]
+    Service,
+    /// The bare server that the service is measured beside.
+    #[command(hide = true)]
+    Echo,
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
@@ -110,6 +117,8 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let topics: &[&dyn Fn(&Setting) -> Result<Vec<Record>>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
+        Topic::Echo => return load::echo::serve(),
+        Topic::Service => &[&topics::service::run],
         Topic::Workload => return topics::kernels::serve(),
         Topic::Informer(_) => &[&informer],
         Topic::Kernels => &[&topics::kernels::run],
@@ -126,6 +135,7 @@ fn run(arguments: Arguments) -> Result<()> {
             &topics::panel::run,
             &topics::arnet::run,
             &topics::stream::run,
+            &topics::service::run,
             &topics::kernels::run,
             &informer,
         ],

@@ -6,6 +6,7 @@ pub(crate) mod informer;
 pub(crate) mod kernels;
 pub(crate) mod panel;
 pub(crate) mod read;
+pub(crate) mod service;
 pub(crate) mod stream;
 pub(crate) mod windows;
 

@@ -41,6 +41,7 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
         columns.map(|(one, channel)| one.values().column(channel).to_vec()).collect()
     };
     let solve = |series: &[Series], columns: Vec<Vec<f64>>| {
+        training.cancel.check()?;
         let order = order - config.n_differenced();
         Problem { name: name(series), config, order, n_steps }.solve(columns)
     };

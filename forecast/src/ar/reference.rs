@@ -9,7 +9,7 @@ use super::cholesky::Cholesky;
 use super::lag_matrix::LagMatrix;
 use super::{Ar, fit};
 use crate::data::{Series, TimeIndex};
-use crate::model::{LagRule, Shape, Training};
+use crate::model::{Cancel, LagRule, Shape, Training};
 use crate::{Error, ModelConfig, Result};
 
 fn noise(n: usize, seed: u64) -> Vec<f64> {
@@ -51,6 +51,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
             weights: None,
             fingerprint: "",
             device: crate::nn::DeviceKind::Cpu,
+            cancel: &Cancel::default(),
         },
     )
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
+use super::cancel::Cancel;
 use super::lags::Lags;
 use super::tensor::Tensors;
 use crate::Result;
@@ -33,6 +34,8 @@ pub(crate) struct Training<'a> {
     pub(crate) fingerprint: &'a str,
     /// Where a network is trained.
     pub(crate) device: DeviceKind,
+    /// Ends the fit.
+    pub(crate) cancel: &'a Cancel,
 }
 
 /// What a saved model has.
@@ -94,6 +97,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// [`Family::recall`].
     fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64;
 
+    /// How many of the last steps the memory still has, for [`Family::observed`] of each.
+    fn remembered(&self, memory: &Memory) -> usize {
+        self.recall(memory)
+    }
+
     /// True if a memory from outside has this family's shape.
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool;
 
@@ -137,6 +145,23 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// The ridge of each look-back where all series and channels have the same; none for other families.
     fn ridges(&self) -> Option<Vec<f64>> {
         None
+    }
+
+    /// True if [`Family::forecast_many`] costs less than as many forecasts.
+    fn forecasts_in_batches(&self) -> bool {
+        false
+    }
+
+    /// [`Family::forecast`] with `age` 0 of several memories, each into its own `out`, to the same bits.
+    fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
+        for ((slot, memory, index), out) in memories.iter().zip(outs) {
+            self.forecast(*slot, memory, 0, index, out.view_mut());
+        }
+    }
+
+    /// True if an observation changes a memory in constant time and a forecast reads no window again.
+    fn updates_online(&self) -> bool {
+        true
     }
 
     /// How the family was trained, if it was by gradient and has just been.
@@ -294,6 +319,11 @@ impl<R: LagRule> Family for R {
     fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
         let Memory::Lags(lags) = memory;
         lags.observed(channel, age)
+    }
+
+    fn remembered(&self, memory: &Memory) -> usize {
+        let Memory::Lags(lags) = memory;
+        lags.seen()
     }
 
     fn lag_rule(&self) -> Option<&dyn LagRule> {

@@ -8,7 +8,9 @@ use super::family::feed_start;
 use super::header::fingerprint;
 use super::plan::Plan;
 use super::recent::kept_steps;
-use super::{Band, Family, ForecastOptions, Model, ModelConfig, Parts, Training, Warning, check_count};
+use super::{
+    Band, Cancel, Family, ForecastOptions, Header, Model, ModelConfig, Parts, Training, Warning, check_count,
+};
 use crate::ar::ArConfig;
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::{Calibration, Residuals, Scored};
@@ -36,6 +38,7 @@ const MOST_WARNINGS: usize = 10;
 /// | `unit` | none | unit of the values, for charts | |
 /// | `checkpoint` | none | file that a training by gradient keeps its state in, of one that trains once | |
 /// | `resume` | no | go on from that file, if it is there | |
+/// | `cancel` | never | ends the fit from another thread | |
 /// | `weights` | none | a PyTorch checkpoint of the reference code (`.pth` or `.safetensors`) in place of a training; of `informer` | |
 /// | `device` | cpu | where a network is trained; it forecasts on the CPU | cpu, and what the program was built for |
 ///
@@ -70,6 +73,8 @@ pub struct FitOptions {
     pub weights: Option<PathBuf>,
     /// Where a network is trained.
     pub device: DeviceKind,
+    /// Ends the fit from another thread, with [`Error::Cancelled`].
+    pub cancel: Cancel,
 }
 
 impl Default for FitOptions {
@@ -87,6 +92,7 @@ impl Default for FitOptions {
             resume: false,
             weights: None,
             device: DeviceKind::Cpu,
+            cancel: Cancel::default(),
         }
     }
 }
@@ -187,7 +193,7 @@ impl Model {
     /// # Errors
     /// [`Error::BadOption`] for settings, [`Error::TooShort`] if a series is shorter than lookback + horizon,
     /// [`Error::AllMissing`], [`Error::Constant`], [`Error::TooFewRows`] and [`Error::Singular`] for data that
-    /// cannot be fitted; each names the series.
+    /// cannot be fitted; each names the series; [`Error::Cancelled`].
     pub fn fit(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Fitted> {
         Self::fit_for(config, panel, options, Purpose::Model, &mut |_| Control::Continue)
     }
@@ -218,6 +224,7 @@ impl Model {
         watch: &mut dyn FnMut(&TrainingEvent) -> Control,
     ) -> Result<Fitted> {
         options.check()?;
+        options.cancel.check()?;
         check_observed(panel)?;
         let told = options.weights.as_deref().map(|path| config.of_weights(path, options.horizon));
         let told = told.transpose()?;
@@ -225,26 +232,31 @@ impl Model {
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
         let of_data = if options.checkpoint.is_some() { fingerprint(panel) } else { String::new() };
+        let mut watch = |event: &TrainingEvent| match options.cancel.is_cancelled() {
+            true => Control::Stop,
+            false => watch(event),
+        };
         let first = match config.is_trained_once() {
             true => {
                 let checkpoint = options.checkpoint.as_deref().map(|path| (path, options.resume));
                 let device = options.device;
                 let once =
                     Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data, device };
-                fit_family(&plan, panel, &cuts, options.scaling, Some(once), watch)?
+                fit_family(&plan, panel, &cuts, options.scaling, Some(once), &mut watch)?
             }
             false => {
                 check_trains(options)?;
-                fit_family(&plan, panel, &cuts, options.scaling, None, watch)?
+                fit_family(&plan, panel, &cuts, options.scaling, None, &mut watch)?
             }
         };
         let (calibration, mut report) = plan.calibrate(panel, &cuts, &first, options.scaling, purpose)?;
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
         let Scaled { family, scalers, regression } = if options.refit && !config.is_trained_once() {
-            fit_family(&plan, panel, &ends, options.scaling, None, watch)?
+            fit_family(&plan, panel, &ends, options.scaling, None, &mut watch)?
         } else {
             first
         };
+        options.cancel.check()?;
         report.training = family.training_report().cloned();
         report.warnings = unstable(family.as_ref(), panel, &plan);
         let (history, fingerprint) = match purpose {
@@ -254,7 +266,13 @@ impl Model {
         let mut header = plan.header(panel, options, &report, &history, fingerprint);
         header.config = header.config.with_chosen(family.as_ref());
         let parts = Parts::new(header, family, with_mean(scalers), regression, calibration, history);
-        Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
+        let mut model = Model { parts: Arc::new(parts) };
+        if purpose == Purpose::Model {
+            let golden = model.golden();
+            let header = Header { golden, ..model.header().clone() };
+            model = model.with_header(header);
+        }
+        Ok(Fitted { model, report })
     }
 }
 
@@ -276,6 +294,7 @@ impl Plan {
         let validation: Vec<Range<usize>> =
             panel.series().iter().zip(cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
         let mut residuals = first.residuals(self, panel, &validation)?;
+        self.cancel.check()?;
         let (report, scored) = match purpose {
             Purpose::Model => (self.report(panel, cuts, &residuals), Scored::StepsAndPaths),
             _ => (FitReport::none(), Scored::Steps),
@@ -284,6 +303,7 @@ impl Plan {
         let blocks =
             if self.config.is_trained_once() { Vec::new() } else { self.earlier_blocks(panel, cuts) };
         for block in blocks {
+            self.cancel.check()?;
             let others = without(panel, &block)?;
             // What cannot be fitted without the block leaves no errors on it.
             let Ok(fitted) = fit_family(self, &others, &ends, scaling, None, &mut |_| Control::Continue)
@@ -293,6 +313,7 @@ impl Plan {
             let more = fitted.residuals(self, panel, &block)?;
             residuals.iter_mut().zip(more).for_each(|(all, more)| all.append(more));
         }
+        self.cancel.check()?;
         Ok((Calibration::new(&residuals, shape, self.recency, scored), report))
     }
 
@@ -402,8 +423,10 @@ fn fit_family(
         weights: once.and_then(|once| once.weights),
         fingerprint: once.map_or("", |once| once.fingerprint),
         device: once.map_or(DeviceKind::Cpu, |once| once.device),
+        cancel: &plan.cancel,
     };
     let family = config.fit(&training, watch)?;
+    plan.cancel.check()?;
     Ok(Scaled { family, scalers, regression })
 }
 

@@ -24,30 +24,54 @@ pub(crate) struct NeuralFamily<N> {
 }
 
 impl<N: Network> NeuralFamily<N> {
-    /// What the network sees of a window whose last step is the one before `end`; NaN where missing. Shape of the
-    /// window `(step, channel)`.
-    fn inputs(&self, window: &Array2<f32>, index: &TimeIndex, end: usize) -> Inputs {
-        let (lookback, horizon) = (self.network.lookback(), self.network.horizon());
+    /// What the network sees of windows, the last step of each being the one before its end; NaN where missing. Shape
+    /// of a window `(step, channel)`.
+    fn inputs(&self, windows: &[Array2<f32>], ends: &[(&TimeIndex, usize)]) -> Inputs {
+        let (lookback, horizon, n_windows) = (self.network.lookback(), self.network.horizon(), windows.len());
         let device = Device::flex();
-        let tensor = |rows: &Array2<f32>| {
-            let (n_steps, n_columns) = rows.dim();
-            let values: Vec<f32> = rows.iter().copied().collect();
-            Tensor::<3>::from_data(TensorData::new(values, [1, n_steps, n_columns]), &device)
+        let tensor = |values: Vec<f32>, n_steps: usize| {
+            let n_columns = values.len() / (n_windows * n_steps).max(1);
+            Tensor::<3>::from_data(TensorData::new(values, [n_windows, n_steps, n_columns]), &device)
         };
-        let n_known = self.calendar.n_columns(index.step);
+        let n_known = ends.first().map_or(0, |(index, _)| self.calendar.n_columns(index.step));
         let known_ahead = (n_known > 0).then(|| {
-            let mut known = Array2::zeros((lookback + horizon, n_known));
-            // Years beyond the calendar have no features.
-            let _ = self.calendar.fill(index, end - lookback..end + horizon, known.view_mut());
-            tensor(&known.mapv(|value: f64| value as f32))
+            let mut values = Vec::with_capacity(n_windows * (lookback + horizon) * n_known);
+            for (index, end) in ends {
+                let mut known = Array2::zeros((lookback + horizon, n_known));
+                // Years beyond the calendar have no features.
+                let _ = self.calendar.fill(index, end - lookback..end + horizon, known.view_mut());
+                values.extend(known.iter().map(|value: &f64| *value as f32));
+            }
+            tensor(values, lookback + horizon)
         });
         // What is missing is 0, the center of the training range, as it was in training.
-        let values = window.mapv(|value| if value.is_nan() { 0.0 } else { value });
-        let mask = window.mapv(|value| if value.is_nan() { 0.0 } else { 1.0 });
-        Inputs { values: tensor(&values), mask: tensor(&mask), known_ahead }
+        let all = |of: fn(f32) -> f32| {
+            let values = windows.iter().flat_map(|window| window.iter().map(|value| of(*value)));
+            tensor(values.collect(), lookback)
+        };
+        let values = all(|value| if value.is_nan() { 0.0 } else { value });
+        let mask = all(|value| if value.is_nan() { 0.0 } else { 1.0 });
+        Inputs { values, mask, known_ahead }
     }
 
-    /// The last steps of a memory as they were `age` steps ago, NaN where missing, `(step, channel)`.
+    /// What follows windows, as [`NeuralFamily::inputs`] has them. Shape of a result `(step, channel)`.
+    fn blocks(&self, windows: &[Array2<f32>], ends: &[(&TimeIndex, usize)]) -> Vec<Array2<Marginal>> {
+        let shape = (self.network.horizon(), self.n_channels);
+        let head = self.network.head();
+        let parameters = self.network.parameters(self.inputs(windows, ends), Pass::Evaluation);
+        let values: Vec<f64> = parameters.into_data().iter::<f32>().map(f64::from).collect();
+        let block = shape.0 * shape.1 * head.n_outputs();
+        (0..windows.len())
+            .map(|at| {
+                let own = values.get(at * block..(at + 1) * block).unwrap_or_default();
+                let own = own.chunks(head.n_outputs()).map(|parameters| head.marginal(parameters));
+                Array2::from_shape_vec(shape, own.collect())
+                    .unwrap_or_else(|_| Array2::from_elem(shape, Marginal::Point(f64::NAN)))
+            })
+            .collect()
+    }
+
+    /// The last steps of a memory as they were `age` steps ago, NaN where missing. Shape `(lookback, channel)`.
     fn window(&self, memory: &Memory, age: usize) -> Array2<f32> {
         let Memory::Lags(lags) = memory;
         let lookback = self.network.lookback();
@@ -55,33 +79,25 @@ impl<N: Network> NeuralFamily<N> {
         Array2::from_shape_fn((lookback, self.n_channels), observed)
     }
 
-    /// What follows a window whose last step is the one before `end`. Shapes: window and result `(step, channel)`.
-    fn block(&self, window: &Array2<f32>, index: &TimeIndex, end: usize) -> Array2<Marginal> {
-        let shape = (self.network.horizon(), self.n_channels);
-        let head = self.network.head();
-        let parameters = self.network.parameters(self.inputs(window, index, end), Pass::Evaluation);
-        let values: Vec<f64> = parameters.into_data().iter::<f32>().map(f64::from).collect();
-        let marginals = values.chunks(head.n_outputs()).map(|parameters| head.marginal(parameters)).collect();
-        Array2::from_shape_vec(shape, marginals)
-            .unwrap_or_else(|_| Array2::from_elem(shape, Marginal::Point(f64::NAN)))
-    }
-
-    /// What follows the memory as it was `age` steps ago, block after block, `(step, channel)`.
-    fn follow(&self, memory: &Memory, age: usize, index: &TimeIndex, n_steps: usize) -> Array2<Marginal> {
+    /// Forecasts from windows, block after block: what lies beyond the network's horizon follows from its own
+    /// forecasts.
+    fn follow(
+        &self,
+        mut windows: Vec<Array2<f32>>,
+        mut ends: Vec<(&TimeIndex, usize)>,
+        n_steps: usize,
+    ) -> Vec<Array2<Marginal>> {
         let block = self.network.horizon();
-        let mut window = self.window(memory, age);
-        let mut all = Array2::from_elem((n_steps, self.n_channels), Marginal::Point(f64::NAN));
-        let mut end = index.len - age;
-        // What lies beyond the network's horizon follows from its own forecasts.
+        let none = Array2::from_elem((n_steps, self.n_channels), Marginal::Point(f64::NAN));
+        let mut all = vec![none; windows.len()];
         for first in (0..n_steps).step_by(block) {
-            let forecast = self.block(&window, index, end);
             let n = block.min(n_steps - first);
-            all.slice_mut(s![first..first + n, ..]).assign(&forecast.slice(s![..n, ..]));
-            if first + block < n_steps {
-                end += block;
+            for (at, forecast) in self.blocks(&windows, &ends).into_iter().enumerate() {
+                all[at].slice_mut(s![first..first + n, ..]).assign(&forecast.slice(s![..n, ..]));
+                ends[at].1 += block;
                 let points = forecast.mapv(|marginal| marginal.point() as f32);
-                window = ndarray::concatenate![ndarray::Axis(0), window, points];
-                window = window.slice(s![block.., ..]).to_owned();
+                let both = ndarray::concatenate![ndarray::Axis(0), windows[at], points];
+                windows[at] = both.slice(s![block.., ..]).to_owned();
             }
         }
         all
@@ -130,12 +146,33 @@ impl<N: Network> Family for NeuralFamily<N> {
         index: &TimeIndex,
         mut out: ArrayViewMut2<'_, f64>,
     ) {
-        let marginals = self.follow(memory, age, index, out.nrows());
-        out.zip_mut_with(&marginals, |to, from| *to = from.point());
+        let (windows, ends) = (vec![self.window(memory, age)], vec![(index, index.len - age)]);
+        let forecasts = self.follow(windows, ends, out.nrows());
+        forecasts.iter().for_each(|all| out.zip_mut_with(all, |to, from| *to = from.point()));
+    }
+
+    fn forecasts_in_batches(&self) -> bool {
+        true
+    }
+
+    fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
+        let windows = memories.iter().map(|(_, memory, _)| self.window(memory, 0)).collect();
+        let ends = memories.iter().map(|(_, _, index)| (*index, index.len)).collect();
+        let n_steps = outs.first().map_or(0, Array2::nrows);
+        for (out, all) in outs.iter_mut().zip(self.follow(windows, ends, n_steps)) {
+            out.zip_mut_with(&all, |to, from| *to = from.point());
+        }
     }
 
     fn marginals(&self, memory: &Memory, index: &TimeIndex, n_steps: usize) -> Option<Array2<Marginal>> {
-        self.network.has_own_intervals().then(|| self.follow(memory, 0, index, n_steps))
+        if !self.network.has_own_intervals() {
+            return None;
+        }
+        self.follow(vec![self.window(memory, 0)], vec![(index, index.len)], n_steps).pop()
+    }
+
+    fn attention(&self, memory: &Memory, index: &TimeIndex) -> Result<Vec<AttentionMap>> {
+        self.network.attention(self.inputs(&[self.window(memory, 0)], &[(index, index.len)]))
     }
 
     fn recall(&self, memory: &Memory) -> usize {
@@ -181,8 +218,13 @@ impl<N: Network> Family for NeuralFamily<N> {
         None
     }
 
-    fn attention(&self, memory: &Memory, index: &TimeIndex) -> Result<Vec<AttentionMap>> {
-        self.network.attention(self.inputs(&self.window(memory, 0), index, index.len))
+    fn remembered(&self, memory: &Memory) -> usize {
+        let Memory::Lags(lags) = memory;
+        lags.seen()
+    }
+
+    fn updates_online(&self) -> bool {
+        false
     }
 
     fn training_report(&self) -> Option<&TrainingReport> {

@@ -8,7 +8,7 @@ use super::windows::Sums;
 use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
 use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
-use crate::model::{FitOptions, ModelConfig, Shape, Training, check_count};
+use crate::model::{Cancel, FitOptions, ModelConfig, Shape, Training, check_count};
 use crate::nn::{Control, DeviceKind, TrainingEvent};
 use crate::regression::Regression;
 use crate::{Error, Result};
@@ -209,6 +209,7 @@ impl Ltsf {
             weights: None,
             fingerprint: "",
             device: DeviceKind::Cpu,
+            cancel: &Cancel::default(),
         };
         let family = config.fit(&training, watch)?;
         let fit_seconds = start.elapsed().as_secs_f64();
