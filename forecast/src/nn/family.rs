@@ -152,7 +152,8 @@ impl<N: Network> Family for NeuralFamily<N> {
     }
 
     fn forecasts_in_batches(&self) -> bool {
-        true
+        // Batches have points alone.
+        !self.network.has_own_intervals()
     }
 
     fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
