@@ -33,3 +33,4 @@ mod properties;
 pub use config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
 pub use family::InformerSettings;
 pub(crate) use family::{fit, load};
+pub(crate) use weights::{from_tensors, to_tensors};

@@ -23,6 +23,7 @@ mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
 mod product;
 mod register;
+pub(crate) mod rows;
 mod sparse;
 
 pub(crate) use activation::{Activation, elu};

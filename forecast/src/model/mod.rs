@@ -14,8 +14,10 @@ mod header;
 mod lag_windows;
 mod lags;
 mod learning;
+mod memory;
 mod plan;
 mod recent;
+mod recurrent;
 mod regressed;
 mod state;
 mod table;
@@ -36,13 +38,15 @@ pub use coefficients::{Coefficient, Coefficients};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
 pub use explain::{Contribution, Explanation, ValueOrigin};
-pub(crate) use family::{Family, LagRule, LoadShape, Memory, Training, prime};
+pub(crate) use family::{Family, LagRule, LoadShape, Training, prime};
 pub(crate) use fit::Purpose;
 pub use fit::{FitOptions, FitReport, Fitted};
 pub use forecast::{Band, Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};
 pub(crate) use lags::Lags;
 pub use learning::Learner;
+pub(crate) use memory::Memory;
+pub(crate) use recurrent::{Recurrent, RecurrentShape};
 pub use regressed::StepCovariates;
 pub use state::State;
 pub use table::table;
@@ -103,6 +107,13 @@ impl Model {
     #[must_use]
     pub fn lookback(&self) -> usize {
         self.parts.family.lookback()
+    }
+
+    /// True if an observation updates a state once and for all, in a time that does not depend on the lookback; false
+    /// if each forecast from a state reads its whole window again, as those of networks do.
+    #[must_use]
+    pub fn updates_online(&self) -> bool {
+        self.parts.family.updates_online()
     }
 
     /// The end of each training series, as stored with the model.

@@ -121,19 +121,24 @@ impl Model {
                 stamp: state.index.format(state.index.stamp(state.index.len)),
             });
         }
-        match &self.parts.regression {
+        let offsets = match &self.parts.regression {
+            None => None,
+            Some(regression) => Some(self.next_offset(regression, slot, state, covariates)?),
+        };
+        state.index.len += 1;
+        let State { memory, index, .. } = state;
+        let family = self.parts.family.as_ref();
+        match offsets {
             None => {
                 let mut scaled = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-                self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+                family.observe(slot.family, memory, index, &mut scaled);
             }
-            Some(regression) => {
-                let offsets = self.next_offset(regression, slot, state, covariates)?;
+            Some(offsets) => {
                 let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
                 let mut scaled = left.zip(scalers).map(|(value, scaler)| scaler.scale(value));
-                self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+                family.observe(slot.family, memory, index, &mut scaled);
             }
         }
-        state.index.len += 1;
         Ok(())
     }
 
@@ -215,16 +220,12 @@ impl Model {
 
     /// What is missing of the last steps.
     fn missing(&self, memory: &Memory) -> Missing {
-        let family = self.parts.family.as_ref();
-        let n_steps = family.n_missing(memory);
+        let n_steps = memory.n_missing();
         if n_steps == 0 {
             return Missing::default();
         }
-        let most = family.recall(memory);
-        let newest = |channel: usize| {
-            (0..most).take_while(|age| family.observed(memory, channel, *age).is_nan()).count()
-        };
-        Missing { n_steps, newest: (0..self.header().channels.len()).map(newest).collect() }
+        let newest = (0..self.header().channels.len()).map(|channel| memory.newest_missing(channel));
+        Missing { n_steps, newest: newest.collect() }
     }
 
     fn check_lookback(&self, state: &State) -> Result<()> {

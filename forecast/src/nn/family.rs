@@ -61,21 +61,29 @@ impl<N: Network> Family for NeuralFamily<N> {
         Memory::Lags(Lags::new(self.network.lookback(), kept, n_channels))
     }
 
-    fn observe(&self, _slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>) {
-        let Memory::Lags(lags) = memory;
+    fn observe(
+        &self,
+        _slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        step: &mut dyn Iterator<Item = f64>,
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         take(lags, step);
     }
 
-    fn observe_all(&self, _slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]) {
-        let Memory::Lags(lags) = memory;
+    fn observe_all(
+        &self,
+        _slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        steps: ArrayView2<'_, f64>,
+        scalers: &[Scaler],
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         for row in steps.rows() {
             take(lags, row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)));
         }
-    }
-
-    fn n_missing(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.n_missing()
     }
 
     fn forecast(
@@ -86,7 +94,7 @@ impl<N: Network> Family for NeuralFamily<N> {
         index: &TimeIndex,
         mut out: ArrayViewMut2<'_, f64>,
     ) {
-        let Memory::Lags(lags) = memory;
+        let Some(lags) = memory.lags() else { return };
         let (lookback, block) = (self.network.lookback(), self.network.horizon());
         let mut window = Array2::zeros((lookback, self.n_channels));
         for channel in 0..self.n_channels {
@@ -107,19 +115,8 @@ impl<N: Network> Family for NeuralFamily<N> {
         }
     }
 
-    fn recall(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.recall()
-    }
-
-    fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
-        let Memory::Lags(lags) = memory;
-        lags.observed(channel, age)
-    }
-
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {
-        let Memory::Lags(lags) = memory;
-        lags.is_sound(self.network.lookback(), n_channels)
+        memory.lags().is_some_and(|lags| lags.is_sound(self.network.lookback(), n_channels))
     }
 
     fn lag_rule(&self) -> Option<&dyn LagRule> {
@@ -148,6 +145,10 @@ impl<N: Network> Family for NeuralFamily<N> {
 
     fn unstable_root(&self, _slot: usize, _channel: usize) -> Option<f64> {
         None
+    }
+
+    fn updates_online(&self) -> bool {
+        false
     }
 
     fn training_report(&self) -> Option<&TrainingReport> {

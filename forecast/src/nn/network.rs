@@ -3,6 +3,11 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::optimiser::ParameterGroup;
+
+/// How a tensor differs from the others in training, by its path in the network: `layers.0.weight`.
+pub(crate) type GroupOf = Box<dyn Fn(&str) -> ParameterGroup>;
+
 /// A network that forecasts all channels of a window at once.
 pub(crate) trait Network: Module + Sync {
     /// Steps that it sees.
@@ -13,6 +18,11 @@ pub(crate) trait Network: Module + Sync {
 
     /// The forecast, `(batch, horizon, channel)`.
     fn forward(&self, inputs: Inputs, pass: Pass) -> Tensor<3>;
+
+    /// How its tensors differ from each other in training.
+    fn group(&self) -> GroupOf {
+        Box::new(|_| ParameterGroup::default())
+    }
 }
 
 /// Windows that are forecast.
