@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use error::Result;
+use record::Record;
 use topics::Setting;
+use topics::ssm::SsmArguments;
 
 /// Measures Longcast beside its peers; each topic prints a table.
 #[derive(Debug, Parser)]
@@ -66,6 +68,10 @@ enum Topic {
     /// A stream of observations with a forecast after each, and with coefficients that learn.
     #[command(after_help = "Example: forecast-bench stream --json stream.json")]
     Stream,
+    /// State spaces and global convolutions: layers beside PyTorch, growth with the length, a needle far back, and the
+    /// tables of the S4 paper.
+    #[command(after_help = "Example: forecast-bench ssm --parts speed,needle --json ssm.json --plots charts")]
+    Ssm(SsmArguments),
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
@@ -91,21 +97,27 @@ fn run(arguments: Arguments) -> Result<()> {
         longcast: arguments.longcast,
         plots: arguments.plots,
     };
-    let topics: &[topics::Run] = match &arguments.topic {
+    let ssm = |setting: &Setting| match &arguments.topic {
+        Topic::Ssm(ssm) => topics::ssm::run(setting, ssm),
+        _ => topics::ssm::run_without_data(setting),
+    };
+    let topics: &[&dyn Fn(&Setting) -> Result<Vec<Record>>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
-        Topic::ColdStart => &[topics::cold_start::run],
-        Topic::Windows => &[topics::windows::run],
-        Topic::Read => &[topics::read::run],
-        Topic::Panel => &[topics::panel::run],
-        Topic::Arnet => &[topics::arnet::run],
-        Topic::Stream => &[topics::stream::run],
+        Topic::ColdStart => &[&topics::cold_start::run],
+        Topic::Windows => &[&topics::windows::run],
+        Topic::Read => &[&topics::read::run],
+        Topic::Panel => &[&topics::panel::run],
+        Topic::Arnet => &[&topics::arnet::run],
+        Topic::Stream => &[&topics::stream::run],
+        Topic::Ssm(_) => &[&ssm],
         Topic::All => &[
-            topics::cold_start::run,
-            topics::windows::run,
-            topics::read::run,
-            topics::panel::run,
-            topics::arnet::run,
-            topics::stream::run,
+            &topics::cold_start::run,
+            &topics::windows::run,
+            &topics::read::run,
+            &topics::panel::run,
+            &topics::arnet::run,
+            &topics::stream::run,
+            &ssm,
         ],
     };
     let mut records = Vec::new();

@@ -39,6 +39,9 @@ pub(crate) const STREAM: Script = Script { name: "stream.py", text: include_str!
 /// Seasonal naive over a panel by pandas and statsforecast.
 pub(crate) const PANEL: Script = Script { name: "panel.py", text: include_str!("../peers/panel.py") };
 
+/// Layers of S4, S4D and SGConv by PyTorch.
+pub(crate) const SSM: Script = Script { name: "ssm.py", text: include_str!("../peers/ssm.py") };
+
 /// A script that is running.
 #[derive(Debug)]
 pub(crate) struct Peer {

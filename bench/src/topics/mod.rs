@@ -4,13 +4,11 @@ pub(crate) mod arnet;
 pub(crate) mod cold_start;
 pub(crate) mod panel;
 pub(crate) mod read;
+pub(crate) mod ssm;
 pub(crate) mod stream;
 pub(crate) mod windows;
 
 use std::path::PathBuf;
-
-use crate::error::Result;
-use crate::record::Record;
 
 /// How a topic is to measure.
 #[derive(Debug)]
@@ -24,6 +22,3 @@ pub(crate) struct Setting {
     /// Where charts go; none are drawn without.
     pub(crate) plots: Option<PathBuf>,
 }
-
-/// A topic: measures and returns its records.
-pub(crate) type Run = fn(&Setting) -> Result<Vec<Record>>;

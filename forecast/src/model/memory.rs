@@ -74,6 +74,14 @@ impl Memory {
         }
     }
 
+    /// Bytes of everything that is kept.
+    pub(crate) fn n_bytes(&self) -> usize {
+        match self {
+            Memory::Lags(lags) => lags.n_bytes(),
+            Memory::Recurrent(recurrent) => recurrent.n_bytes(),
+        }
+    }
+
     /// How many of the newest values of a channel are missing, as far as the memory reaches.
     pub(crate) fn newest_missing(&self, channel: usize) -> usize {
         match self {

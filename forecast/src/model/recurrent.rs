@@ -119,6 +119,17 @@ impl Recurrent {
         self.n_steps += 1;
     }
 
+    /// Bytes of everything that is kept.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.states.iter().map(MixerState::n_bytes).sum::<usize>()
+            + size_of_val(&self.outputs[..])
+            + size_of_val(&self.values[..])
+            + self.missing.len()
+            + size_of_val(&self.newest_missing[..])
+            + size_of_val(&self.incomplete[..])
+            + size_of::<Self>()
+    }
+
     /// True if the parts fit each other and the sizes, for memories that come from outside; states are checked by
     /// whose they are.
     pub(crate) fn is_sound(&self, lookback: usize, n_channels: usize, width: usize) -> bool {

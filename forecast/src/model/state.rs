@@ -34,6 +34,12 @@ impl State {
     pub fn index(&self) -> &TimeIndex {
         &self.index
     }
+
+    /// Bytes of what is remembered of the steps, however many they were; without covariates.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.memory.n_bytes()
+    }
 }
 
 impl Model {

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// | `d_model` | 64 | width of the network | 1 to 2,048 |
 /// | `n_layers` | 2 | blocks | 1 to 32 |
 /// | `dropout` | 0.1 | share of activations set to 0 while training | at least 0, below 1 |
-/// | `head` | direct | how the horizon is forecast: all steps from the last state, or as unknown steps that follow the window | direct, mask |
+/// | `decoder` | direct | how the horizon is forecast: all steps from the last state, or as unknown steps that follow the window | direct, mask |
 /// | `channels` | independent | whether each channel is a sequence of its own for one network, or all are mixed | independent, mixed |
 /// | `normalisation` | none | of each window by its own values: none (the training range has scaled them), by the last one, or by mean and spread | none, last-value, revin |
 /// | `anchor` | last-value | what forecasts are relative to where windows are not normalised | last-value, none |
@@ -36,7 +36,7 @@ pub struct SsmConfig {
     /// Share of activations set to 0 while training.
     pub dropout: f64,
     /// How the horizon is forecast.
-    pub head: HeadForm,
+    pub decoder: Decoder,
     /// Whether channels are mixed.
     pub channels: ChannelMixing,
     /// Of each window by its own values.
@@ -60,7 +60,7 @@ pub struct SsmConfig {
 /// How a horizon is forecast.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum HeadForm {
+pub enum Decoder {
     /// All steps by a linear map of the last state.
     #[default]
     Direct,
@@ -154,7 +154,7 @@ impl Default for SsmConfig {
             d_model: 64,
             n_layers: 2,
             dropout: 0.1,
-            head: HeadForm::Direct,
+            decoder: Decoder::Direct,
             channels: ChannelMixing::Independent,
             normalisation: Normalisation::None,
             anchor: Anchor::LastValue,
@@ -217,9 +217,9 @@ impl SsmConfig {
         if mixer.direction == Direction::Both {
             return Some(("direction", "both", "a layer that reads backwards has no recurrence; use causal"));
         }
-        if self.head == HeadForm::Mask {
-            let rule = "unknown steps follow the whole window; use head direct";
-            return Some(("head", "mask", rule));
+        if self.decoder == Decoder::Mask {
+            let rule = "unknown steps follow the whole window; use decoder direct";
+            return Some(("decoder", "mask", rule));
         }
         match self.normalisation {
             Normalisation::None => None,
@@ -293,7 +293,7 @@ mod tests {
             let auto = SsmConfig { streaming: Streaming::Auto, ..config };
             assert!(!auto.streams_by_step(mixer).unwrap());
         };
-        check(SsmConfig { head: HeadForm::Mask, ..base.clone() }, &mixer, "head is mask");
+        check(SsmConfig { decoder: Decoder::Mask, ..base.clone() }, &mixer, "decoder is mask");
         let last = SsmConfig { normalisation: Normalisation::LastValue, ..base.clone() };
         check(last, &mixer, "use none, with anchor last-value");
         let both = MixerConfig { direction: Direction::Both, ..MixerConfig::default() };

@@ -1,8 +1,8 @@
 //! The network: `forecast = W stack(embed(window)) + b`, relative to the last value or what else a window is
 //! normalised by.
 //!
-//! Values and time features of each step enter by an affine map; a stack of blocks mixes the steps. The *direct* head
-//! maps the last state to all steps of the horizon; the *mask* head lets the window be followed by as many unknown
+//! Values and time features of each step enter by an affine map; a stack of blocks mixes the steps. The *direct*
+//! decoder maps the last state to all steps of the horizon; the *mask* decoder lets the window be followed by as many unknown
 //! steps (value 0, flag 1) and maps the state of each to its forecast (Gu et al. 2022, arXiv 2111.00396, section 4.4).
 //!
 //! Shapes: windows `(batch, lookback, channel)`, forecasts `(batch, horizon, channel)`. Independent channels are
@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::block::{Block, BlockShape, Drop};
-use super::config::{BlockNorm, ChannelMixing, HeadForm, SsmConfig};
+use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
 use super::layers::{Affine, Streams};
 use super::{Mixer, MixerConfig};
 use crate::nn::{
@@ -69,7 +69,7 @@ impl Ssm {
         let d_model = config.d_model;
         let is_mixed = config.channels == ChannelMixing::Mixed;
         let n_values = if is_mixed { n_channels } else { 1 };
-        let is_masked = config.head == HeadForm::Mask;
+        let is_masked = config.decoder == Decoder::Mask;
         let n_inputs = n_values + n_marks + usize::from(is_masked);
         let n_outputs = if is_masked { n_values } else { n_values * horizon };
         config.check_size(n_inputs, n_outputs)?;
@@ -185,12 +185,12 @@ impl Network for Ssm {
         let known = known_ahead.filter(|_| n_marks > 0); // (batch, lookback + horizon, mark)
         let drop = Drop::new(self.config.dropout, self.config.seed, pass);
         let sequences = self.sequences(values);
-        let outputs = match self.config.head {
-            HeadForm::Direct => {
+        let outputs = match self.config.decoder {
+            Decoder::Direct => {
                 let seen = known.clone().map(|known| self.for_sequences(known.narrow(1, 0, lookback)));
                 self.direct(beside(sequences, seen), drop)
             }
-            HeadForm::Mask => {
+            Decoder::Mask => {
                 let [n, _, n_values] = sequences.dims();
                 let device = sequences.device();
                 let steps = Tensor::cat(vec![sequences, Tensor::zeros([n, horizon, n_values], &device)], 1);
