@@ -36,6 +36,8 @@ struct Room {
     outputs: Vec<f32>,
     /// Values of some steps, filled. Shape `(step, channel)`.
     values: Vec<f64>,
+    /// One step as it came. Shape `(channel)`.
+    step: Vec<f64>,
     /// Forecasts of the next step. Shape `(channel)`.
     next: Vec<f64>,
     /// Time features as the calendar gives them, and as the network takes them. Shape `(step, mark)`.
@@ -50,6 +52,7 @@ thread_local! {
             numbers: Vec::new(),
             outputs: Vec::new(),
             values: Vec::new(),
+            step: Vec::new(),
             next: Vec::new(),
             features: Vec::new(),
             marks: Vec::new(),
@@ -104,9 +107,10 @@ impl Stream {
         values.clear();
     }
 
-    /// Takes one step with missing values, which the network's own forecasts replace.
-    fn take_incomplete(&self, memory: &mut Recurrent, index: (&TimeIndex, usize), step: &[f64], room: &mut Room) {
-        let (index, end) = index;
+    /// Takes the step that stands in the room, whose missing values the network's own forecasts replace.
+    fn take_incomplete(&self, memory: &mut Recurrent, (index, end): (&TimeIndex, usize), room: &mut Room) {
+        // Out of the room while it is used, and back.
+        let step = std::mem::take(&mut room.step);
         self.mark(index, end.saturating_sub(1)..end, room);
         room.next.resize(self.n_channels(), 0.0);
         let before = (memory.output(0), memory.filled(0));
@@ -115,6 +119,7 @@ impl Stream {
         let filled = step.iter().zip(&room.next).map(|(value, next)| if value.is_nan() { *next } else { *value });
         room.values.extend(filled);
         self.take(memory, (index, end), room, |_, channel| step[channel]);
+        room.step = step;
     }
 
     /// Writes a forecast of any length that follows the step of this age.
@@ -197,13 +202,13 @@ impl Family for Stream {
     ) {
         let Some(memory) = memory.recurrent_mut() else { return };
         with_room(|room| {
-            room.values.clear();
-            room.values.extend(step);
-            if room.values.iter().any(|value| value.is_nan()) {
-                let step = std::mem::take(&mut room.values);
-                self.take_incomplete(memory, (index, index.len), &step, room);
-                room.values = step;
+            room.step.clear();
+            room.step.extend(step);
+            if room.step.iter().any(|value| value.is_nan()) {
+                self.take_incomplete(memory, (index, index.len), room);
             } else {
+                room.values.clear();
+                room.values.extend_from_slice(&room.step);
                 self.take(memory, (index, index.len), room, |_, _| 0.0);
             }
         });
@@ -224,9 +229,10 @@ impl Family for Stream {
             for (at, row) in steps.rows().into_iter().enumerate() {
                 let scaled = row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
                 if row.iter().any(|value| value.is_nan()) {
-                    let step: Vec<f64> = scaled.collect();
+                    room.step.clear();
+                    room.step.extend(scaled);
                     self.take(memory, (index, first + at), room, |_, _| 0.0);
-                    self.take_incomplete(memory, (index, first + at + 1), &step, room);
+                    self.take_incomplete(memory, (index, first + at + 1), room);
                     continue;
                 }
                 room.values.extend(scaled);
