@@ -50,7 +50,7 @@ impl Drop {
 
     /// The same in another place.
     pub(super) fn at(self, place: u64) -> Self {
-        Drop { seed: self.seed ^ mix(place.wrapping_add(1)), ..self }
+        Drop { seed: mix(self.seed ^ mix(place.wrapping_add(1))), ..self }
     }
 
     fn elements<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, MixerConfig, MixerKind};
+use super::{Direction, MixerConfig};
 use crate::nn::Normalisation;
 use crate::{Error, Result};
 
@@ -247,15 +247,6 @@ impl SsmConfig {
     /// True if forecasts are relative to the last value.
     pub(crate) fn is_anchored(&self) -> bool {
         self.normalisation == Normalisation::None && self.anchor == Anchor::LastValue
-    }
-}
-
-/// The name of a mixer in settings.
-pub(crate) fn mixer_name(kind: MixerKind) -> &'static str {
-    match kind {
-        MixerKind::S4 => "s4",
-        MixerKind::S4d => "s4d",
-        MixerKind::SgConv => "sgconv",
     }
 }
 

@@ -6,9 +6,10 @@
 //! every number is computed by the same operations in the same order.
 
 use super::block::Block;
+use super::config::ChannelMixing;
 use super::layers::{Affine, EPSILON, Norm};
 use super::network::{NetworkShape, Ssm};
-use super::{ChannelMixing, MixerState, Recurrence, StreamingForm};
+use super::{MixerState, Recurrence, StreamingForm};
 use crate::kernels::rows;
 use crate::{Error, Result};
 

@@ -9,7 +9,7 @@ use super::MixerConfig;
 use super::config::SsmConfig;
 use crate::data::usual_seasons;
 use crate::model::{Shape, Training};
-use crate::nn::{Schedule, TrainingConfig};
+use crate::nn::{OptimiserKind, Schedule, TrainingConfig};
 use crate::{Error, Result};
 
 /// Settings of `ssm`: those of the network ([`SsmConfig`]), of its mixers ([`MixerConfig`], whose kind is called
@@ -111,7 +111,7 @@ impl SsmSettings {
             patience: Some(4),
             learning_rate: Some(2e-3),
             schedule: Some(Schedule::Cosine),
-            optimiser: Some(crate::nn::OptimiserKind::AdamW),
+            optimiser: Some(OptimiserKind::AdamW),
             weight_decay: Some(0.01),
             clip: Some(1.0),
             stride: Some(default_stride(shape)),

@@ -96,10 +96,13 @@ impl Stream {
     ) {
         let (n_channels, width) = (self.n_channels(), self.plain.total_width());
         let n_steps = room.values.len() / n_channels;
+        if n_steps == 0 {
+            return;
+        }
         self.mark(index, end.saturating_sub(n_steps)..end, room);
         let Room { numbers, outputs, values, marks, .. } = room;
         outputs.resize(n_steps * width, 0.0);
-        self.plain.chunk(&mut memory.states, (values, marks), outputs, numbers);
+        self.plain.chunk(&mut memory.states, (&values[..], &marks[..]), outputs, numbers);
         for (step, (values, output)) in values.chunks_exact(n_channels).zip(outputs.chunks_exact(width)).enumerate()
         {
             memory.push(values, (0..n_channels).map(|channel| observed(step, channel)), output);
@@ -157,7 +160,7 @@ impl Stream {
                 let n = steps.len() / n_channels;
                 self.mark(index, end..end + n, room);
                 room.outputs.resize(n * width, 0.0);
-                self.plain.chunk(&mut states, (steps, &room.marks), &mut room.outputs, &mut room.numbers);
+                self.plain.chunk(&mut states, (steps, &room.marks[..]), &mut room.outputs, &mut room.numbers);
                 output.copy_from_slice(&room.outputs[(n - 1) * width..]);
                 end += n;
             }

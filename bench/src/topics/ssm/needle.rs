@@ -25,7 +25,7 @@ const FOUND: f64 = 0.1;
 /// Steps that are forecast, none of which depends on another.
 const HORIZON: usize = 64;
 /// The most seconds that a training by gradient is given.
-const TIME_LIMIT: &str = "240";
+const TIME_LIMIT: &str = "120";
 
 /// A family and its settings.
 struct Seeker {
