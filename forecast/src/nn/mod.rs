@@ -49,5 +49,6 @@ pub(crate) use family::NeuralFamily;
 pub(crate) use fit::fit;
 pub(crate) use mlp::{Layer, Mlp, forward};
 pub(crate) use network::{Inputs, Network, Pass};
+pub(crate) use optimiser::ParameterGroup;
 pub(crate) use task::{BatchLoss, Task};
 pub(crate) use trainer::{TrainOptions, train};
