@@ -51,6 +51,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// A memory that has seen nothing, and will keep `kept` steps where the family keeps any.
     fn start(&self, n_channels: usize, kept: usize) -> Memory;
 
+    /// Of the last `kept` steps of a history, those that a fresh memory is fed with, at least the lookback.
+    fn steps_fed(&self, kept: usize) -> usize {
+        kept
+    }
+
     /// Takes one step of scaled values, one a channel, NaN where missing; it is the last of `index`.
     ///
     /// A missing value is replaced by the family's own forecast of it and counted. The memory is one that the family
@@ -152,7 +157,7 @@ pub(crate) fn prime(
 ) -> (Memory, usize) {
     let values = history.values();
     let mut memory = family.start(scalers.len(), kept);
-    let start = feed_start(history, family.lookback(), kept);
+    let start = feed_start(history, family.lookback(), family.steps_fed(kept));
     family.observe_all(slot, &mut memory, history.index(), values.slice(s![start.., ..]), scalers);
     (memory, values.nrows() - start)
 }

@@ -187,13 +187,20 @@ impl Family for Stream {
         self.plain.shape().lookback
     }
 
-    fn start(&self, n_channels: usize, kept: usize) -> Memory {
-        let lookback = self.plain.shape().lookback;
-        // One to be read while the next is written.
-        let kept = kept.saturating_sub(lookback).clamp(1, RECALL) + 1;
-        let width = self.plain.total_width();
-        let shape = RecurrentShape { lookback, kept, n_channels, width };
+    fn start(&self, n_channels: usize, _kept: usize) -> Memory {
+        // One more to be read while the next is written.
+        let shape = RecurrentShape {
+            lookback: self.plain.shape().lookback,
+            kept: RECALL + 1,
+            n_channels,
+            width: self.plain.total_width(),
+        };
         Memory::Recurrent(Recurrent::new(self.plain.start(), shape))
+    }
+
+    /// A window is what it was trained on, and no more.
+    fn steps_fed(&self, _kept: usize) -> usize {
+        self.plain.shape().lookback
     }
 
     fn observe(
