@@ -15,9 +15,7 @@ use super::block::{Block, BlockShape, Drop};
 use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
 use super::layers::{Affine, Streams};
 use super::{Mixer, MixerConfig};
-use crate::nn::{
-    GroupOf, Inputs, Network, Normalisation, Normaliser, ParameterGroup, Pass, last_observed,
-};
+use crate::nn::{GroupOf, Inputs, Network, Normaliser, ParameterGroup, Pass, last_observed};
 use crate::{Error, Result};
 
 /// The forecaster.

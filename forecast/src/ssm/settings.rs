@@ -10,7 +10,7 @@ use super::config::SsmConfig;
 use crate::data::usual_seasons;
 use crate::model::{Shape, Training};
 use crate::nn::{OptimiserKind, Schedule, TrainingConfig};
-use crate::{Error, Result};
+use crate::Result;
 
 /// Settings of `ssm`: those of the network ([`SsmConfig`]), of its mixers ([`MixerConfig`], whose kind is called
 /// `mixer`) and of its training ([`TrainingConfig`]) side by side.
@@ -156,7 +156,7 @@ fn gcd(a: usize, b: usize) -> usize {
 mod tests {
     use super::super::MixerKind;
     use super::*;
-    use crate::{ModelConfig, Step};
+    use crate::{Error, ModelConfig, Step};
 
     fn config(settings: &[(&str, &str)]) -> Result<SsmSettings> {
         let mut config = ModelConfig::parse("ssm")?;
