@@ -46,7 +46,8 @@ fn models() -> [(&'static str, ModelConfig, u64); 8] {
     ];
     let informer = ModelConfig::parse("informer").unwrap();
     let informer = small.iter().fold(informer, |config, (key, value)| config.with(key, value).unwrap());
-    let small = [("lookback", "24"), ("d_model", "4"), ("d_state", "4"), ("epochs", "1"), ("kernel_dim", "4")];
+    let small =
+        [("lookback", "24"), ("d_model", "4"), ("d_state", "4"), ("epochs", "1"), ("kernel_dim", "4")];
     let ssm = ModelConfig::parse("ssm").unwrap();
     let ssm = small.iter().fold(ssm, |config, (key, value)| config.with(key, value).unwrap());
     let window = ssm.with("mixer", "sgconv").unwrap().with("normalisation", "last-value").unwrap();

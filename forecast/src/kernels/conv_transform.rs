@@ -224,15 +224,18 @@ impl WithSimd for Spectrum<'_> {
         let Spectrum { plan, kernel, spectrum } = self;
         let (n_taps, reach) = (plan.conv.n_taps, plan.conv.reach());
         let scale = 1.0 / plan.ring.n_points() as f32;
-        let source = lanes::as_it_is(#[inline(always)] |t: usize| {
-            let mut lanes = [0.0; 16];
-            if t < reach {
-                for (lane, row) in lanes.iter_mut().zip(kernel.chunks(n_taps)) {
-                    *lane = row[t] * scale;
+        let source = lanes::as_it_is(
+            #[inline(always)]
+            |t: usize| {
+                let mut lanes = [0.0; 16];
+                if t < reach {
+                    for (lane, row) in lanes.iter_mut().zip(kernel.chunks(n_taps)) {
+                        *lane = row[t] * scale;
+                    }
                 }
-            }
-            simd.partial_load_f32s(&lanes[..plan.n_lanes])
-        });
+                simd.partial_load_f32s(&lanes[..plan.n_lanes])
+            },
+        );
         plan.ring.forward(simd, points::<S>(spectrum), source);
     }
 }
@@ -256,20 +259,29 @@ impl WithSimd for Convolve<'_> {
         let (length, d) = (conv.length, conv.d);
         let mut buffer = pool::take(plan.n_numbers);
         for (u, found) in u.chunks(length * d).zip(found.chunks_mut(length * n_lanes)) {
-            let source = lanes::as_it_is(#[inline(always)] |t: usize| {
-                if t < length {
-                    load(simd, &u[conv.place(t) * d..][channels.clone()])
-                } else {
-                    simd.splat_f32s(0.0)
-                }
-            });
-            let sink = lanes::as_it_is(#[inline(always)] |t: usize, value: S::f32s| {
-                if t < length {
-                    store::<S>(&mut found[conv.place(t) * n_lanes..][..n_lanes], value);
-                }
-            });
+            let source = lanes::as_it_is(
+                #[inline(always)]
+                |t: usize| {
+                    if t < length {
+                        load(simd, &u[conv.place(t) * d..][channels.clone()])
+                    } else {
+                        simd.splat_f32s(0.0)
+                    }
+                },
+            );
+            let sink = lanes::as_it_is(
+                #[inline(always)]
+                |t: usize, value: S::f32s| {
+                    if t < length {
+                        store::<S>(&mut found[conv.place(t) * n_lanes..][..n_lanes], value);
+                    }
+                },
+            );
             let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
-            let visit = lanes::as_it_is(#[inline(always)] |_: usize, _: &[Point<S>]| ());
+            let visit = lanes::as_it_is(
+                #[inline(always)]
+                |_: usize, _: &[Point<S>]| (),
+            );
             plan.ring.forward_multiply_back(simd, work, factor, source, visit, sink);
         }
         pool::give(buffer);
@@ -303,34 +315,46 @@ impl WithSimd for Back<'_> {
         for ((u, gradient), found) in items.zip(found.chunks_mut(length * n_lanes)) {
             let zero = simd.splat_f32s(0.0);
             if for_kernel {
-                let source = lanes::as_it_is(#[inline(always)] |t: usize| {
-                    if t < length { load(simd, &u[conv.place(t) * d..][channels.clone()]) } else { zero }
-                });
+                let source = lanes::as_it_is(
+                    #[inline(always)]
+                    |t: usize| {
+                        if t < length { load(simd, &u[conv.place(t) * d..][channels.clone()]) } else { zero }
+                    },
+                );
                 plan.ring.forward(simd, points::<S>(&mut of_u), source);
             }
             // With time reversed, the gradient is convolved like `u` itself.
-            let reversed = lanes::as_it_is(#[inline(always)] |t: usize| {
-                if t < length {
-                    load(simd, &gradient[conv.place(length - 1 - t) * d..][channels.clone()])
-                } else {
-                    zero
-                }
-            });
-            let sink = lanes::as_it_is(#[inline(always)] |t: usize, value: S::f32s| {
-                if t < length {
-                    store::<S>(&mut found[conv.place(length - 1 - t) * n_lanes..][..n_lanes], value);
-                }
-            });
-            let (u_points, sum_points) = (points_ref::<S>(&of_u), points::<S>(sums));
-            let visit = lanes::as_it_is(#[inline(always)] |at: usize, block: &[Point<S>]| {
-                if for_kernel {
-                    let places = at..at + block.len();
-                    let both = block.iter().zip(&u_points[places.clone()]);
-                    for (sum, (x, y)) in sum_points[places].iter_mut().zip(both) {
-                        *sum = multiply_add(simd, *x, *y, *sum);
+            let reversed = lanes::as_it_is(
+                #[inline(always)]
+                |t: usize| {
+                    if t < length {
+                        load(simd, &gradient[conv.place(length - 1 - t) * d..][channels.clone()])
+                    } else {
+                        zero
                     }
-                }
-            });
+                },
+            );
+            let sink = lanes::as_it_is(
+                #[inline(always)]
+                |t: usize, value: S::f32s| {
+                    if t < length {
+                        store::<S>(&mut found[conv.place(length - 1 - t) * n_lanes..][..n_lanes], value);
+                    }
+                },
+            );
+            let (u_points, sum_points) = (points_ref::<S>(&of_u), points::<S>(sums));
+            let visit = lanes::as_it_is(
+                #[inline(always)]
+                |at: usize, block: &[Point<S>]| {
+                    if for_kernel {
+                        let places = at..at + block.len();
+                        let both = block.iter().zip(&u_points[places.clone()]);
+                        for (sum, (x, y)) in sum_points[places].iter_mut().zip(both) {
+                            *sum = multiply_add(simd, *x, *y, *sum);
+                        }
+                    }
+                },
+            );
             let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
             plan.ring.forward_multiply_back(simd, work, factor, reversed, visit, sink);
         }
@@ -356,15 +380,18 @@ impl WithSimd for KernelGradient<'_> {
         let (length, n_taps, reach) = (plan.conv.length, plan.conv.n_taps, plan.conv.reach());
         out.fill(0.0);
         let scale = simd.splat_f32s(1.0 / plan.ring.n_points() as f32);
-        let sink = lanes::as_it_is(#[inline(always)] |t: usize, value: S::f32s| {
-            if t < length && length - 1 - t < reach {
-                let mut lanes = [0.0; 16];
-                simd.partial_store_f32s(&mut lanes[..plan.n_lanes], simd.mul_f32s(value, scale));
-                for (row, lane) in out.chunks_mut(n_taps).zip(lanes) {
-                    row[length - 1 - t] = lane;
+        let sink = lanes::as_it_is(
+            #[inline(always)]
+            |t: usize, value: S::f32s| {
+                if t < length && length - 1 - t < reach {
+                    let mut lanes = [0.0; 16];
+                    simd.partial_store_f32s(&mut lanes[..plan.n_lanes], simd.mul_f32s(value, scale));
+                    for (row, lane) in out.chunks_mut(n_taps).zip(lanes) {
+                        row[length - 1 - t] = lane;
+                    }
                 }
-            }
-        });
+            },
+        );
         plan.ring.back(simd, points::<S>(sums), sink);
     }
 }

@@ -114,12 +114,15 @@ impl WithSimd for Slopes<'_> {
         let d = self.dy.len();
         let (of_value, of_gate) = self.out.split_at_mut(d);
         let (value, gate) = self.x.split_at(d);
-        let slopes = lanes::as_it_is(#[inline(always)] |value: S::f32s, gate: S::f32s, dy: S::f32s| {
-            let open = sigmoid(simd, gate);
-            let of_value = simd.mul_f32s(dy, open);
-            let closed = simd.sub_f32s(simd.splat_f32s(1.0), open);
-            (of_value, simd.mul_f32s(of_value, simd.mul_f32s(value, closed)))
-        });
+        let slopes = lanes::as_it_is(
+            #[inline(always)]
+            |value: S::f32s, gate: S::f32s, dy: S::f32s| {
+                let open = sigmoid(simd, gate);
+                let of_value = simd.mul_f32s(dy, open);
+                let closed = simd.sub_f32s(simd.splat_f32s(1.0), open);
+                (of_value, simd.mul_f32s(of_value, simd.mul_f32s(value, closed)))
+            },
+        );
         let (of_value, of_value_tail) = S::as_mut_simd_f32s(of_value);
         let (of_gate, of_gate_tail) = S::as_mut_simd_f32s(of_gate);
         let (value, value_tail) = S::as_simd_f32s(value);

@@ -126,9 +126,18 @@ impl WithSimd for Product<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Product { ring, u, d, channels, spectrum, found } = self;
         let mut buffer = pool::take(spectrum.len());
-        let source = lanes::as_it_is(#[inline(always)] |t: usize| load(simd, &u[t * d..][channels.clone()]));
-        let sink = lanes::as_it_is(#[inline(always)] |t: usize, value: S::f32s| store::<S>(&mut found[t * S::F32_LANES..][..S::F32_LANES], value));
-        let visit = lanes::as_it_is(#[inline(always)] |_: usize, _: &[Point<S>]| ());
+        let source = lanes::as_it_is(
+            #[inline(always)]
+            |t: usize| load(simd, &u[t * d..][channels.clone()]),
+        );
+        let sink = lanes::as_it_is(
+            #[inline(always)]
+            |t: usize, value: S::f32s| store::<S>(&mut found[t * S::F32_LANES..][..S::F32_LANES], value),
+        );
+        let visit = lanes::as_it_is(
+            #[inline(always)]
+            |_: usize, _: &[Point<S>]| (),
+        );
         let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
         ring.forward_multiply_back(simd, work, factor, source, visit, sink);
         pool::give(buffer);

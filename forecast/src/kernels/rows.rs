@@ -73,7 +73,8 @@ impl WithSimd for AddGlu<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let AddGlu { x, value, gate } = self;
         let one = simd.splat_f32s(1.0);
-        let chunks = x.chunks_mut(S::F32_LANES).zip(value.chunks(S::F32_LANES)).zip(gate.chunks(S::F32_LANES));
+        let chunks =
+            x.chunks_mut(S::F32_LANES).zip(value.chunks(S::F32_LANES)).zip(gate.chunks(S::F32_LANES));
         for ((x, value), gate) in chunks {
             let gate = simd.partial_load_f32s(gate);
             let sigmoid = simd.div_f32s(one, simd.add_f32s(one, lanes::exp(simd, simd.neg_f32s(gate))));
@@ -145,7 +146,8 @@ mod tests {
                 let mean = x.iter().sum::<f64>() / d as f64;
                 let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / d as f64;
                 for i in 0..d {
-                    let due = f64::from(gain[i]) * (x[i] - mean) / (variance + 1e-5).sqrt() + f64::from(bias[i]);
+                    let due =
+                        f64::from(gain[i]) * (x[i] - mean) / (variance + 1e-5).sqrt() + f64::from(bias[i]);
                     assert!((f64::from(y[i]) - due).abs() < 1e-4 * due.abs().max(1.0), "{} {due}", y[i]);
                 }
             }

@@ -41,7 +41,11 @@ pub(crate) fn fit<N: Network>(
     let ends = || panel.series().iter().map(Series::n_steps);
     let cuts: Vec<usize> = training.cuts.map_or_else(|| ends().collect(), <[usize]>::to_vec);
     let exogenous = Exogenous::new(&panel, calendar, cuts.iter().map(|cut| 0..*cut))?;
-    let spec = WindowSpec { lookback: network.lookback(), horizon: network.horizon(), stride: config.stride.unwrap_or(1) };
+    let spec = WindowSpec {
+        lookback: network.lookback(),
+        horizon: network.horizon(),
+        stride: config.stride.unwrap_or(1),
+    };
     let of_training = WindowSet::new(spec, &panel, cuts.iter().map(|cut| 0..*cut))?;
     // Too short a range is no validation.
     let of_validation =

@@ -204,8 +204,9 @@ impl SsmConfig {
         let blocks = self.n_layers.saturating_mul(2 * self.d_model + 8);
         let rows = n_inputs.saturating_add(n_outputs).saturating_add(blocks);
         if rows.saturating_mul(self.d_model) > MOST_NUMBERS {
-            let rule =
-                format!("layers of {rows} rows would hold more than {MOST_NUMBERS} numbers; use a smaller one");
+            let rule = format!(
+                "layers of {rows} rows would hold more than {MOST_NUMBERS} numbers; use a smaller one"
+            );
             return Err(Error::option("d_model", self.d_model, rule));
         }
         Ok(())
@@ -213,7 +214,10 @@ impl SsmConfig {
 
     /// The setting that keeps a network from streaming step by step, with its value and what to use instead; `None`
     /// for one that streams.
-    pub(crate) fn hinders_streaming(&self, mixer: &MixerConfig) -> Option<(&'static str, &'static str, &'static str)> {
+    pub(crate) fn hinders_streaming(
+        &self,
+        mixer: &MixerConfig,
+    ) -> Option<(&'static str, &'static str, &'static str)> {
         if mixer.direction == Direction::Both {
             return Some(("direction", "both", "a layer that reads backwards has no recurrence; use causal"));
         }
@@ -223,10 +227,14 @@ impl SsmConfig {
         }
         match self.normalisation {
             Normalisation::None => None,
-            Normalisation::LastValue => {
-                Some(("normalisation", "last-value", "it changes with every window; use none, with anchor last-value"))
+            Normalisation::LastValue => Some((
+                "normalisation",
+                "last-value",
+                "it changes with every window; use none, with anchor last-value",
+            )),
+            Normalisation::RevIn => {
+                Some(("normalisation", "revin", "it changes with every window; use none"))
             }
-            Normalisation::RevIn => Some(("normalisation", "revin", "it changes with every window; use none")),
         }
     }
 

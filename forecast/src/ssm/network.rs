@@ -74,8 +74,7 @@ impl Ssm {
         let mut streams = Streams::new(config.seed, device);
         let embedding = Affine::new(n_inputs, d_model, &mut streams);
         let max_length = lookback + if is_masked { horizon } else { 0 };
-        let block =
-            BlockShape { mixer, d_model, max_length, has_norm: config.norm == BlockNorm::Layer };
+        let block = BlockShape { mixer, d_model, max_length, has_norm: config.norm == BlockNorm::Layer };
         let blocks = (0..config.n_layers).map(|_| Block::new(block, &mut streams));
         let blocks = blocks.collect::<Result<Vec<_>>>()?;
         let head = Affine::new(d_model, n_outputs, &mut streams);
@@ -228,9 +227,11 @@ fn beside(steps: Tensor<3>, more: Option<Tensor<3>>) -> Tensor<3> {
 impl NetworkShape {
     fn check(self) -> Result<()> {
         let NetworkShape { n_channels, n_marks, horizon, .. } = self;
-        for (field, size, least) in
-            [("horizon", horizon, 1), ("number of channels", n_channels, 1), ("number of time features", n_marks, 0)]
-        {
+        for (field, size, least) in [
+            ("horizon", horizon, 1),
+            ("number of channels", n_channels, 1),
+            ("number of time features", n_marks, 0),
+        ] {
             if !(least..=MOST).contains(&size) {
                 return Err(Error::option(field, size, format!("it must be from {least} to {MOST}")));
             }

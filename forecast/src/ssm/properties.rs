@@ -69,14 +69,21 @@ fn plain_numbers_forecast_what_the_network_does_step_by_step_and_many_at_a_time(
             let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
             let last = fed(&plain, &values, &marks, CHUNK);
             for piece in [1, 5] {
-                assert_eq!(fed(&plain, &values, &marks, piece), last, "{kind:?}, {channels:?}, {piece} at a time");
+                assert_eq!(
+                    fed(&plain, &values, &marks, piece),
+                    last,
+                    "{kind:?}, {channels:?}, {piece} at a time"
+                );
             }
             let (mut out, mut room) = (vec![0.0; 10], Vec::new());
             let ahead = &marks[lookback * n_marks..];
             plain.forecast((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
             for (ours, due) in out.iter().zip(&due) {
                 let within = 2e-4 * due.abs().max(1.0);
-                assert!((ours - f64::from(*due)).abs() < f64::from(within), "{kind:?}, {channels:?}: {ours} {due}");
+                assert!(
+                    (ours - f64::from(*due)).abs() < f64::from(within),
+                    "{kind:?}, {channels:?}: {ours} {due}"
+                );
             }
             // The first step alone has the same bits.
             let mut first = vec![0.0; 2];
@@ -100,7 +107,8 @@ fn a_reduced_global_convolution_says_how_far_off_it_is() {
 fn networks_that_read_their_window_forecast_all_steps_of_every_channel() {
     let mask = SsmConfig { decoder: Decoder::Mask, ..small(1) };
     let last = SsmConfig { normalisation: Normalisation::LastValue, ..small(1) };
-    let revin = SsmConfig { normalisation: Normalisation::RevIn, channels: ChannelMixing::Mixed, ..mask.clone() };
+    let revin =
+        SsmConfig { normalisation: Normalisation::RevIn, channels: ChannelMixing::Mixed, ..mask.clone() };
     let both = MixerConfig { direction: Direction::Both, ..mixer(MixerKind::S4d) };
     for (config, mixer) in [
         (mask, mixer(MixerKind::S4)),
@@ -135,8 +143,10 @@ fn a_stream_of_ten_million_steps_does_not_drift() {
     let mixer = MixerConfig { d_state: 4, dt_min: 0.05, ..mixer(MixerKind::S4d) };
     let network = Ssm::new(&config, &mixer, shape(100, 1, 0), &Device::flex()).unwrap();
     let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
-    let season: Vec<f64> = (0..PERIOD).map(|t| (t as f64 * std::f64::consts::TAU / PERIOD as f64).sin()).collect();
-    let (mut states, mut outputs, mut room) = (plain.start(), vec![0.0; PERIOD * plain.total_width()], Vec::new());
+    let season: Vec<f64> =
+        (0..PERIOD).map(|t| (t as f64 * std::f64::consts::TAU / PERIOD as f64).sin()).collect();
+    let (mut states, mut outputs, mut room) =
+        (plain.start(), vec![0.0; PERIOD * plain.total_width()], Vec::new());
     let mut early = Vec::new();
     for round in 0..10_000_000 / PERIOD {
         plain.chunk(&mut states, (&season, &[]), &mut outputs, &mut room);

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::MixerConfig;
 use super::config::SsmConfig;
+use crate::Result;
 use crate::data::usual_seasons;
 use crate::model::{Shape, Training};
 use crate::nn::{OptimiserKind, Schedule, TrainingConfig};
-use crate::Result;
 
 /// Settings of `ssm`: those of the network ([`SsmConfig`]), of its mixers ([`MixerConfig`], whose kind is called
 /// `mixer`) and of its training ([`TrainingConfig`]) side by side.

@@ -78,7 +78,9 @@ impl Stream {
         let shape = (steps.len(), self.plain.shape().n_marks);
         room.features.clear();
         room.features.resize(shape.0 * shape.1, 0.0);
-        if shape.1 > 0 && let Ok(features) = ArrayViewMut2::from_shape(shape, &mut room.features[..]) {
+        if shape.1 > 0
+            && let Ok(features) = ArrayViewMut2::from_shape(shape, &mut room.features[..])
+        {
             // Years beyond the calendar have no features.
             let _ = self.calendar.fill(index, steps, features);
         }
@@ -103,7 +105,8 @@ impl Stream {
         let Room { numbers, outputs, values, marks, .. } = room;
         outputs.resize(n_steps * width, 0.0);
         self.plain.chunk(&mut memory.states, (&values[..], &marks[..]), outputs, numbers);
-        for (step, (values, output)) in values.chunks_exact(n_channels).zip(outputs.chunks_exact(width)).enumerate()
+        for (step, (values, output)) in
+            values.chunks_exact(n_channels).zip(outputs.chunks_exact(width)).enumerate()
         {
             memory.push(values, (0..n_channels).map(|channel| observed(step, channel)), output);
         }
@@ -119,7 +122,8 @@ impl Stream {
         let before = (memory.output(0), memory.filled(0));
         self.plain.forecast(before, &room.marks, &mut room.next, &mut room.numbers);
         room.values.clear();
-        let filled = step.iter().zip(&room.next).map(|(value, next)| if value.is_nan() { *next } else { *value });
+        let filled =
+            step.iter().zip(&room.next).map(|(value, next)| if value.is_nan() { *next } else { *value });
         room.values.extend(filled);
         self.take(memory, (index, end), room, |_, channel| step[channel]);
         room.step = step;
@@ -168,7 +172,7 @@ impl Stream {
             self.mark(index, end..end + n, room);
             let last = block[block.len() - n_channels..].to_vec();
             block.resize(n * n_channels, 0.0);
-            self.plain.forecast((&output, &last), &room.marks, &mut block, &mut room.numbers);
+            self.plain.forecast((&output[..], &last[..]), &room.marks, &mut block, &mut room.numbers);
             write(&mut out, at, &block, n_channels);
             at += n;
         }

@@ -36,7 +36,9 @@ pub(super) fn run(setting: &Setting) -> Result<Vec<Record>> {
             records.push(if is_longest { record.at_most(MOST_MEGABYTES) } else { record });
             of_layer.push((*length as f64, time.median, memory.median));
         }
-        if let (Some(base), Some(last), true) = (of_layer.get(BASE), of_layer.last(), of_layer.len() > BASE + 1) {
+        if let (Some(base), Some(last), true) =
+            (of_layer.get(BASE), of_layer.last(), of_layer.len() > BASE + 1)
+        {
             let growth = (last.1 / base.1) / (l_log_l(last.0) / l_log_l(base.0));
             let record = Record::new(&format!("{layer}_growth_over_L_log_L"), "x", Spread::of([growth]));
             records.push(record.at_most(MOST_GROWTH));
@@ -46,7 +48,8 @@ pub(super) fn run(setting: &Setting) -> Result<Vec<Record>> {
         memories.push((layer.to_string(), memory.collect()));
     }
     if let Some(folder) = charts(setting)? {
-        for (file, value_label, curves) in [("time", "time (ms)", times), ("memory", "memory (MB)", memories)] {
+        for (file, value_label, curves) in [("time", "time (ms)", times), ("memory", "memory (MB)", memories)]
+        {
             let chart = GrowthChart {
                 title: format!("Forward pass of one sequence of {D_MODEL} features"),
                 size_label: "steps".to_string(),

@@ -35,22 +35,40 @@ struct Seeker {
 }
 
 const SEEKERS: [Seeker; 6] = [
-    Seeker { name: "seasonal_naive", model: "seasonal-naive", settings: |k| vec![("season_length", k.to_string())] },
+    Seeker {
+        name: "seasonal_naive",
+        model: "seasonal-naive",
+        settings: |k| vec![("season_length", k.to_string())],
+    },
     Seeker { name: "ar_net", model: "ar-net", settings: |k| vec![("order", (k + 1).to_string())] },
-    Seeker { name: "informer", model: "informer", settings: |k| {
-        let small = [("d_model", "16"), ("n_heads", "2"), ("d_ff", "32"), ("label_length", "16"), ("time_limit", TIME_LIMIT)];
-        let lookback = [("lookback", (k + 1).to_string())];
-        small.map(|(key, value)| (key, value.to_string())).into_iter().chain(lookback).collect()
-    } },
+    Seeker {
+        name: "informer",
+        model: "informer",
+        settings: |k| {
+            let small = [
+                ("d_model", "16"),
+                ("n_heads", "2"),
+                ("d_ff", "32"),
+                ("label_length", "16"),
+                ("time_limit", TIME_LIMIT),
+            ];
+            let lookback = [("lookback", (k + 1).to_string())];
+            small.map(|(key, value)| (key, value.to_string())).into_iter().chain(lookback).collect()
+        },
+    },
     Seeker { name: "s4", model: "ssm", settings: |k| state_space("s4", k) },
     Seeker { name: "s4d", model: "ssm", settings: |k| state_space("s4d", k) },
-    Seeker { name: "sgconv", model: "ssm", settings: |k| {
-        // One scale, as fine as the steps.
-        let width = (k + HORIZON + 1).next_power_of_two().to_string();
-        let mut settings = state_space("sgconv", k);
-        settings.extend([("kernel_dim", width), ("state_rate", "1".to_string())]);
-        settings
-    } },
+    Seeker {
+        name: "sgconv",
+        model: "ssm",
+        settings: |k| {
+            // One scale, as fine as the steps.
+            let width = (k + HORIZON + 1).next_power_of_two().to_string();
+            let mut settings = state_space("sgconv", k);
+            settings.extend([("kernel_dim", width), ("state_rate", "1".to_string())]);
+            settings
+        },
+    },
 ];
 
 /// Unknown steps follow the window, so that one kernel answers for all of them.
@@ -63,7 +81,7 @@ fn state_space(mixer: &'static str, k: usize) -> Vec<(&'static str, String)> {
         ("n_layers", "1"),
         ("dropout", "0"),
         ("batch_size", "16"),
-        ("learning_rate", "0.01"),
+        ("learning_rate", "0.03"),
         ("epochs", "100"),
         ("patience", "20"),
         ("time_limit", TIME_LIMIT),
@@ -99,11 +117,15 @@ pub(super) fn run(setting: &Setting) -> Result<Vec<Record>> {
                 Err(error) => return Err(error),
             };
             let Found { share, n_parameters, seconds } = found;
-            console::note(format!("{name}: error {share:.4} of the variance, {n_parameters} weights, {seconds:.0} s"));
+            console::note(format!(
+                "{name}: error {share:.4} of the variance, {n_parameters} weights, {seconds:.0} s"
+            ));
             let record = Record::new(&name, "of the variance", Spread::of([share]));
             let is_bar = *lag == 10_000 && seeker.name == "sgconv";
             records.push(if is_bar { record.at_most(FOUND) } else { record });
-            let of = |what: &str, unit, value: f64| Record::new(&format!("{name}_{what}"), unit, Spread::of([value]));
+            let of = |what: &str, unit, value: f64| {
+                Record::new(&format!("{name}_{what}"), unit, Spread::of([value]))
+            };
             records.push(of("parameters", "weights", n_parameters as f64));
             records.push(of("fit", "s", seconds));
             curve.1.push((*lag as f64, share));

@@ -33,7 +33,13 @@ pub(super) struct Cell {
     pub(super) informer: [f64; 2],
 }
 
-const fn cell(set: &'static str, features: Features, horizon: usize, s4: [f64; 2], informer: [f64; 2]) -> Cell {
+const fn cell(
+    set: &'static str,
+    features: Features,
+    horizon: usize,
+    s4: [f64; 2],
+    informer: [f64; 2],
+) -> Cell {
     Cell { set, features, horizon, s4, informer }
 }
 

@@ -56,7 +56,10 @@ impl Took {
         let start = Instant::now();
         work()?;
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Took { seconds, growth_bytes: peak_bytes().zip(before).map(|(peak, before)| (peak - before).max(0.0)) })
+        Ok(Took {
+            seconds,
+            growth_bytes: peak_bytes().zip(before).map(|(peak, before)| (peak - before).max(0.0)),
+        })
     }
 }
 
@@ -115,10 +118,8 @@ fn train(layer: &str, length: usize, n_runs: usize, peer: Option<&RefCell<Peer>>
         Spread::of(megabytes)
     };
     let name = format!("{layer}_train_L{length}");
-    let mut records = vec![
-        Record::new(&name, "ms", time(0)),
-        Record::new(&format!("{name}_peak_memory"), "MB", memory(0)),
-    ];
+    let mut records =
+        vec![Record::new(&name, "ms", time(0)), Record::new(&format!("{name}_peak_memory"), "MB", memory(0))];
     if measured.len() > 1 {
         // A fifth of PyTorch's time, half for SGConv, and three tenths of its memory.
         let bar = if layer == "sgconv" { 2.0 } else { 5.0 };
@@ -158,8 +159,7 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
     for layer in ["s4d", "s4"] {
         let wide = [("mixer", layer), ("d_model", "128"), ("d_state", "64"), ("n_layers", "2")];
         let model = fitted(&wide)?;
-        let fresh = model.start(&model.history()[0].slice(0..0))?;
-        let mut state = fresh.clone();
+        let mut state = model.start(&model.history()[0].slice(0..0))?;
         let ours: Candidate<'_, Took> = Box::new(move || {
             let took = Took::of(|| {
                 for t in 0..N_STEPS {
@@ -180,7 +180,8 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
         records.push(if layer == "s4d" { record.at_most(MOST_MICROSECONDS) } else { record });
         if measured.len() > 1 {
             let record = Record::new(&format!("{name}_vs_pytorch"), "us", time(0));
-            records.push(record.beside("PyTorch, the recurrences of two layers", time(1)).ratio_at_least(8.0));
+            records
+                .push(record.beside("PyTorch, the recurrences of two layers", time(1)).ratio_at_least(8.0));
         }
     }
     let model = fitted(&[])?;

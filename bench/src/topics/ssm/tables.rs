@@ -43,7 +43,8 @@ pub(super) struct TableArguments {
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
     let pair = text.split_once('=').map(|(key, value)| (key.trim().to_string(), value.trim().to_string()));
-    pair.filter(|(key, _)| !key.is_empty()).ok_or_else(|| format!("{text} is not KEY=VALUE, such as mixer=s4"))
+    pair.filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| format!("{text} is not KEY=VALUE, such as mixer=s4"))
 }
 
 /// Settings that were chosen by the error on validation ranges (see the README of this folder), for all cells.
@@ -170,7 +171,9 @@ fn records_of(name: &str, cell: Beside, networks: &[LtsfScore], baselines: &[Lts
         Beside::Paper(Cell { s4, informer, .. }) => {
             let mae = || mean(|score| score.mae);
             vec![
-                Record::new(&format!("{name}_mse"), "", mse()).beside("the S4 paper's table", one(s4[0])).at_most(s4[0]),
+                Record::new(&format!("{name}_mse"), "", mse())
+                    .beside("the S4 paper's table", one(s4[0]))
+                    .at_most(s4[0]),
                 Record::new(&format!("{name}_mae"), "", mae()).beside("the S4 paper's table", one(s4[1])),
                 Record::new(&format!("{name}_mse_vs_informer"), "", mse())
                     .beside("Informer, in the same table", one(informer[0])),
@@ -182,7 +185,8 @@ fn records_of(name: &str, cell: Beside, networks: &[LtsfScore], baselines: &[Lts
             Record::new(&format!("{name}_mse"), "", mse())
                 .beside("seasonal naive", one(seasonal_naive))
                 .at_most(seasonal_naive),
-            Record::new(&format!("{name}_mse_vs_nlinear"), "", mse()).beside("NLinear, published", one(nlinear)),
+            Record::new(&format!("{name}_mse_vs_nlinear"), "", mse())
+                .beside("NLinear, published", one(nlinear)),
             Record::new(&format!("{name}_mse_vs_best"), "", mse()).beside("the best published", one(best)),
         ],
     };
