@@ -20,6 +20,9 @@ const GO: usize = 1 << 18;
 /// Numbers of the spectra of kernels held at once, at most where one group of channels has fewer.
 const HELD: usize = 1 << 26;
 
+/// Blocks are about this many times as long as the kernel.
+const LONG: usize = 4;
+
 /// Rows that one thread puts in place at a time.
 const ROWS: usize = 256;
 
@@ -27,7 +30,9 @@ const ROWS: usize = 256;
 const MOST_RINGS: usize = 16;
 
 pub(super) fn forward(conv: Convolution, u: &[f32], kernel: &[f32], skip: Option<&[f32]>, out: &mut [f32]) {
-    let plan = Plan::new(conv);
+    // A kernel that is short beside the sequence convolves it in blocks, which overlap by what the kernel sees.
+    let is_long = LONG * conv.reach() > conv.length;
+    let plan = Plan::new(conv, if is_long { conv.length } else { LONG * conv.reach() });
     let item = conv.length * conv.d;
     for stripe in plan.stripes() {
         let spectra = plan.spectra(&stripe, kernel);
@@ -53,7 +58,7 @@ pub(super) fn backward(
     gradient: &[f32],
     [for_u, for_kernel]: [bool; 2],
 ) -> Gradients {
-    let plan = Plan::new(conv);
+    let plan = Plan::new(conv, conv.length);
     let item = conv.length * conv.d;
     let mut of_u = for_u.then(|| pool::take(u.len()));
     let mut of_kernel = for_kernel.then(|| pool::take(conv.d * conv.n_taps));
@@ -110,8 +115,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(conv: Convolution) -> Self {
-        let (ring, n_lanes) = (ring(conv.length), lanes::width());
+    fn new(conv: Convolution, n_points: usize) -> Self {
+        let (ring, n_lanes) = (ring(n_points), lanes::width());
         let n_items = (GO / (conv.length * conv.d)).clamp(1, conv.n_batch);
         let n_groups = conv.d.div_ceil(n_lanes);
         Plan { conv, n_lanes, n_groups, n_numbers: ring.n_numbers(n_lanes), n_items, ring }
@@ -224,7 +229,9 @@ impl WithSimd for Spectrum<'_> {
         let Spectrum { plan, kernel, spectrum } = self;
         let (n_taps, reach) = (plan.conv.n_taps, plan.conv.reach());
         let scale = 1.0 / plan.ring.n_points() as f32;
-        let source = lanes::as_it_is(
+        plan.ring.forward(
+            simd,
+            points::<S>(spectrum),
             #[inline(always)]
             |t: usize| {
                 let mut lanes = [0.0; 16];
@@ -236,7 +243,6 @@ impl WithSimd for Spectrum<'_> {
                 simd.partial_load_f32s(&lanes[..plan.n_lanes])
             },
         );
-        plan.ring.forward(simd, points::<S>(spectrum), source);
     }
 }
 
@@ -257,32 +263,36 @@ impl WithSimd for Convolve<'_> {
         let Convolve { plan, u, spectrum, found, channels } = self;
         let (conv, n_lanes) = (plan.conv, plan.n_lanes);
         let (length, d) = (conv.length, conv.d);
+        let n_points = plan.ring.n_points();
+        let overlap = if n_points >= length { 0 } else { conv.reach() - 1 };
         let mut buffer = pool::take(plan.n_numbers);
         for (u, found) in u.chunks(length * d).zip(found.chunks_mut(length * n_lanes)) {
-            let source = lanes::as_it_is(
-                #[inline(always)]
-                |t: usize| {
-                    if t < length {
-                        load(simd, &u[conv.place(t) * d..][channels.clone()])
-                    } else {
-                        simd.splat_f32s(0.0)
-                    }
-                },
-            );
-            let sink = lanes::as_it_is(
-                #[inline(always)]
-                |t: usize, value: S::f32s| {
-                    if t < length {
-                        store::<S>(&mut found[conv.place(t) * n_lanes..][..n_lanes], value);
-                    }
-                },
-            );
-            let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
-            let visit = lanes::as_it_is(
-                #[inline(always)]
-                |_: usize, _: &[Point<S>]| (),
-            );
-            plan.ring.forward_multiply_back(simd, work, factor, source, visit, sink);
+            for first in (0..length).step_by(n_points - overlap) {
+                let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
+                plan.ring.forward_multiply_back(
+                    simd,
+                    (work, factor),
+                    #[inline(always)]
+                    |t: usize| {
+                        let at = (first + t).wrapping_sub(overlap);
+                        if at < length {
+                            load(simd, &u[conv.place(at) * d..][channels.clone()])
+                        } else {
+                            simd.splat_f32s(0.0)
+                        }
+                    },
+                    #[inline(always)]
+                    |_: usize, _: &[Point<S>]| (),
+                    #[inline(always)]
+                    |t: usize, value: S::f32s| {
+                        // What the kernel sees before the block is summed in part only.
+                        let at = (first + t).wrapping_sub(overlap);
+                        if t >= overlap && at < length {
+                            store::<S>(&mut found[conv.place(at) * n_lanes..][..n_lanes], value);
+                        }
+                    },
+                );
+            }
         }
         pool::give(buffer);
     }
@@ -315,16 +325,21 @@ impl WithSimd for Back<'_> {
         for ((u, gradient), found) in items.zip(found.chunks_mut(length * n_lanes)) {
             let zero = simd.splat_f32s(0.0);
             if for_kernel {
-                let source = lanes::as_it_is(
+                plan.ring.forward(
+                    simd,
+                    points::<S>(&mut of_u),
                     #[inline(always)]
                     |t: usize| {
                         if t < length { load(simd, &u[conv.place(t) * d..][channels.clone()]) } else { zero }
                     },
                 );
-                plan.ring.forward(simd, points::<S>(&mut of_u), source);
             }
+            let (u_points, sum_points) = (points_ref::<S>(&of_u), points::<S>(sums));
+            let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
             // With time reversed, the gradient is convolved like `u` itself.
-            let reversed = lanes::as_it_is(
+            plan.ring.forward_multiply_back(
+                simd,
+                (work, factor),
                 #[inline(always)]
                 |t: usize| {
                     if t < length {
@@ -333,17 +348,6 @@ impl WithSimd for Back<'_> {
                         zero
                     }
                 },
-            );
-            let sink = lanes::as_it_is(
-                #[inline(always)]
-                |t: usize, value: S::f32s| {
-                    if t < length {
-                        store::<S>(&mut found[conv.place(length - 1 - t) * n_lanes..][..n_lanes], value);
-                    }
-                },
-            );
-            let (u_points, sum_points) = (points_ref::<S>(&of_u), points::<S>(sums));
-            let visit = lanes::as_it_is(
                 #[inline(always)]
                 |at: usize, block: &[Point<S>]| {
                     if for_kernel {
@@ -354,9 +358,13 @@ impl WithSimd for Back<'_> {
                         }
                     }
                 },
+                #[inline(always)]
+                |t: usize, value: S::f32s| {
+                    if t < length {
+                        store::<S>(&mut found[conv.place(length - 1 - t) * n_lanes..][..n_lanes], value);
+                    }
+                },
             );
-            let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
-            plan.ring.forward_multiply_back(simd, work, factor, reversed, visit, sink);
         }
         pool::give(buffer);
         pool::give(of_u);
@@ -380,7 +388,9 @@ impl WithSimd for KernelGradient<'_> {
         let (length, n_taps, reach) = (plan.conv.length, plan.conv.n_taps, plan.conv.reach());
         out.fill(0.0);
         let scale = simd.splat_f32s(1.0 / plan.ring.n_points() as f32);
-        let sink = lanes::as_it_is(
+        plan.ring.back(
+            simd,
+            points::<S>(sums),
             #[inline(always)]
             |t: usize, value: S::f32s| {
                 if t < length && length - 1 - t < reach {
@@ -392,6 +402,5 @@ impl WithSimd for KernelGradient<'_> {
                 }
             },
         );
-        plan.ring.back(simd, points::<S>(sums), sink);
     }
 }

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn it_is_what_its_composition_is_by_transforms_at_odd_sizes() {
-        for size in [[2, 33, 3, 33], [3, 67, 19, 67], [1, 130, 9, 41], [1, 29, 5, 64]] {
+        for size in [[2, 33, 3, 33], [3, 67, 19, 67], [1, 130, 9, 41], [1, 29, 5, 64], [1, 330, 2, 27]] {
             check_size(size);
         }
     }

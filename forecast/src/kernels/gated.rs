@@ -99,6 +99,15 @@ impl WithSimd for Gate<'_> {
     }
 }
 
+/// The gradients of the value and of the gate.
+#[inline(always)]
+fn slopes<S: Simd>(simd: S, value: S::f32s, gate: S::f32s, dy: S::f32s) -> (S::f32s, S::f32s) {
+    let open = sigmoid(simd, gate);
+    let of_value = simd.mul_f32s(dy, open);
+    let closed = simd.sub_f32s(simd.splat_f32s(1.0), open);
+    (of_value, simd.mul_f32s(of_value, simd.mul_f32s(value, closed)))
+}
+
 /// Of one row.
 struct Slopes<'a> {
     out: &'a mut [f32],
@@ -114,25 +123,16 @@ impl WithSimd for Slopes<'_> {
         let d = self.dy.len();
         let (of_value, of_gate) = self.out.split_at_mut(d);
         let (value, gate) = self.x.split_at(d);
-        let slopes = lanes::as_it_is(
-            #[inline(always)]
-            |value: S::f32s, gate: S::f32s, dy: S::f32s| {
-                let open = sigmoid(simd, gate);
-                let of_value = simd.mul_f32s(dy, open);
-                let closed = simd.sub_f32s(simd.splat_f32s(1.0), open);
-                (of_value, simd.mul_f32s(of_value, simd.mul_f32s(value, closed)))
-            },
-        );
         let (of_value, of_value_tail) = S::as_mut_simd_f32s(of_value);
         let (of_gate, of_gate_tail) = S::as_mut_simd_f32s(of_gate);
         let (value, value_tail) = S::as_simd_f32s(value);
         let (gate, gate_tail) = S::as_simd_f32s(gate);
         let (dy, dy_tail) = S::as_simd_f32s(self.dy);
         for i in 0..dy.len() {
-            (of_value[i], of_gate[i]) = slopes(value[i], gate[i], dy[i]);
+            (of_value[i], of_gate[i]) = slopes(simd, value[i], gate[i], dy[i]);
         }
         let [value, gate, dy] = [value_tail, gate_tail, dy_tail].map(|tail| simd.partial_load_f32s(tail));
-        let (a, b) = slopes(value, gate, dy);
+        let (a, b) = slopes(simd, value, gate, dy);
         simd.partial_store_f32s(of_value_tail, a);
         simd.partial_store_f32s(of_gate_tail, b);
     }

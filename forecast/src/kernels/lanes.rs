@@ -10,12 +10,6 @@ pub(super) fn dispatch<T>(operation: impl WithSimd<Output = T>) -> T {
     Arch::new().dispatch(operation)
 }
 
-/// The same function: an attribute that inlines a closure can stand before an argument, but not in a `let`.
-#[inline(always)]
-pub(super) fn as_it_is<F>(function: F) -> F {
-    function
-}
-
 /// Runs a plain loop compiled for the processor at hand; the loop has to be inlined.
 pub(super) fn inlined<T>(operation: impl FnOnce() -> T) -> T {
     Arch::new().dispatch(operation)

@@ -91,18 +91,19 @@ impl WithSimd for Spectrum<'_> {
         let Spectrum { ring, kernel, d, channels, spectrum } = self;
         let n_points = ring.n_points();
         let scale = simd.splat_f32s(1.0 / n_points as f32);
-        let source = |first: usize| {
-            let channels = channels.clone();
-            #[inline(always)]
-            move |t: usize| match kernel.chunks(d).nth(first + t) {
-                Some(row) => simd.mul_f32s(scale, load(simd, &row[channels.clone()])),
-                None => simd.splat_f32s(0.0),
-            }
-        };
         let mut low = vec![0.0; spectrum.len()];
-        ring.forward(simd, points::<S>(&mut low), source(0));
         let high = points::<S>(spectrum);
-        ring.forward(simd, high, source(n_points));
+        for (points, first) in [(points::<S>(&mut low), 0), (&mut *high, n_points)] {
+            ring.forward(
+                simd,
+                points,
+                #[inline(always)]
+                |t: usize| match kernel.get((first + t) * d..(first + t + 1) * d) {
+                    Some(row) => simd.mul_f32s(scale, load(simd, &row[channels.clone()])),
+                    None => simd.splat_f32s(0.0),
+                },
+            );
+        }
         for (high, low) in high.iter_mut().zip(points_ref::<S>(&low)) {
             *high = [simd.add_f32s(high[0], low[1]), simd.sub_f32s(high[1], low[0])];
         }
@@ -126,20 +127,17 @@ impl WithSimd for Product<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Product { ring, u, d, channels, spectrum, found } = self;
         let mut buffer = pool::take(spectrum.len());
-        let source = lanes::as_it_is(
+        let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
+        ring.forward_multiply_back(
+            simd,
+            (work, factor),
             #[inline(always)]
             |t: usize| load(simd, &u[t * d..][channels.clone()]),
-        );
-        let sink = lanes::as_it_is(
+            #[inline(always)]
+            |_: usize, _: &[Point<S>]| (),
             #[inline(always)]
             |t: usize, value: S::f32s| store::<S>(&mut found[t * S::F32_LANES..][..S::F32_LANES], value),
         );
-        let visit = lanes::as_it_is(
-            #[inline(always)]
-            |_: usize, _: &[Point<S>]| (),
-        );
-        let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
-        ring.forward_multiply_back(simd, work, factor, source, visit, sink);
         pool::give(buffer);
     }
 }

@@ -45,7 +45,6 @@ pub(super) trait Fused: Backend {
         d: FloatTensor<Self>,
         operation: Shared<4>,
     ) -> FloatTensor<Self>;
-    #[allow(clippy::too_many_arguments, reason = "one for each tensor")]
     fn fused6(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -84,8 +84,7 @@ impl Ring {
     pub(super) fn forward_multiply_back<S: Simd>(
         &self,
         simd: S,
-        points: &mut [Point<S>],
-        factor: &[Point<S>],
+        (points, factor): (&mut [Point<S>], &[Point<S>]),
         source: impl Fn(usize) -> S::f32s,
         mut visit: impl FnMut(usize, &[Point<S>]),
         sink: impl FnMut(usize, S::f32s),
@@ -391,8 +390,7 @@ mod tests {
             };
             ring.forward_multiply_back(
                 simd,
-                b,
-                a,
+                (&mut *b, &*a),
                 source(y),
                 |at, block| seen += usize::from(at == seen) * block.len(),
                 sink,

@@ -122,6 +122,11 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
         true
     }
 
+    /// How far off what forecasts is from what was trained, where it is only close to it, in a sentence.
+    fn approximation(&self) -> Option<String> {
+        None
+    }
+
     /// How the family was trained, if it was by gradient and has just been.
     fn training_report(&self) -> Option<&TrainingReport> {
         None

@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// | `norm` | none | what a block does first | none, layer |
 /// | `calendar` | none | what is told of time | none, features |
 /// | `streaming` | auto | how a stream goes on: step by step where settings allow it, only so, or by reading the window again | auto, step, window |
-/// | `recurrence` | reduced | what `sgconv` streams by: a recurrence of low order that is close to it, or the convolution itself | reduced, exact |
+/// | `recurrence` | exact | what `sgconv` streams by: the convolution itself, with a state as long as the lookback, or a recurrence of low order that is close to it, how close is told after fitting | exact, reduced |
 /// | `max_order` | 64 | order of that recurrence, at most | 1 to 512 |
 /// | `seed` | 1 | of the first weights and of dropout | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,11 +130,11 @@ pub enum Streaming {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecurrenceForm {
-    /// A recurrence of low order that is close to it.
-    #[default]
-    Reduced,
     /// The convolution itself, with a state as long as the lookback.
+    #[default]
     Exact,
+    /// A recurrence of low order that is close to it.
+    Reduced,
 }
 
 const LONGEST: usize = 2_000_000;
@@ -161,7 +161,7 @@ impl Default for SsmConfig {
             norm: BlockNorm::None,
             calendar: CalendarUse::None,
             streaming: Streaming::Auto,
-            recurrence: RecurrenceForm::Reduced,
+            recurrence: RecurrenceForm::Exact,
             max_order: 64,
             seed: 1,
         }

@@ -143,7 +143,7 @@ fn poles(kernel: &[f64], hankel: &Hankel, max_order: usize) -> Result<Vec<Comple
     let internal = |what: &str| Error::Internal(format!("a reduced kernel: {what}"));
     let found = small.self_adjoint_eigen(Side::Lower).map_err(|_| internal("no eigenvalues"))?;
     let mut order: Vec<usize> = (0..n_tried).collect();
-    let strength = |at: usize| found.S()[at].abs();
+    let strength = |at: usize| found.S().column_vector()[at].abs();
     order.sort_by(|a, b| strength(*b).total_cmp(&strength(*a)));
     let strongest = strength(order[0]);
     order.retain(|at| strength(*at) > FAINTEST * strongest);

@@ -305,6 +305,16 @@ impl Family for Stream {
         None
     }
 
+    fn approximation(&self) -> Option<String> {
+        let bound = self.plain.error_bound();
+        (bound > 0.0).then(|| {
+            format!(
+                "the recurrences that forecast are off the trained kernels by {bound:.3} at most, added up over lags, in \
+                 the worst channel of the worst layer; set recurrence = exact, or a higher max_order, for less"
+            )
+        })
+    }
+
     fn training_report(&self) -> Option<&TrainingReport> {
         self.report.as_ref()
     }
