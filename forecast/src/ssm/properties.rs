@@ -130,8 +130,12 @@ fn networks_that_read_their_window_forecast_all_steps_of_every_channel() {
         let mut other = values.clone();
         other[2 * 20 * 2..].iter_mut().for_each(|value| *value += 1.0);
         let changed = forecast(&other);
-        assert_eq!(found[..20], changed[..20]);
-        assert_ne!(found[20..], changed[20..]);
+        // Sequences may share a transform, whose rounding is that of both.
+        assert!(
+            found[..20].iter().zip(&changed[..20]).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{found:?} {changed:?}"
+        );
+        assert!(found[20..].iter().zip(&changed[20..]).any(|(a, b)| (a - b).abs() > 1e-3));
     }
 }
 
