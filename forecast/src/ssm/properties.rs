@@ -2,11 +2,15 @@
 //! stay so for ever.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::Array2;
 
 use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
 use super::network::{NetworkShape, Ssm};
 use super::plain::{CHUNK, Plain};
+use super::stream::Stream;
 use super::{Direction, MixerConfig, MixerKind, StreamingForm};
+use crate::data::{CalendarFeatures, Scaler, TimeIndex};
+use crate::model::{Family, Memory, Tensors};
 use crate::nn::{Inputs, Network, Normalisation, Pass};
 
 const N_MARKS: usize = 3;
@@ -161,4 +165,66 @@ fn a_stream_of_ten_million_steps_does_not_drift() {
     for (late, early) in outputs.iter().zip(&early) {
         assert!((late - early).abs() <= 1e-5 * early.abs().max(1.0), "{late} after {early}");
     }
+}
+
+fn stream(network: &Ssm) -> Stream {
+    let plain = Plain::new(network, StreamingForm::Exact).unwrap();
+    Stream { plain, calendar: CalendarFeatures::default(), tensors: Tensors::new(), report: None }
+}
+
+#[test]
+fn a_million_steps_prime_a_memory_that_stays_small_and_has_the_bits_of_a_stream() {
+    const N_STEPS: usize = 1_000_000;
+    let config = SsmConfig { d_model: 2, n_layers: 1, ..SsmConfig::default() };
+    let network = Ssm::new(&config, &mixer(MixerKind::S4), shape(N_STEPS, 1, 0), &Device::flex()).unwrap();
+    let stream = stream(&network);
+    let index = TimeIndex::new(0, "5min".parse().unwrap(), Default::default(), N_STEPS);
+    let values = Array2::from_shape_fn((N_STEPS, 1), |(t, _)| ((t * t) % 97) as f64 / 50.0 - 1.0);
+    let fresh = stream.start(1, N_STEPS);
+    let mut primed = fresh.clone();
+    stream.observe_all(0, &mut primed, &index, values.view(), &[Scaler::default()]);
+    assert!(primed.n_bytes() - fresh.n_bytes() < 16, "{} {}", primed.n_bytes(), fresh.n_bytes());
+    // The last steps one by one.
+    let (n_before, mut stepped) = (N_STEPS - 1_000, fresh);
+    let before = TimeIndex { len: n_before, ..index.clone() };
+    let first = values.slice(ndarray::s![..n_before, ..]);
+    stream.observe_all(0, &mut stepped, &before, first, &[Scaler::default()]);
+    for t in n_before..N_STEPS {
+        let until = TimeIndex { len: t + 1, ..index.clone() };
+        stream.observe(0, &mut stepped, &until, &mut std::iter::once(values[[t, 0]]));
+    }
+    assert_eq!(stepped, primed);
+}
+
+#[test]
+fn a_missing_value_is_replaced_by_the_networks_own_forecast_of_it_and_counted() {
+    let config = SsmConfig { channels: ChannelMixing::Mixed, ..small(7) };
+    let network = Ssm::new(&config, &mixer(MixerKind::S4d), shape(9, 2, 0), &Device::flex()).unwrap();
+    let stream = stream(&network);
+    let index = |len| TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), len);
+    let forecast = |memory: &Memory, len, n_steps| {
+        let mut out = Array2::zeros((n_steps, 2));
+        stream.forecast(0, memory, 0, &index(len), out.view_mut());
+        out
+    };
+    let mut memory = stream.start(2, 9);
+    for t in 0..9 {
+        stream.observe(0, &mut memory, &index(t + 1), &mut [t as f64 / 5.0, -0.3].into_iter());
+    }
+    let next = forecast(&memory, 9, 1);
+    let mut with = memory.clone();
+    stream.observe(0, &mut with, &index(10), &mut [next[[0, 0]], 0.7].into_iter());
+    let mut without = memory.clone();
+    stream.observe(0, &mut without, &index(10), &mut [f64::NAN, 0.7].into_iter());
+    assert_eq!(forecast(&with, 10, 5), forecast(&without, 10, 5));
+    assert_eq!((with.n_missing(), without.n_missing(), without.newest_missing(0)), (0, 1, 1));
+    assert!(without.observed(0, 0).is_nan() && !without.observed(1, 0).is_nan());
+    // Steps beyond the horizon follow from its own forecasts, and the first of them are the same.
+    let long = forecast(&with, 10, 13);
+    assert_eq!(long.slice(ndarray::s![..5, ..]), forecast(&with, 10, 5));
+    let mut further = with.clone();
+    for (t, row) in long.rows().into_iter().enumerate().take(5) {
+        stream.observe(0, &mut further, &index(11 + t), &mut row.to_vec().into_iter());
+    }
+    assert_eq!(long.slice(ndarray::s![5..10, ..]), forecast(&further, 15, 5));
 }
