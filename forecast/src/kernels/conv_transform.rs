@@ -171,11 +171,11 @@ impl Plan {
                     let out = &mut out[channels.clone()];
                     for (group, out) in out.chunks_mut(n_lanes).enumerate() {
                         let found = &found[group * n_rows * n_lanes + row..][..n_lanes];
-                        match (<&mut [f32; 8]>::try_from(&mut *out), found.first_chunk::<8>()) {
-                            // A copy of known length is one move.
-                            (Ok(out), Some(found)) if n_lanes == 8 => *out = *found,
-                            _ => out.copy_from_slice(&found[..out.len()]),
-                        }
+                        // Copies of known length are single moves.
+                        let (whole, rest) = out.as_chunks_mut::<8>();
+                        let n_whole = 8 * whole.len();
+                        whole.iter_mut().zip(found.as_chunks().0).for_each(|(to, from)| *to = *from);
+                        rest.copy_from_slice(&found[n_whole..n_whole + rest.len()]);
                     }
                     if let Some(skip) = skip {
                         lanes::multiply_add(out, &skip[channels.clone()], &from[channels.clone()]);

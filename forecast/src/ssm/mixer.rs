@@ -70,7 +70,8 @@ impl Mixer {
         if n_batch * length * d == 0 {
             return u;
         }
-        let y = fft_conv(u.clone(), self.kernel_of(length), Some(self.skip()), TimeOrder::Causal);
+        let kernel = self.kernel_of(self.n_lags(length));
+        let y = fft_conv(u.clone(), kernel, Some(self.skip()), TimeOrder::Causal);
         match self.kernel_ahead(length) {
             Some(kernel) => y + fft_conv(u, kernel, None, TimeOrder::Reversed),
             None => y,
@@ -101,6 +102,14 @@ impl Mixer {
             Mixer::S4(layer) => layer.kernel(length),
             Mixer::S4d(layer) => layer.kernel(length),
             Mixer::SgConv(layer) => layer.kernel(length),
+        }
+    }
+
+    /// Lags that weigh something in a sequence of this length.
+    fn n_lags(&self, length: usize) -> usize {
+        match self {
+            Mixer::SgConv(layer) => length.min(layer.length),
+            Mixer::S4(_) | Mixer::S4d(_) => length,
         }
     }
 

@@ -5,7 +5,6 @@
 //! smallest interval of the dyadic grid that holds both (fast online convolution; van der Hoeven 2002). Beyond the
 //! length of the kernel nothing meets, so the transforms and the memory are bounded by it.
 
-use super::recurrence::Lanes;
 use crate::kernels::{FEWEST_STEPS, MiddleProduct};
 
 /// The kernels of all channels.
@@ -21,8 +20,6 @@ pub(super) struct OnlineConvolution {
 
 /// Steps that are summed as they come.
 const NEAR: usize = FEWEST_STEPS;
-
-const _: () = assert!(size_of::<Lanes>() == NEAR * size_of::<f32>());
 
 impl OnlineConvolution {
     /// Shapes: `kernel` `(d, lag)`, `skip` `(d)`.
