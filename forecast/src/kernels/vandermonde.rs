@@ -254,15 +254,15 @@ mod tests {
     use super::super::check::{check_at, draw};
     use super::*;
 
-    /// Numbers such as those of a trained layer.
-    fn inputs(d: usize, n: usize) -> Vec<Vec<f64>> {
+    /// Numbers such as those of a trained layer, of waves that turn a few times within the length.
+    fn inputs(d: usize, n: usize, length: usize) -> Vec<Vec<f64>> {
         let scaled = |count: usize, seed: u64, centre: f64, width: f64| {
             draw(count, seed).into_iter().map(|x| centre + width * x).collect::<Vec<f64>>()
         };
         vec![
-            scaled(d, 1, -3.0, 1.5),
+            scaled(d, 1, -1.0 - (length as f64).ln(), 1.0),
             scaled(d * n, 2, -0.7, 0.5),
-            scaled(d * n, 3, 20.0, 20.0),
+            scaled(d * n, 3, 5.0, 5.0),
             scaled(d * n * 2, 4, 0.0, 1.5),
         ]
     }
@@ -280,7 +280,7 @@ mod tests {
                     };
                     diagonal_kernel(parameters, discretisation, length).reshape([d * length])
                 };
-                check_at(&inputs(d, n), 5e-5, kernel);
+                check_at(&inputs(d, n, length), 5e-5, kernel);
             }
         }
     }

@@ -128,7 +128,7 @@ struct Tolerance {
 
 const TOLERANCES: [Tolerance; 2] = [
     Tolerance { dtype: DType::F32, kernel: 5e-6, output: 2e-5, gradient: 3e-4 },
-    Tolerance { dtype: DType::F64, kernel: 1e-12, output: 1e-11, gradient: 1e-9 },
+    Tolerance { dtype: DType::F64, kernel: 1e-12, output: 1e-12, gradient: 1e-9 },
 ];
 
 #[test]

@@ -130,7 +130,7 @@ mod tests {
         let mut x = vec![Complex64::new(0.0, 0.0); channel.a.len()];
         let after = |l: usize| {
             step.step(&mut x, if l == 0 { 1.0 } else { 0.0 });
-            channel.c.iter().zip(&x).map(|(c, x)| 2.0 * (c * x).re).sum()
+            channel.c.iter().zip(&x).map(|(c, x)| 2.0 * (c * x).re).sum::<f64>()
         };
         (0..length).map(after).collect()
     }

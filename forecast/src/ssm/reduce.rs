@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     fn kernel_of(modes: &[Discrete], n_lags: usize) -> Vec<f64> {
-        let at = |lag: usize| modes.iter().map(|m| 2.0 * (m.w * m.z.powi(lag as i32)).re).sum();
+        let at = |lag: usize| modes.iter().map(|m| 2.0 * (m.w * m.z.powi(lag as i32)).re).sum::<f64>();
         (0..n_lags).map(at).collect()
     }
 
