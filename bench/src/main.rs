@@ -3,6 +3,7 @@
 mod console;
 mod environment;
 mod error;
+mod load;
 mod measure;
 mod peer;
 mod process;
@@ -72,6 +73,12 @@ enum Topic {
     /// tables of the S4 paper.
     #[command(after_help = "Example: forecast-bench ssm --parts speed,needle --json ssm.json --plots charts")]
     Ssm(SsmArguments),
+    /// The gRPC service under load: calls, sessions, latencies, a restart.
+    #[command(after_help = "Example: forecast-bench service --json service.json")]
+    Service,
+    /// The bare server that the service is measured beside.
+    #[command(hide = true)]
+    Echo,
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
@@ -103,6 +110,8 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let topics: &[&dyn Fn(&Setting) -> Result<Vec<Record>>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
+        Topic::Echo => return load::echo::serve(),
+        Topic::Service => &[&topics::service::run],
         Topic::ColdStart => &[&topics::cold_start::run],
         Topic::Windows => &[&topics::windows::run],
         Topic::Read => &[&topics::read::run],
@@ -118,6 +127,7 @@ fn run(arguments: Arguments) -> Result<()> {
             &topics::arnet::run,
             &topics::stream::run,
             &ssm,
+            &topics::service::run,
         ],
     };
     let mut records = Vec::new();

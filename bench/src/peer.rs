@@ -36,6 +36,10 @@ pub(crate) const ARNET_TORCH: Script =
 /// A stream of observations by numpy.
 pub(crate) const STREAM: Script = Script { name: "stream.py", text: include_str!("../peers/stream.py") };
 
+/// Forecasts over gRPC by Python.
+pub(crate) const GRPC_SERVER: Script =
+    Script { name: "grpc_server.py", text: include_str!("../peers/grpc_server.py") };
+
 /// Seasonal naive over a panel by pandas and statsforecast.
 pub(crate) const PANEL: Script = Script { name: "panel.py", text: include_str!("../peers/panel.py") };
 

@@ -9,7 +9,7 @@ use crate::measure::Spread;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Record {
     name: String,
-    /// The median of the runs, in `unit`; less is better.
+    /// The median of the runs, in `unit`; less is better, but for figures by the second.
     value: f64,
     unit: &'static str,
     /// What stands beside it, measured in the same run.
@@ -67,6 +67,14 @@ impl Record {
         self.bar = Some(bar);
         self.ok = Some(self.value <= bar);
         self.rule = format!("<= {bar} {}", self.unit);
+        self
+    }
+
+    /// The same with the least that the value may be, of a figure that is better the larger it is.
+    pub(crate) fn at_least(mut self, bar: f64) -> Self {
+        self.bar = Some(bar);
+        self.ok = Some(self.value >= bar);
+        self.rule = format!(">= {bar} {}", self.unit);
         self
     }
 

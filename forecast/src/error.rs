@@ -401,6 +401,9 @@ pub enum Error {
         /// The names that are known.
         known: String,
     },
+    /// The caller has cancelled the computation.
+    #[error("cancelled before it was done")]
+    Cancelled,
     /// A setting is outside its range.
     #[error("{field} is {value}, but {rule}")]
     BadOption {

@@ -46,6 +46,6 @@ pub use data::{Panel, ReadOptions, Series, Step, TimeIndex};
 pub use error::{Error, Result};
 pub use file::{remove_unfinished_files, write_all_atomically, write_atomically};
 pub use model::{
-    Adaptive, AdaptiveOptions, Band, Coefficients, Explanation, FitOptions, FitReport, Fitted, Forecast,
-    ForecastOptions, Model, ModelConfig, State, table,
+    Adaptive, AdaptiveOptions, Band, Cancel, Coefficients, Explanation, FitOptions, FitReport, Fitted,
+    Forecast, ForecastOptions, Model, ModelConfig, State, table,
 };

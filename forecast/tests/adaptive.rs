@@ -178,3 +178,28 @@ fn what_does_not_fit_together_is_refused_and_changes_nothing() {
     model.adapt(&mut adaptive, &state, &[1.0]).unwrap();
     assert!(model.adaptive_forecast(&adaptive, &state).is_ok());
 }
+
+#[test]
+fn what_is_judged_is_the_next_step_of_the_forecast() {
+    let y = process(|i| if i > 300 { 3.0 } else { 1.0 }, |_| 0.0);
+    let model = fit(&y[..N_FITTED]);
+    let mut state = model.start(&series(&y[..N_FITTED])).unwrap();
+    let options = AdaptiveOptions { horizon: HORIZON, levels: vec![80.0] };
+    let mut adaptive = model.start_adaptive(&state, &options).unwrap();
+    let (mut n_inside, mut n) = (0, 0);
+    for value in &y[N_FITTED..N_FITTED + 1_000] {
+        let forecast = model.adaptive_forecast(&adaptive, &state).unwrap();
+        let interval = &forecast.intervals[0];
+        let is_inside = (interval.lower[[0, 0]]..=interval.upper[[0, 0]]).contains(value);
+        adaptive.judge(&[*value], &mut |level, judged| {
+            assert_eq!((level, judged), (0, is_inside), "outcome {n}");
+            n += 1;
+        });
+        n_inside += usize::from(is_inside);
+        model.observe(&mut state, &[*value]).unwrap();
+        model.adapt(&mut adaptive, &state, &[*value]).unwrap();
+    }
+    assert_eq!(n, 1_000);
+    assert!(n_inside > 700 && n_inside < 900, "{n_inside}");
+    adaptive.judge(&[f64::NAN], &mut |_, _| unreachable!("a missing value was judged"));
+}

@@ -219,6 +219,29 @@ fn observing_a_step_allocates_nothing_also_where_its_value_is_missing() {
 }
 
 #[test]
+fn a_season_that_a_stream_is_regressed_on_is_looked_up() {
+    let panel = panel(2_000, 2).unwrap();
+    let config = ModelConfig::parse("ar").unwrap().with("order", "24").unwrap();
+    let config = config.with("fourier", "24:3").unwrap();
+    let options = FitOptions { horizon: Some(4), ..FitOptions::default() };
+    let model = Model::fit(&config, &panel, &options).unwrap().model;
+    let mut state = model.start(&panel.series()[0]).unwrap();
+    let mut next = [0.0; 2];
+    let (n_allocations, ()) = allocations_of(|| {
+        for step in 0..10_000u32 {
+            model.observe(&mut state, &[f64::from(step % 97), f64::from(step % 89)]).unwrap();
+            model.next_step(&state, &mut next).unwrap();
+        }
+    });
+    let options = forecast::ForecastOptions { horizon: 1, ..Default::default() };
+    let mean = model.forecast_from(&state, &options).unwrap().mean;
+    for (next, mean) in next.iter().zip(&mean) {
+        assert!((next - mean).abs() <= 1e-12 * mean.abs(), "{next} {mean}");
+    }
+    assert_eq!(n_allocations, 0);
+}
+
+#[test]
 fn a_forecast_of_the_next_step_and_learning_from_it_allocate_nothing() {
     let panel = panel(3_000, 1).unwrap();
     let config = ModelConfig::parse("ar-net").unwrap().with("order", "200").unwrap();

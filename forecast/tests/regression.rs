@@ -285,3 +285,34 @@ fn a_missing_covariate_makes_its_step_missing() {
     assert_eq!(forecast.warnings[0].reason, "MISSING_FILLED");
     assert!(forecast.mean.iter().all(|value| value.is_finite()));
 }
+
+#[test]
+fn the_settings_of_a_model_name_the_ridge_that_was_chosen() {
+    let panel = panel(N, 0);
+    let open = ModelConfig::parse("ar").unwrap().with("lookbacks", "6,12").unwrap();
+    let ridge = |config: &ModelConfig| match config {
+        ModelConfig::Ar(config) => config.ridge.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ridge(&open), None);
+    let model = fitted(&open, &panel);
+    let chosen = ridge(&model.header().config).unwrap();
+    assert!(chosen.len() == 2 && chosen.iter().all(|share| *share > 0.0), "{chosen:?}");
+    // Settings that are taken up again make the same coefficients.
+    let again = fitted(&model.header().config, &panel);
+    assert_eq!(model.coefficients(0, 0), again.coefficients(0, 0));
+}
+
+#[test]
+fn a_season_with_a_half_life_is_told_as_one_and_none_is_none() {
+    let panel = panel(N, 0);
+    let settings = [("fourier", "1D:2"), ("half_life", "5D"), ("covariates", "ignore")];
+    let model = fitted(&config(&settings), &panel);
+    let told = model.explain(&panel.series()[0], 0, 3).unwrap();
+    let names: Vec<&str> = told.columns.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["season 1D"]);
+    let parts = told.contributions.iter().map(|c| c.contribution).chain([told.base, told.columns[0].1]);
+    assert!((parts.sum::<f64>() - told.forecast).abs() < 1e-9 * told.forecast.abs().max(1.0));
+    let none = fitted(&config(&[("fourier", "none"), ("covariates", "ignore")]), &panel);
+    assert!(none.explain(&panel.series()[0], 0, 3).unwrap().columns.is_empty());
+}

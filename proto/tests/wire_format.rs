@@ -5,9 +5,9 @@ use std::fmt::Debug;
 
 use forecast_proto::FILE_DESCRIPTOR_SET;
 use forecast_proto::v1::{
-    BatchForecastRequest, BatchForecastResponse, CalendarStep, Forecast, ForecastRequest, ForecastResponse,
-    ForecastSpec, Interval, QuantilePath, RegularAxis, Series, TimeAxis, Warning, batch_forecast_response,
-    regular_axis, time_axis,
+    self, BatchForecastRequest, BatchForecastResponse, CalendarStep, Forecast, ForecastRequest,
+    ForecastResponse, ForecastSpec, Interval, QuantilePath, RegularAxis, Series, TimeAxis, Warning,
+    batch_forecast_response, regular_axis, time_axis,
 };
 use prost::Message;
 
@@ -105,7 +105,18 @@ fn descriptor_set_holds_every_file_that_it_needs() -> Result<(), Box<dyn Error>>
         .filter(|file| file.package() == "longcast.v1")
         .flat_map(|file| file.service.iter().map(|service| service.name()))
         .collect();
-    assert_eq!(services, ["ForecastService"]);
+    assert_eq!(
+        services,
+        [
+            "TrainingService",
+            "EvaluationService",
+            "ForecastService",
+            "ModelService",
+            "ModelAdminService",
+            "ServerService",
+            "SessionService"
+        ]
+    );
     Ok(())
 }
 
@@ -148,20 +159,36 @@ fn axis_on_wire(step: &[u8]) -> Vec<u8> {
 }
 
 fn series(step: regular_axis::Step) -> Series {
-    Series { series_id: "s".to_owned(), axis: Some(axis(step)), values: vec![1.5, 0.5] }
+    Series {
+        series_id: "s".to_owned(),
+        axis: Some(axis(step)),
+        values: vec![1.5, 0.5],
+        covariates: vec![v1::Covariate {
+            name: "c".to_owned(),
+            known_in_future: true,
+            values: vec![0.5],
+            categories: vec!["d".to_owned()],
+        }],
+    }
 }
 
 fn series_on_wire(step: &[u8]) -> Vec<u8> {
     let values = [ONE_AND_A_HALF, ONE_HALF].concat();
-    [field(1, b"s"), field(2, &axis_on_wire(step)), field(3, &values)].concat()
+    let covariate = [field(1, b"c"), vec![0x10, 0x01], field(3, ONE_HALF), field(4, b"d")].concat();
+    [field(1, b"s"), field(2, &axis_on_wire(step)), field(3, &values), field(4, &covariate)].concat()
 }
 
 fn spec() -> ForecastSpec {
-    ForecastSpec { horizon: 24, quantile_levels: vec![0.5], interval_coverages: vec![0.5] }
+    ForecastSpec {
+        horizon: 24,
+        quantile_levels: vec![0.5],
+        interval_coverages: vec![0.5],
+        interval_band: v1::IntervalBand::WholePath.into(),
+    }
 }
 
 fn spec_on_wire() -> Vec<u8> {
-    [vec![0x08, 24], field(2, ONE_HALF), field(3, ONE_HALF)].concat()
+    [vec![0x08, 24], field(2, ONE_HALF), field(3, ONE_HALF), vec![0x30, 0x02]].concat()
 }
 
 fn forecast() -> Forecast {

@@ -4,6 +4,7 @@ pub(crate) mod arnet;
 pub(crate) mod cold_start;
 pub(crate) mod panel;
 pub(crate) mod read;
+pub(crate) mod service;
 pub(crate) mod ssm;
 pub(crate) mod stream;
 pub(crate) mod windows;

@@ -26,8 +26,8 @@ use crate::data::{FourierTerm, Step};
 /// | `criterion` | none; with a penalty ebic if recursive, validation if direct | the order, up to `order`, or the lags along the path of the penalty, that this is smallest at | aic, bic, validation; with a penalty bic, ebic, validation |
 /// | `difference` | none | the series is modelled by its differences over so many steps, one after the other: `1`, or `24,1`; the order counts the lags that they take | fewer than the order in all |
 /// | `direct_steps` | the horizon of the fit, at most 1,440 | steps that have coefficients of their own; those beyond follow from forecasts, block after block | 1 to 1,440; direct |
-/// | `fourier` | none | seasons as sines and cosines that the series is regressed on, such as `1D:4,7D:3` | as [`FourierTerm`] |
-/// | `half_life` | none | the age at which a step counts half where the series is regressed on seasons, trend and covariates: a duration such as `90D`, or a count of steps | positive |
+/// | `fourier` | none | seasons as sines and cosines that the series is regressed on, such as `1D:4,7D:3`, or none | as [`FourierTerm`] |
+/// | `half_life` | none | the age at which a step counts half where the series is regressed on seasons, trend and covariates: a duration such as `90D`, or a count of steps; seasons alone are then kept as a whole, also by a penalty | positive |
 /// | `trend` | none | a line through time that the series is regressed on | none, linear |
 /// | `covariates` | use | whether the series is regressed on the covariates that the data declare | use, ignore |
 /// | `covariate_lags` | 0 | covariates enter with so many steps before as well; past ones from the horizon of the fit on | at most 1,000 |
@@ -81,7 +81,7 @@ pub struct ArConfig {
     #[serde(default)]
     pub direct_steps: Option<usize>,
     /// Seasons that the series is regressed on.
-    #[serde(default, deserialize_with = "list::deserialize")]
+    #[serde(default, deserialize_with = "list::deserialize_or_none")]
     pub fourier: Option<Vec<FourierTerm>>,
     /// The age at which a step counts half in the regression.
     #[serde(default, deserialize_with = "list::deserialize_span")]

@@ -57,7 +57,8 @@ pub(super) mod tests {
 
     pub(in crate::ar) fn shape(step: &str, season_length: usize, n_steps: usize) -> Shape {
         let frequency = step.parse::<crate::Step>().unwrap().into();
-        Shape { season_length, frequency, n_steps, horizon: 24, n_series: 1, stretches: vec![vec![n_steps]] }
+        let stretches = vec![vec![n_steps]];
+        Shape { season_length, frequency, n_steps, horizon: 24, n_series: 1, stretches, seed: 1 }
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
         columns.map(|(one, channel)| one.values().column(channel).to_vec()).collect()
     };
     let solve = |series: &[Series], columns: Vec<Vec<f64>>| {
+        training.cancel.check()?;
         let order = order - config.n_differenced();
         Problem { name: name(series), config, order, n_steps }.solve(columns)
     };
@@ -91,6 +92,7 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
             .all(|one| one.frequencies.is_some())
             .then(|| Array3::zeros((n_slots, n_groups, order))),
         lags: Vec::new(),
+        ridges: common_ridges(&solved),
     };
     for (i, solved) in solved.into_iter().enumerate() {
         let (slot, group) = (i / n_groups, i % n_groups);
@@ -104,6 +106,13 @@ pub(crate) fn fit(config: &ArConfig, training: &Training<'_>) -> Result<Ar> {
         }
     }
     Ok(ar.indexed())
+}
+
+/// The ridges that all sets of coefficients have.
+fn common_ridges(solved: &[Solved]) -> Option<Vec<f64>> {
+    let bits = |solved: &Solved| solved.ridges.iter().map(|ridge| ridge.to_bits()).collect::<Vec<_>>();
+    let (first, others) = solved.split_first()?;
+    others.iter().all(|other| bits(other) == bits(first)).then(|| first.ridges.clone())
 }
 
 /// One step ahead of one column of values, by a configuration without an open choice.
@@ -198,6 +207,7 @@ impl Problem<'_> {
             intercepts: Array1::zeros(self.n_steps),
             errors: None,
             frequencies: None,
+            ridges: Vec::with_capacity(members.len()),
         };
         for member in &members {
             let part = (member.lookback < self.order).then(|| moments.leading(member.lookback));
@@ -214,6 +224,7 @@ impl Problem<'_> {
             }
             mean.weights.slice_mut(s![.., ..member.lookback]).scaled_add(1.0 / n_members, &solved.weights);
             mean.intercepts.scaled_add(1.0 / n_members, &solved.intercepts);
+            mean.ridges.extend(solved.ridges);
         }
         Ok(mean)
     }
@@ -271,6 +282,7 @@ impl Problem<'_> {
             intercepts: Array1::zeros(1),
             errors: None,
             frequencies: None,
+            ridges: vec![0.0],
         })
     }
 

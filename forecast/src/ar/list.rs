@@ -21,17 +21,37 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de> + FromStr<Err: Display>,
 {
-    Ok(match Option::<Several<T>>::deserialize(deserializer)? {
+    listed(Option::<Several<T>>::deserialize(deserializer)?)
+}
+
+fn listed<T, E>(several: Option<Several<T>>) -> Result<Option<Vec<T>>, E>
+where
+    T: FromStr<Err: Display>,
+    E: Error,
+{
+    Ok(match several {
         None => None,
         Some(Several::One(value)) => Some(vec![value]),
         Some(Several::Many(values)) => Some(values),
         Some(Several::Text(text)) => {
             let parse = |part: &str| {
                 let part = part.trim();
-                part.parse().map_err(|error| D::Error::custom(format!("cannot read \"{part}\": {error}")))
+                part.parse().map_err(|error| E::custom(format!("cannot read \"{part}\": {error}")))
             };
             Some(text.split(',').map(parse).collect::<Result<_, _>>()?)
         }
+    })
+}
+
+/// [`deserialize`] of a setting for which `none` is an empty list.
+pub(super) fn deserialize_or_none<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + FromStr<Err: Display>,
+{
+    Ok(match Option::<Several<T>>::deserialize(deserializer)? {
+        Some(Several::Text(text)) if text.trim() == "none" => Some(Vec::new()),
+        several => listed(several)?,
     })
 }
 

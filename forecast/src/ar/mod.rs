@@ -42,6 +42,7 @@ mod shrink;
 mod solve;
 pub mod sparse;
 mod stability;
+mod toeplitz;
 
 pub use anchor::Anchor;
 pub use classic::{Classic, ClassicOptions, Inference, classic};

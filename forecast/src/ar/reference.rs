@@ -9,7 +9,7 @@ use super::cholesky::Cholesky;
 use super::lag_matrix::LagMatrix;
 use super::{Ar, fit};
 use crate::data::{Series, TimeIndex};
-use crate::model::{LagRule, Shape, Training};
+use crate::model::{Cancel, LagRule, Shape, Training};
 use crate::{Error, ModelConfig, Result};
 
 fn noise(n: usize, seed: u64) -> Vec<f64> {
@@ -36,6 +36,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
         horizon,
         n_series: series.len(),
         stretches: Shape::stretches(series),
+        seed: 1,
     };
     let ModelConfig::Ar(config) = config else { return Err(Error::Internal(String::new())) };
     let channels: Vec<String> = (0..series[0].values().ncols()).map(|at| format!("c{at}")).collect();
@@ -49,6 +50,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
             checkpoint: None,
             weights: None,
             fingerprint: "",
+            cancel: &Cancel::default(),
         },
     )
 }

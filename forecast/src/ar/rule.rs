@@ -21,6 +21,8 @@ pub(crate) struct Ar {
     pub(super) frequencies: Option<Array3<f64>>,
     /// Of each row of the weights, where in the window those that are not zero are, if they are few.
     pub(super) lags: Vec<Option<Vec<usize>>>,
+    /// The ridge of each look-back, where it was fitted just now and all sets of coefficients have the same.
+    pub(super) ridges: Option<Vec<f64>>,
 }
 
 /// Weights are few if at most one of so many is not zero.
@@ -63,6 +65,7 @@ pub(crate) fn load(config: &ArConfig, tensors: &Tensors, n_slots: usize, n_chann
         errors: of_lags("ar.standard_errors")?,
         frequencies: of_lags("ar.selection_frequencies")?,
         lags: Vec::new(),
+        ridges: None,
     }
     .indexed())
 }
@@ -196,6 +199,10 @@ impl LagRule for Ar {
         }
         unstable_root(&LagRule::coefficients(self, slot, channel, 0)?.1)
     }
+
+    fn ridges(&self) -> Option<Vec<f64>> {
+        self.ridges.clone()
+    }
 }
 
 fn dot<'a>(weights: impl Iterator<Item = &'a f64>, window: &[f64]) -> f64 {
@@ -216,6 +223,7 @@ mod tests {
             errors: None,
             frequencies: None,
             lags: Vec::new(),
+            ridges: None,
         }
         .indexed()
     }

@@ -85,6 +85,7 @@ pub(super) fn mixed(own: &Solved, pooled: &Solved, share: f64) -> Solved {
         intercepts: (1.0 - share) * &own.intercepts + share * &pooled.intercepts,
         errors: None,
         frequencies: None,
+        ridges: own.ridges.clone(),
     }
 }
 
@@ -97,6 +98,7 @@ impl Solved {
             intercepts: steps.iter().map(|step| self.intercepts[*step]).collect::<Array1<f64>>(),
             errors: None,
             frequencies: None,
+            ridges: self.ridges.clone(),
         }
     }
 }

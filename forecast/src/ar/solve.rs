@@ -32,6 +32,8 @@ pub(super) struct Solved {
     pub(super) errors: Option<Vec<f64>>,
     /// How often each lag is chosen, lag 1 first, where that was asked for.
     pub(super) frequencies: Option<Vec<f64>>,
+    /// The share of the mean diagonal that was added to the diagonal, one a look-back.
+    pub(super) ridges: Vec<f64>,
 }
 
 /// Least squares from the moments of the look-back's lags.
@@ -94,7 +96,7 @@ pub(super) fn solve(
     if let Some(anchor) = &anchor {
         add_back(&mut weights, anchor);
     }
-    Ok(Ok(Solved { weights, intercepts, errors, frequencies: None }))
+    Ok(Ok(Solved { weights, intercepts, errors, frequencies: None, ridges: vec![share] }))
 }
 
 /// Targets that are solved together, with the lags from `first` on that they have: all of them, or each its own.

@@ -51,6 +51,7 @@ impl Choices {
             horizon: options.forecast.horizon,
             n_series: 1,
             stretches,
+            seed: options.fit.seed,
         };
         let models = options.models.iter().map(|model| model.resolve(&shape)).collect::<Result<_>>()?;
         Ok(Choices { season_length, frequency, models, n_series: first.len().min(2) })

@@ -16,6 +16,7 @@ mod table;
 mod time;
 mod windows;
 
+pub(crate) use calendar_features::Cycle;
 pub use calendar_features::{
     CalendarFeatures, CalendarTable, FourierTerm, Holidays, TimeFeature, TimeFeatures, calendar_positions,
 };

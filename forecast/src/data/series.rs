@@ -76,7 +76,7 @@ impl Series {
     }
 
     /// The same series with covariates, which have to have its steps.
-    pub(crate) fn with_covariates(self, covariates: Covariates) -> Result<Self> {
+    pub fn with_covariates(self, covariates: Covariates) -> Result<Self> {
         if covariates.n_steps() != self.n_steps() {
             return Err(Error::Internal(format!(
                 "series \"{}\" has {} steps, its covariates {}",

@@ -12,12 +12,13 @@ use std::str::FromStr;
 use ndarray::{Array5, ArrayView1, s};
 use serde::Serialize;
 
+use super::fold::BacktestEvent;
 use super::leaderboard::{Leaderboard, LeaderboardOptions};
 use super::rolling;
 use super::scores::Scores;
 use super::step_scores::StepScores;
 use crate::data::{self, Panel};
-use crate::model::{FitOptions, ModelConfig};
+use crate::model::{FitOptions, Model, ModelConfig};
 use crate::{Error, Result, TimeIndex};
 
 /// How to back-test.
@@ -190,7 +191,36 @@ pub struct Backtest {
 /// [`Model::forecast`](crate::Model::forecast); with [`OnError::LeaveOut`], what is wrong with single series is
 /// an error only if no series is left.
 pub fn backtest(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
-    rolling::run(models, panel, options)
+    rolling::run(models, None, panel, options, &mut |_| ())
+}
+
+/// [`backtest`] that tells `watch` how it goes, always in the same order: with [`OnError::Stop`] the scores of each
+/// fold soon after it is done, else all of them at the end, since leaving a series out changes those of others.
+///
+/// # Errors
+/// As [`backtest`]; [`Error::Cancelled`] if the options of the fit have a flag that was set.
+pub fn backtest_watched(
+    models: &[ModelConfig],
+    panel: &Panel,
+    options: &BacktestOptions,
+    watch: &mut dyn FnMut(BacktestEvent),
+) -> Result<Backtest> {
+    rolling::run(models, None, panel, options, watch)
+}
+
+/// [`backtest_watched`] of a model that is fitted already, beside models that are to be fitted: it forecasts from
+/// every cutoff as it is, in place of a model of its family among `models`. It may have seen what it is scored on.
+///
+/// # Errors
+/// As [`backtest_watched`], and those of [`Model::forecast`] where the data do not fit the model.
+pub fn backtest_fitted(
+    model: &Model,
+    models: &[ModelConfig],
+    panel: &Panel,
+    options: &BacktestOptions,
+    watch: &mut dyn FnMut(BacktestEvent),
+) -> Result<Backtest> {
+    rolling::run(models, Some(model), panel, options, watch)
 }
 
 impl Backtest {

@@ -3,6 +3,7 @@
 mod backtest;
 mod bootstrap;
 pub(crate) mod conformal;
+mod fold;
 mod leaderboard;
 mod losses;
 mod ltsf;
@@ -16,8 +17,10 @@ mod table;
 
 pub use backtest::{
     Backtest, BacktestOptions, FailedSeries, Intervals, OnError, Refit, TrainingRange, backtest,
+    backtest_fitted, backtest_watched,
 };
 pub use conformal::rearrange;
+pub use fold::{BacktestEvent, FoldScores};
 pub use leaderboard::{Leaderboard, LeaderboardOptions, Standing, Verdict, WinsOver};
 pub use ltsf::{Ltsf, LtsfOptions, LtsfScore};
 pub use scores::{Score, Scores};

@@ -2,7 +2,7 @@
 
 use super::backtest::{BacktestOptions, Refit, TrainingRange};
 use crate::data::{self, Panel, Series};
-use crate::model::{FitOptions, ForecastOptions, ModelConfig, Shape, check_count};
+use crate::model::{FitOptions, ForecastOptions, Model, ModelConfig, Shape, check_count};
 use crate::{Error, Result};
 
 /// A back-test holds at most this many forecast numbers: 800 MB.
@@ -16,6 +16,8 @@ pub(super) struct Plan<'a> {
     pub(super) panel: &'a Panel,
     pub(super) options: &'a BacktestOptions,
     pub(super) configs: Vec<ModelConfig>,
+    /// A model that is fitted already, in place of one of its family.
+    pub(super) stored: Option<&'a Model>,
     pub(super) season_length: usize,
     pub(super) step_size: usize,
     /// Steps that a series needs: to fit before the first cutoff, and to score after all of them.
@@ -30,6 +32,7 @@ impl<'a> Plan<'a> {
     /// Makes every choice.
     pub(super) fn new(
         models: &[ModelConfig],
+        stored: Option<&'a Model>,
         panel: &'a Panel,
         options: &'a BacktestOptions,
     ) -> Result<Self> {
@@ -64,8 +67,11 @@ impl<'a> Plan<'a> {
             horizon: reach,
             n_series,
             stretches,
+            seed: options.fit.seed,
         };
-        let configs = with_seasonal_naive(models);
+        let of_stored = stored.map(|model| model.header().config.clone());
+        let models: Vec<ModelConfig> = of_stored.into_iter().chain(models.iter().cloned()).collect();
+        let configs = with_seasonal_naive(&models);
         let configs = configs.iter().map(|config| config.resolve(&shape)).collect::<Result<Vec<_>>>()?;
         let lookback = configs.iter().map(ModelConfig::lookback).max().unwrap_or(1);
         if let TrainingRange::Sliding(n) = options.training
@@ -81,6 +87,7 @@ impl<'a> Plan<'a> {
             panel,
             options,
             configs,
+            stored,
             season_length,
             step_size,
             needed: lookback + reach + span,

@@ -6,24 +6,31 @@ use ndarray::Array5;
 use rayon::prelude::*;
 
 use super::backtest::{Backtest, BacktestOptions, FailedSeries, Intervals, OnError, Refit};
+use super::fold::{BacktestEvent, FoldScores, Scales};
 use super::plan::{Blamed, Plan};
 use crate::data::Panel;
 use crate::model::{AdaptiveOptions, Forecast, Model, ModelConfig};
 use crate::{Error, Result};
 
 /// Runs a back-test, if it has to without the series that cannot be tested.
-pub(super) fn run(models: &[ModelConfig], panel: &Panel, options: &BacktestOptions) -> Result<Backtest> {
+pub(super) fn run(
+    models: &[ModelConfig],
+    stored: Option<&Model>,
+    panel: &Panel,
+    options: &BacktestOptions,
+    watch: &mut dyn FnMut(BacktestEvent),
+) -> Result<Backtest> {
     let mut kept: Vec<usize> = (0..panel.series().len()).collect();
     let mut failed: Vec<(usize, FailedSeries)> = Vec::new();
     loop {
         // What is left is tested as if the others had never been there: seasons, settings and intervals that
         // series share would depend on them.
         let rest = if failed.is_empty() { panel.clone() } else { select(panel, &kept)? };
-        let plan = Plan::new(models, &rest, options)?;
+        let plan = Plan::new(models, stored, &rest, options)?;
         let mut paths = Vec::new();
         let mut blamed = plan.too_short();
         if blamed.is_empty() {
-            blamed = plan.run(&mut paths)?;
+            blamed = plan.run(&mut paths, watch)?;
         }
         if blamed.is_empty() {
             failed.sort_by_key(|(position, _)| *position);
@@ -52,7 +59,7 @@ struct Segment<'a> {
 
 impl Plan<'_> {
     /// Fits and forecasts; the numbers of each model go to `paths`. Returns the series that could not be.
-    fn run(&self, paths: &mut Vec<Vec<f64>>) -> Result<Blamed> {
+    fn run(&self, paths: &mut Vec<Vec<f64>>, watch: &mut dyn FnMut(BacktestEvent)) -> Result<Blamed> {
         let [n_windows, rest @ ..] = self.dim();
         let of_window: usize = rest.iter().product();
         let windows = match self.options.refit {
@@ -66,18 +73,42 @@ impl Plan<'_> {
             segments.extend(parts.map(|(i, numbers)| Segment { config, first_window: i * windows, numbers }));
         }
         let mut blamed = Vec::new();
+        let scales = Scales::of(self);
+        let n_segments = segments.len();
+        let mut n_done = 0;
         // No more models are in memory at a time than there are threads.
         for batch in segments.chunks_mut(rayon::current_num_threads()) {
             let outcomes: Vec<Result<Blamed>> =
                 batch.par_iter_mut().map(|segment| self.run_segment(segment)).collect();
-            for outcome in outcomes {
+            self.fit.cancel.check()?;
+            for (outcome, segment) in outcomes.into_iter().zip(batch) {
                 blamed.extend(outcome?);
-                if self.options.on_error == OnError::Stop && !blamed.is_empty() {
-                    return Ok(blamed);
+                if self.options.on_error == OnError::Stop {
+                    if !blamed.is_empty() {
+                        return Ok(blamed);
+                    }
+                    self.tell(segment, &scales, watch);
                 }
+                n_done += 1;
+                watch(BacktestEvent::Fitted { n_done, n_segments });
             }
         }
+        if self.options.on_error == OnError::LeaveOut && blamed.is_empty() {
+            segments.iter().for_each(|segment| self.tell(segment, &scales, watch));
+        }
         Ok(blamed)
+    }
+
+    /// The scores of every window, series and channel of a segment.
+    fn tell(&self, segment: &Segment<'_>, scales: &Scales, watch: &mut dyn FnMut(BacktestEvent)) {
+        let [_, n_series, n_paths, horizon, n_channels] = self.dim();
+        for (i, numbers) in segment.numbers.chunks(n_paths * horizon * n_channels).enumerate() {
+            let (window, series) = (segment.first_window + i / n_series, i % n_series);
+            for channel in 0..n_channels {
+                let fold = FoldScores::of(self, segment.config, (window, series, channel), numbers, scales);
+                watch(BacktestEvent::Fold(fold));
+            }
+        }
     }
 
     fn run_segment(&self, segment: &mut Segment<'_>) -> Result<Blamed> {
@@ -86,9 +117,13 @@ impl Plan<'_> {
             let position = positions.next().unwrap_or(0);
             self.history(position, segment.first_window)
         });
-        let model = match Model::fit(segment.config, &past, &self.fit) {
-            Ok(fitted) => fitted.model,
-            Err(error) => return self.blame(segment.config, &past, error),
+        let stored = self.stored.filter(|model| model.header().config.name() == segment.config.name());
+        let model = match stored {
+            Some(model) => model.clone(),
+            None => match Model::fit(segment.config, &past, &self.fit) {
+                Ok(fitted) => fitted.model,
+                Err(error) => return self.blame(segment.config, &past, error),
+            },
         };
         if self.options.intervals == Intervals::Adaptive {
             return Ok(self.stream(&model, segment));
@@ -96,6 +131,9 @@ impl Plan<'_> {
         let [_, n_series, of_series @ ..] = self.dim();
         let forecasts = segment.numbers.par_chunks_mut(of_series.iter().product()).enumerate();
         let errors = forecasts.filter_map(|(i, numbers)| {
+            if self.fit.cancel.is_cancelled() {
+                return None;
+            }
             let (window, series) = (segment.first_window + i / n_series, i % n_series);
             match model.forecast_series(&self.history(series, window), &self.forecast) {
                 Ok(forecast) => {
@@ -146,6 +184,7 @@ impl Plan<'_> {
         let mut step = Vec::with_capacity(n_channels);
         for (i, numbers) in numbers.chunks_mut(n_paths * horizon * n_channels).enumerate() {
             if i > 0 {
+                self.fit.cancel.check()?;
                 let cutoff = self.first_cutoffs[series] + (first + i) * self.step_size;
                 for at in cutoff - self.step_size..cutoff {
                     step.clear();
@@ -173,6 +212,9 @@ impl Plan<'_> {
     /// Which series are to blame for an error of a fit: those that cannot be fitted alone, in the same way if the
     /// series share their coefficients, since those can be fitted to a series that gives none alone.
     fn blame(&self, config: &ModelConfig, past: &Panel, error: Error) -> Result<Blamed> {
+        if matches!(error, Error::Cancelled) {
+            return Err(error);
+        }
         let named = error.series().and_then(|id| past.series().iter().position(|series| series.id() == id));
         let Some(named) = named else { return Err(error) };
         if self.options.on_error == OnError::Stop {

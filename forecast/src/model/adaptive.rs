@@ -91,6 +91,32 @@ impl Adaptive {
         &self.levels
     }
 
+    /// Tells of the next step whether its interval of each level holds the outcome `values`, NaN where missing: to be
+    /// asked after a forecast and before [`Model::adapt`]. Each level is judged by its own bounds, as they are before
+    /// bounds that cross are put in order.
+    ///
+    /// `judged` is called with the position of a level and the answer, for each channel that has an outcome; not at all
+    /// while the state was short of its lookback.
+    pub fn judge(&self, values: &[f64], judged: &mut dyn FnMut(usize, bool)) {
+        let Some(next) = self.pending.back().filter(|pending| pending.made_at == self.n_steps) else {
+            return;
+        };
+        for (channel, value) in values.iter().enumerate().take(self.n_channels) {
+            let score = (value - next.mean[channel]) / next.scale[channel];
+            if !score.is_finite() {
+                continue;
+            }
+            let scores = &self.scores[self.ring(channel, 0)];
+            let n_at_or_below = scores.iter().filter(|s| **s <= score).count();
+            let n_at_or_above = scores.iter().filter(|s| **s >= score).count();
+            for (level, tails) in self.trackers[self.tails(channel, 0)].chunks_exact(2).enumerate() {
+                // At or above the score of the lower rank, and at or below that of the upper one.
+                let is_inside = n_at_or_below >= rank(&tails[0]) && n_at_or_above >= rank(&tails[1]);
+                judged(level, is_inside);
+            }
+        }
+    }
+
     /// The ring of a step and channel.
     fn ring(&self, channel: usize, step: usize) -> std::ops::Range<usize> {
         let at = (channel * self.horizon + step) * N_SCORES;
@@ -127,9 +153,7 @@ impl Adaptive {
         let tails = self.trackers[self.tails(channel, step)].iter().enumerate();
         tails
             .map(|(i, tracker)| {
-                let rank = tracker.level().clamp(0.0, 0.5) * (N_SCORES + 1) as f64;
-                // From the outside, the outermost at least.
-                let rank = (rank as usize).clamp(1, N_SCORES);
+                let rank = rank(tracker);
                 if i.is_multiple_of(2) { scores[rank - 1] } else { scores[N_SCORES - rank] }
             })
             .collect()
@@ -147,6 +171,12 @@ impl Adaptive {
             && self.pending.len() <= self.horizon
             && self.pending.iter().all(|p| Some(p.mean.len()) == width && p.scale.len() == n_channels)
     }
+}
+
+/// The score that is the bound of a tail, counted from the outside, the outermost at least.
+fn rank(tracker: &Tracker) -> usize {
+    let rank = tracker.level().clamp(0.0, 0.5) * (N_SCORES + 1) as f64;
+    (rank as usize).clamp(1, N_SCORES)
 }
 
 impl Model {

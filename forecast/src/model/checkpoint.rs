@@ -213,6 +213,7 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         horizon: header.horizon,
         n_series: header.series.len(),
         stretches: Vec::new(),
+        seed: header.seed,
     };
     let config = header.config.resolve(&shape)?;
 

@@ -31,6 +31,8 @@ pub(crate) struct Shape {
     pub(crate) n_series: usize,
     /// Lengths of the complete stretches of each series and channel.
     pub(crate) stretches: Vec<Vec<usize>>,
+    /// Of what is random, unless a family is told its own.
+    pub(crate) seed: u64,
 }
 
 impl Shape {
@@ -187,6 +189,16 @@ impl ModelConfig {
             ModelConfig::Informer(settings) => ModelConfig::Informer(settings.resolve()?),
             ModelConfig::Ssm(settings) => ModelConfig::Ssm(settings.resolve(shape)?),
         })
+    }
+
+    /// The settings with what a fit chose by the data.
+    pub(crate) fn with_chosen(mut self, family: &dyn Family) -> Self {
+        if let (ModelConfig::Ar(config) | ModelConfig::ArNet(config), Some(ridges)) =
+            (&mut self, family.ridges())
+        {
+            config.ridge = config.ridge.take().or(Some(ridges));
+        }
+        self
     }
 
     /// Steps that the resolved configuration looks back.
@@ -352,6 +364,7 @@ mod tests {
                 horizon: 1,
                 n_series: 1,
                 stretches: Vec::new(),
+                seed: 1,
             })
             .unwrap_err()
             .to_string();

@@ -37,7 +37,8 @@ pub struct Explanation {
     pub window: TimeIndex,
     /// One for each lag whose weight is not zero, ascending.
     pub contributions: Vec<Contribution>,
-    /// What each column that the model is regressed on adds, against its mean over the training range; mostly none.
+    /// What each column that the model is regressed on adds, against its mean over the training range, the waves of a
+    /// season together.
     /// The values of the lags are then those that the columns leave of the series.
     pub columns: Vec<(String, f64)>,
     /// What a reader of the forecast should know.

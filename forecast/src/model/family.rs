@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
+use super::cancel::Cancel;
 use super::lags::Lags;
 use super::memory::Memory;
 use super::tensor::Tensors;
@@ -29,6 +30,8 @@ pub(crate) struct Training<'a> {
     pub(crate) weights: Option<&'a Path>,
     /// Of the data.
     pub(crate) fingerprint: &'a str,
+    /// Ends the fit.
+    pub(crate) cancel: &'a Cancel,
 }
 
 /// What a saved model has.
@@ -117,6 +120,23 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
 
+    /// The ridge of each look-back where all series and channels have the same; none for other families.
+    fn ridges(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// True if [`Family::forecast_many`] costs less than as many forecasts.
+    fn forecasts_in_batches(&self) -> bool {
+        false
+    }
+
+    /// [`Family::forecast`] with `age` 0 of several memories, each into its own `out`, to the same bits.
+    fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
+        for ((slot, memory, index), out) in memories.iter().zip(outs) {
+            self.forecast(*slot, memory, 0, index, out.view_mut());
+        }
+    }
+
     /// True if a step is taken and forgotten, false if each forecast reads a whole window again.
     fn updates_online(&self) -> bool {
         true
@@ -204,6 +224,11 @@ pub(crate) trait LagRule: fmt::Debug + Send + Sync {
 
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, _slot: usize, _channel: usize) -> Option<f64> {
+        None
+    }
+
+    /// As [`Family::ridges`].
+    fn ridges(&self) -> Option<Vec<f64>> {
         None
     }
 }
@@ -307,5 +332,9 @@ impl<R: LagRule> Family for R {
 
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {
         LagRule::unstable_root(self, slot, channel)
+    }
+
+    fn ridges(&self) -> Option<Vec<f64>> {
+        LagRule::ridges(self)
     }
 }

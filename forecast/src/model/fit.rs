@@ -8,7 +8,9 @@ use super::family::feed_start;
 use super::header::fingerprint;
 use super::plan::Plan;
 use super::recent::kept_steps;
-use super::{Band, Family, ForecastOptions, Model, ModelConfig, Parts, Training, Warning, check_count};
+use super::{
+    Band, Cancel, Family, ForecastOptions, Header, Model, ModelConfig, Parts, Training, Warning, check_count,
+};
 use crate::ar::ArConfig;
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::{Calibration, Residuals, Scored};
@@ -31,11 +33,12 @@ const MOST_WARNINGS: usize = 10;
 /// | `scaling` | standard | how series are scaled | |
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
 /// | `refit` | yes | fit the final coefficients on all steps, the validation range included | |
-/// | `seed` | 1 | seed of every random choice, stored with the model; `neural-ar`, which draws numbers, has its own among its settings | |
+/// | `seed` | 1 | seed of every random choice, stored with the model; networks may be told another among their settings | |
 /// | `calibration_windows` | 500 of the validation range and of each earlier block | windows of each series that intervals are calibrated on, together | at least 1 |
 /// | `unit` | none | unit of the values, for charts | |
 /// | `checkpoint` | none | file that a training by gradient keeps its state in, of one that trains once | |
 /// | `resume` | no | go on from that file, if it is there | |
+/// | `cancel` | never | ends the fit from another thread | |
 /// | `weights` | none | a PyTorch checkpoint of the reference code (`.pth` or `.safetensors`) in place of a training; of `informer` | |
 ///
 /// A network (`informer`) is trained once: on the steps before the validation range, keeping the weights that do best
@@ -55,8 +58,7 @@ pub struct FitOptions {
     /// True if the final coefficients are fitted on all steps. The intervals then belong to a model that saw
     /// less, which errs on the wide side.
     pub refit: bool,
-    /// Seed of every random choice, stored with the model; `neural-ar`, which draws numbers, has its own among its
-    /// settings.
+    /// Seed of every random choice, stored with the model; networks may be told another among their settings.
     pub seed: u64,
     /// Windows of each series that intervals are calibrated on, together; level 99 needs 199 of them.
     pub calibration_windows: Option<usize>,
@@ -68,6 +70,8 @@ pub struct FitOptions {
     pub resume: bool,
     /// A PyTorch checkpoint in place of a training.
     pub weights: Option<PathBuf>,
+    /// Ends the fit from another thread, with [`Error::Cancelled`].
+    pub cancel: Cancel,
 }
 
 impl Default for FitOptions {
@@ -84,6 +88,7 @@ impl Default for FitOptions {
             checkpoint: None,
             resume: false,
             weights: None,
+            cancel: Cancel::default(),
         }
     }
 }
@@ -184,7 +189,7 @@ impl Model {
     /// # Errors
     /// [`Error::BadOption`] for settings, [`Error::TooShort`] if a series is shorter than lookback + horizon,
     /// [`Error::AllMissing`], [`Error::Constant`], [`Error::TooFewRows`] and [`Error::Singular`] for data that
-    /// cannot be fitted; each names the series.
+    /// cannot be fitted; each names the series; [`Error::Cancelled`].
     pub fn fit(config: &ModelConfig, panel: &Panel, options: &FitOptions) -> Result<Fitted> {
         Self::fit_for(config, panel, options, Purpose::Model, &mut |_| Control::Continue)
     }
@@ -215,6 +220,7 @@ impl Model {
         watch: &mut dyn FnMut(&TrainingEvent) -> Control,
     ) -> Result<Fitted> {
         options.check()?;
+        options.cancel.check()?;
         check_observed(panel)?;
         let told = options.weights.as_deref().map(|path| config.of_weights(path, options.horizon));
         let told = told.transpose()?;
@@ -222,24 +228,29 @@ impl Model {
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
         let of_data = if options.checkpoint.is_some() { fingerprint(panel) } else { String::new() };
+        let mut watch = |event: &TrainingEvent| match options.cancel.is_cancelled() {
+            true => Control::Stop,
+            false => watch(event),
+        };
         let first = match config.is_trained_once() {
             true => {
                 let checkpoint = options.checkpoint.as_deref().map(|path| (path, options.resume));
                 let once = Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data };
-                fit_family(&plan, panel, &cuts, options.scaling, Some(once), watch)?
+                fit_family(&plan, panel, &cuts, options.scaling, Some(once), &mut watch)?
             }
             false => {
                 check_trains(options)?;
-                fit_family(&plan, panel, &cuts, options.scaling, None, watch)?
+                fit_family(&plan, panel, &cuts, options.scaling, None, &mut watch)?
             }
         };
         let (calibration, mut report) = plan.calibrate(panel, &cuts, &first, options.scaling, purpose)?;
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
         let Scaled { family, scalers, regression } = if options.refit && !config.is_trained_once() {
-            fit_family(&plan, panel, &ends, options.scaling, None, watch)?
+            fit_family(&plan, panel, &ends, options.scaling, None, &mut watch)?
         } else {
             first
         };
+        options.cancel.check()?;
         report.training = family.training_report().cloned();
         report.warnings = unstable(family.as_ref(), panel, &plan);
         let approximation = family.approximation();
@@ -248,9 +259,16 @@ impl Model {
             Purpose::Model => (plan.history(panel)?, fingerprint(panel)),
             _ => Default::default(),
         };
-        let header = plan.header(panel, options, &report, &history, fingerprint);
+        let mut header = plan.header(panel, options, &report, &history, fingerprint);
+        header.config = header.config.with_chosen(family.as_ref());
         let parts = Parts::new(header, family, with_mean(scalers), regression, calibration, history);
-        Ok(Fitted { model: Model { parts: Arc::new(parts) }, report })
+        let mut model = Model { parts: Arc::new(parts) };
+        if purpose == Purpose::Model {
+            let golden = model.golden();
+            let header = Header { golden, ..model.header().clone() };
+            model = model.with_header(header);
+        }
+        Ok(Fitted { model, report })
     }
 }
 
@@ -272,6 +290,7 @@ impl Plan {
         let validation: Vec<Range<usize>> =
             panel.series().iter().zip(cuts).map(|(series, cut)| *cut..series.n_steps()).collect();
         let mut residuals = first.residuals(self, panel, &validation)?;
+        self.cancel.check()?;
         let (report, scored) = match purpose {
             Purpose::Model => (self.report(panel, cuts, &residuals), Scored::StepsAndPaths),
             _ => (FitReport::none(), Scored::Steps),
@@ -280,6 +299,7 @@ impl Plan {
         let blocks =
             if self.config.is_trained_once() { Vec::new() } else { self.earlier_blocks(panel, cuts) };
         for block in blocks {
+            self.cancel.check()?;
             let others = without(panel, &block)?;
             // What cannot be fitted without the block leaves no errors on it.
             let Ok(fitted) = fit_family(self, &others, &ends, scaling, None, &mut |_| Control::Continue)
@@ -289,6 +309,7 @@ impl Plan {
             let more = fitted.residuals(self, panel, &block)?;
             residuals.iter_mut().zip(more).for_each(|(all, more)| all.append(more));
         }
+        self.cancel.check()?;
         Ok((Calibration::new(&residuals, shape, self.recency, scored), report))
     }
 
@@ -395,8 +416,10 @@ fn fit_family(
         checkpoint: once.and_then(|once| once.checkpoint),
         weights: once.and_then(|once| once.weights),
         fingerprint: once.map_or("", |once| once.fingerprint),
+        cancel: &plan.cancel,
     };
     let family = config.fit(&training, watch)?;
+    plan.cancel.check()?;
     Ok(Scaled { family, scalers, regression })
 }
 
@@ -413,9 +436,13 @@ fn unstable(family: &dyn Family, panel: &Panel, plan: &Plan) -> Vec<Warning> {
             return None;
         }
         let whose = if is_shared { "all series".to_string() } else { format!("series \"{}\"", series.id()) };
+        let fix = match plan.config {
+            ModelConfig::Ar(_) | ModelConfig::ArNet(_) => "unstable = project, a ridge, or strategy = direct",
+            _ => "strategy = direct, or fewer lags",
+        };
         let message = format!(
             "the recursion fitted to {whose}, channel \"{name}\", grows by {root:.6} a step: forecasts far ahead \
-             run away; fit with unstable = project, a ridge, or strategy = direct"
+             run away; fit with {fix}"
         );
         Some(Warning { reason: "UNSTABLE_FIT", message })
     };

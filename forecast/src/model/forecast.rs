@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use super::{Model, Slot};
+use super::{Model, Slot, State};
 use crate::data::{Panel, Series, TimeIndex};
 use crate::eval::conformal::{Recent, Side};
 use crate::{Error, Result};
@@ -186,6 +186,42 @@ impl Model {
     /// # Errors
     /// As [`Model::forecast`].
     pub fn forecast_series(&self, series: &Series, options: &ForecastOptions) -> Result<Forecast> {
+        self.forecast_from(&self.started(series, options)?, options)
+    }
+
+    /// [`Model::forecast_series`] of several series, each on its own: to the same bits, and the error of one does not
+    /// disturb the others. A network forecasts them in one pass.
+    #[must_use]
+    pub fn forecast_many(&self, series: &[Series], options: &ForecastOptions) -> Vec<Result<Forecast>> {
+        if !self.forecasts_in_batches() {
+            return series.par_iter().map(|series| self.forecast_series(series, options)).collect();
+        }
+        let started: Vec<Result<State>> =
+            series.par_iter().map(|series| self.started(series, options)).collect();
+        let shape = (options.horizon, self.header().channels.len());
+        let (mut memories, mut outs) = (Vec::new(), Vec::new());
+        for state in started.iter().flatten() {
+            // Whoever has started has a slot.
+            if let Ok(slot) = self.slot(state.series()) {
+                memories.push((slot.family, &state.memory, state.index()));
+                outs.push(Array2::zeros(shape));
+            }
+        }
+        self.parts.family.forecast_many(&memories, &mut outs);
+        drop(memories);
+        let mut outs = outs.into_iter();
+        started
+            .into_iter()
+            .map(|state| {
+                let state = state?;
+                let scaled = outs.next().unwrap_or_else(|| Array2::from_elem(shape, f64::NAN));
+                self.forecast_by(&state, options, &|_, _, out| out.assign(&scaled))
+            })
+            .collect()
+    }
+
+    /// The state that a forecast of a series starts from.
+    fn started(&self, series: &Series, options: &ForecastOptions) -> Result<State> {
         options.check(self)?;
         self.check_series(series)?;
         if series.n_steps() < self.lookback() {
@@ -195,7 +231,7 @@ impl Model {
                 lookback: self.lookback(),
             });
         }
-        self.forecast_from(&self.start(series)?, options)
+        self.start(series)
     }
 
     /// The panel with its channels in the model's order.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::ModelConfig;
 use super::digest::hex;
+use super::golden::Golden;
 use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone, label};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
@@ -57,6 +58,9 @@ pub struct Header {
     /// What series are regressed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) regressors: Option<Regressors>,
+    /// A forecast that the model repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) golden: Option<Golden>,
     /// Where each stored history begins, and how many steps it has.
     pub(super) history: Vec<Stretch>,
 }

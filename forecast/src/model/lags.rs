@@ -43,6 +43,11 @@ impl Lags {
         self.seen.saturating_sub(self.lookback)
     }
 
+    /// Steps that are still here, missing ones included.
+    pub(crate) fn seen(&self) -> usize {
+        self.seen
+    }
+
     /// The window of a channel as it was `age` steps ago, oldest first. Shape `(lookback)`.
     pub(crate) fn window(&self, channel: usize, age: usize) -> &[f64] {
         let end = 2 * self.kept * channel + self.head + self.kept - age;

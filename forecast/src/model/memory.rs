@@ -65,8 +65,16 @@ impl Memory {
         }
     }
 
+    /// How many of the last steps the memory still has, for [`Memory::observed`] of each.
+    pub(crate) fn remembered(&self) -> usize {
+        match self {
+            Memory::Lags(lags) => lags.seen(),
+            Memory::Recurrent(recurrent) => recurrent.remembered(),
+        }
+    }
+
     /// The scaled value of the step `age` steps before the last, NaN where it was missing; `age` is less than
-    /// [`Memory::recall`].
+    /// [`Memory::remembered`].
     pub(crate) fn observed(&self, channel: usize, age: usize) -> f64 {
         match self {
             Memory::Lags(lags) => lags.observed(channel, age),

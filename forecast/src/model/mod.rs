@@ -2,6 +2,7 @@
 //! fit, forecast, start, observe, forecast from a state, save, load.
 
 mod adaptive;
+mod cancel;
 mod checkpoint;
 mod coefficients;
 mod config;
@@ -10,6 +11,7 @@ mod explain;
 mod family;
 mod fit;
 mod forecast;
+mod golden;
 mod header;
 mod lag_windows;
 mod lags;
@@ -19,6 +21,7 @@ mod plan;
 mod recent;
 mod recurrent;
 mod regressed;
+mod remembered;
 mod state;
 mod table;
 mod tensor;
@@ -34,6 +37,7 @@ use crate::regression::Regression;
 use crate::{Error, Result};
 
 pub use adaptive::{Adaptive, AdaptiveOptions};
+pub use cancel::Cancel;
 pub use coefficients::{Coefficient, Coefficients};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
@@ -120,6 +124,20 @@ impl Model {
     #[must_use]
     pub fn history(&self) -> &[Series] {
         &self.parts.history
+    }
+
+    /// True if several series cost less in one call of [`Model::forecast_many`] than one by one: a network.
+    #[must_use]
+    pub fn forecasts_in_batches(&self) -> bool {
+        self.parts.family.forecasts_in_batches()
+    }
+
+    /// The same model with another header, as long as nobody else holds it.
+    fn with_header(self, header: Header) -> Self {
+        match Arc::try_unwrap(self.parts) {
+            Ok(parts) => Model { parts: Arc::new(Parts { header, ..parts }) },
+            Err(parts) => Model { parts },
+        }
     }
 
     /// Families that share their parameters have one slot for all series.

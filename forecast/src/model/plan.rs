@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::fit::{FitOptions, FitReport};
 use super::header::{Header, Stretch};
-use super::{ModelConfig, Shape};
+use super::{Cancel, ModelConfig, Shape};
 use crate::data::{self, Frequency, Panel, Series};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
@@ -32,6 +32,7 @@ pub(super) struct Plan {
     pub(super) regressors: Option<Regressors>,
     /// Windows that a range of one series is calibrated on, at most.
     most_windows: usize,
+    pub(super) cancel: Cancel,
 }
 
 impl Plan {
@@ -52,12 +53,21 @@ impl Plan {
         });
         let stretches = Shape::stretches(&trained.collect::<Vec<_>>());
         let n_series = panel.series().len();
-        let shape = Shape { season_length, frequency, n_steps: shortest, horizon, n_series, stretches };
+        let shape = Shape {
+            season_length,
+            frequency,
+            n_steps: shortest,
+            horizon,
+            n_series,
+            stretches,
+            seed: options.seed,
+        };
         let config = config.resolve(&shape)?;
         let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
         let regressors = regressors(&config, panel, horizon)?;
         let recency = if config.is_trained_once() { Recency::none() } else { Recency::new(season_length) };
-        Ok(Plan { config, horizon, season_length, recency, regressors, most_windows })
+        let cancel = options.cancel.clone();
+        Ok(Plan { config, horizon, season_length, recency, regressors, most_windows, cancel })
     }
 
     /// Where the validation range of each series begins.
@@ -141,6 +151,7 @@ impl Plan {
             seed: options.seed,
             recency: Some(self.recency),
             regressors: self.regressors.clone(),
+            golden: None,
             history: history
                 .iter()
                 .map(|series| {

@@ -13,9 +13,9 @@ pub(crate) struct Recurrent {
     pub(crate) states: Vec<MixerState>,
     /// What the head reads of the last steps, as a ring. Shape `(kept, width)`.
     outputs: Vec<f32>,
-    /// Scaled values of the last steps as the network saw them, as a ring. Shape `(kept, channel)`.
+    /// Scaled values of the last steps as the network saw them, as a ring. Shape `(step, channel)`.
     values: Vec<f64>,
-    /// Which of them were missing. Shape `(kept, channel)`.
+    /// Which of them were missing. Shape `(step, channel)`.
     missing: Vec<bool>,
     /// Of each channel, how many of the newest values are missing.
     newest_missing: Vec<usize>,
@@ -40,6 +40,8 @@ pub(crate) struct RecurrentShape {
     pub(crate) width: usize,
 }
 
+/// Steps whose values are kept, at most, so that another model can begin with them: a lookback that is no longer.
+const MOST_VALUES: usize = 4_096;
 /// Bits of a word.
 const WORD: usize = u64::BITS as usize;
 
@@ -47,11 +49,12 @@ impl Recurrent {
     /// A memory that has seen nothing.
     pub(crate) fn new(states: Vec<MixerState>, shape: RecurrentShape) -> Self {
         let RecurrentShape { lookback, kept, n_channels, width } = shape;
+        let n_values = n_values(lookback, kept) * n_channels;
         Recurrent {
             states,
             outputs: vec![0.0; kept * width],
-            values: vec![0.0; kept * n_channels],
-            missing: vec![false; kept * n_channels],
+            values: vec![0.0; n_values],
+            missing: vec![false; n_values],
             newest_missing: vec![0; n_channels],
             incomplete: vec![0; lookback.div_ceil(WORD)],
             n_incomplete: 0,
@@ -77,23 +80,26 @@ impl Recurrent {
         usize::try_from(ready).unwrap_or(usize::MAX).min(self.kept - 1)
     }
 
+    /// How many of the last steps' values are still here.
+    pub(crate) fn remembered(&self) -> usize {
+        usize::try_from(self.n_steps).unwrap_or(usize::MAX).min(n_values(self.lookback, self.kept))
+    }
+
     /// The scaled value of the step of this age, NaN where it was missing.
     pub(crate) fn observed(&self, channel: usize, age: usize) -> f64 {
-        let n_channels = self.newest_missing.len();
-        let at = self.place(age) * n_channels + channel;
+        let at = self.value_place(age) + channel;
         if self.missing[at] { f64::NAN } else { self.values[at] }
     }
 
     /// The scaled values of the step of this age, filled where they were missing. Shape `(channel)`.
     pub(crate) fn filled(&self, age: usize) -> &[f64] {
-        let n_channels = self.newest_missing.len();
-        &self.values[self.place(age) * n_channels..][..n_channels]
+        &self.values[self.value_place(age)..][..self.newest_missing.len()]
     }
 
     /// What the head reads of the step of this age. Shape `(width)`.
     pub(crate) fn output(&self, age: usize) -> &[f32] {
         let width = self.outputs.len() / self.kept;
-        &self.outputs[self.place(age) * width..][..width]
+        &self.outputs[self.place(age, self.kept) * width..][..width]
     }
 
     /// Adds a step: its values, filled where `observed` is NaN, and what the head reads of it.
@@ -101,10 +107,12 @@ impl Recurrent {
     /// # Shapes
     /// `filled` and `observed` `(channel)`, `output` `(width)`.
     pub(crate) fn push(&mut self, filled: &[f64], observed: impl Iterator<Item = f64>, output: &[f32]) {
-        let (next, n_channels) = (self.next(), self.newest_missing.len());
-        self.outputs[next * output.len()..][..output.len()].copy_from_slice(output);
-        self.values[next * n_channels..][..n_channels].copy_from_slice(filled);
-        let missing = &mut self.missing[next * n_channels..][..n_channels];
+        let n_channels = self.newest_missing.len();
+        let next = (self.n_steps % self.kept as u64) as usize * output.len();
+        self.outputs[next..][..output.len()].copy_from_slice(output);
+        let next = (self.n_steps % n_values(self.lookback, self.kept) as u64) as usize * n_channels;
+        self.values[next..][..n_channels].copy_from_slice(filled);
+        let missing = &mut self.missing[next..][..n_channels];
         let mut is_incomplete = false;
         for ((missing, newest), observed) in missing.iter_mut().zip(&mut self.newest_missing).zip(observed) {
             *missing = observed.is_nan();
@@ -139,7 +147,7 @@ impl Recurrent {
             && lookback > 0
             && kept > 0
             && kept.checked_mul(width) == Some(self.outputs.len())
-            && kept.checked_mul(n_channels) == Some(self.values.len())
+            && n_values(lookback, kept).checked_mul(n_channels) == Some(self.values.len())
             && self.values.len() == self.missing.len()
             && self.newest_missing.len() == n_channels
             && self.incomplete.len() == lookback.div_ceil(WORD)
@@ -147,15 +155,21 @@ impl Recurrent {
             && self.n_steps < u64::MAX / 2
     }
 
-    /// Where the next step goes.
-    fn next(&self) -> usize {
-        (self.n_steps % self.kept as u64) as usize
+    /// Where a step of this age is in a ring of so many steps.
+    fn place(&self, age: usize, n_steps: usize) -> usize {
+        let n_steps = n_steps as u64;
+        ((self.n_steps % n_steps + n_steps - 1 - age as u64 % n_steps) % n_steps) as usize
     }
 
-    /// Where a step of this age, below `kept`, is.
-    fn place(&self, age: usize) -> usize {
-        (self.next() + self.kept - 1 - age % self.kept) % self.kept
+    /// Where the values of a step of this age begin.
+    fn value_place(&self, age: usize) -> usize {
+        self.place(age, n_values(self.lookback, self.kept)) * self.newest_missing.len()
     }
+}
+
+/// Steps whose values are kept.
+fn n_values(lookback: usize, kept: usize) -> usize {
+    lookback.min(MOST_VALUES).max(kept)
 }
 
 #[cfg(test)]
@@ -181,6 +195,9 @@ mod tests {
             for n in 1..200 {
                 feed(&mut memory, n - 1..n);
                 assert_eq!(memory.recall(), n.saturating_sub(lookback).min(kept - 1));
+                assert_eq!(memory.remembered(), n.min(lookback.max(kept)));
+                let oldest = memory.remembered() - 1;
+                assert_eq!(memory.filled(oldest)[0], 10.0 * (n - 1 - oldest) as f64);
                 for age in 0..kept.min(n) {
                     let step = n - 1 - age;
                     assert_eq!(memory.filled(age), [10.0 * step as f64, 10.0 * step as f64 + 1.0]);

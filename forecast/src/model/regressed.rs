@@ -235,7 +235,8 @@ impl Model {
         Ok(offsets.mapv(|offset| if offset.is_nan() { 0.0 } else { offset }))
     }
 
-    /// What each column adds to the forecast of a step ahead, from 1, of a channel, in the units of the series.
+    /// What each column adds to the forecast of a step ahead, from 1, of a channel, in the units of the series; the waves
+    /// of a season count as one.
     ///
     /// # Errors
     /// As [`Model::offsets_ahead`].
@@ -252,7 +253,7 @@ impl Model {
         let at = series.n_steps() + step - 1;
         let spread = self.parts.scalers[slot.scale][channel].spread;
         let contributions = regression.contributions(slot.family, channel, &series, at, spread)?;
-        Ok(regression.regressors().names(self.header().step).into_iter().zip(contributions).collect())
+        Ok(regression.regressors().told(contributions, self.header().step))
     }
 
     /// A series that carries the index and the covariates of a state's last steps, `more` of which are not yet in its

@@ -127,23 +127,29 @@ impl Model {
                 stamp: state.index.format(state.index.stamp(state.index.len)),
             });
         }
+        let known = match (&self.parts.regression, covariates) {
+            (Some(regression), None) => regression.at_once(slot.family, &state.index, state.index.len),
+            _ => None,
+        };
         let offsets = match &self.parts.regression {
-            None => None,
-            Some(regression) => Some(self.next_offset(regression, slot, state, covariates)?),
+            Some(regression) if known.is_none() => {
+                Some(self.next_offset(regression, slot, state, covariates)?)
+            }
+            _ => None,
         };
         state.index.len += 1;
         let State { memory, index, .. } = state;
-        let family = self.parts.family.as_ref();
-        match offsets {
-            None => {
-                let mut scaled = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-                family.observe(slot.family, memory, index, &mut scaled);
-            }
-            Some(offsets) => {
-                let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
-                let mut scaled = left.zip(scalers).map(|(value, scaler)| scaler.scale(value));
-                family.observe(slot.family, memory, index, &mut scaled);
-            }
+        let mut take = |scaled: &mut dyn Iterator<Item = f64>| {
+            self.parts.family.observe(slot.family, memory, index, scaled);
+        };
+        if let Some(known) = known {
+            let left = values.iter().zip(known).zip(scalers);
+            take(&mut left.map(|((value, known), scaler)| scaler.scale(value - scaler.spread * known)));
+        } else if let Some(offsets) = offsets {
+            let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
+            take(&mut left.zip(scalers).map(|(value, scaler)| scaler.scale(value)));
+        } else {
+            take(&mut values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)));
         }
         Ok(())
     }
@@ -185,6 +191,13 @@ impl Model {
         self.parts.family.forecast(slot.family, &state.memory, 0, &state.index, view);
         out.iter_mut().zip(scalers).for_each(|(value, scaler)| *value = scaler.unscale(*value));
         if let Some(regression) = &self.parts.regression {
+            if let Some(known) = regression.at_once(slot.family, &state.index, state.index.len) {
+                let known = known.iter().zip(scalers);
+                out.iter_mut()
+                    .zip(known)
+                    .for_each(|(value, (known, scaler))| *value += scaler.spread * known);
+                return Ok(());
+            }
             let offsets = self.offsets_ahead(regression, slot, state, 1)?;
             out.iter_mut().zip(&offsets).for_each(|(value, offset)| *value += offset);
         }

@@ -36,6 +36,10 @@ impl Plan {
             let shape = (self.horizon, self.recency.scale_steps);
             let lags = LagWindows::new(family, family_slot, series, scalers, &cutoffs, shape);
             let window = |cutoff: usize, errors: &mut [f64], last: &mut [LastErrors]| {
+                // Whoever asked for the errors looks at the flag before it uses them.
+                if self.cancel.is_cancelled() {
+                    return;
+                }
                 let lags = lags.as_ref();
                 if lags.and_then(|lags| lags.window(cutoff, errors, last)).is_some() {
                     return;

@@ -123,6 +123,7 @@ impl TrainingConfig {
             seed: self.seed.unwrap_or(default.seed),
             time_limit: self.time_limit.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             checkpoint: None,
+            cancel: None,
         }
     }
 }

@@ -21,26 +21,71 @@ pub(crate) struct NeuralFamily<N> {
 }
 
 impl<N: Network> NeuralFamily<N> {
-    /// What follows a window whose last step is the one before `end`. Shapes: window and result `(step, channel)`.
-    fn block(&self, window: &Array2<f32>, index: &TimeIndex, end: usize) -> Array2<f32> {
-        let (lookback, horizon) = (self.network.lookback(), self.network.horizon());
+    /// What follows windows, the last step of each being the one before its end. Shapes: windows and results
+    /// `(step, channel)`.
+    fn blocks(&self, windows: &[Array2<f32>], ends: &[(&TimeIndex, usize)]) -> Vec<Array2<f32>> {
+        let (lookback, horizon, n_windows) = (self.network.lookback(), self.network.horizon(), windows.len());
         let device = Device::flex();
-        let tensor = |rows: &Array2<f32>| {
-            let (n_steps, n_columns) = rows.dim();
-            let values: Vec<f32> = rows.iter().copied().collect();
-            Tensor::<3>::from_data(TensorData::new(values, [1, n_steps, n_columns]), &device)
+        let tensor = |values: Vec<f32>, n_steps: usize| {
+            let n_columns = values.len() / (n_windows * n_steps).max(1);
+            Tensor::<3>::from_data(TensorData::new(values, [n_windows, n_steps, n_columns]), &device)
         };
-        let n_known = self.calendar.n_columns(index.step);
+        let n_known = ends.first().map_or(0, |(index, _)| self.calendar.n_columns(index.step));
         let known_ahead = (n_known > 0).then(|| {
-            let mut known = Array2::zeros((lookback + horizon, n_known));
-            // Years beyond the calendar have no features.
-            let _ = self.calendar.fill(index, end - lookback..end + horizon, known.view_mut());
-            tensor(&known.mapv(|value: f64| value as f32))
+            let mut values = Vec::with_capacity(n_windows * (lookback + horizon) * n_known);
+            for (index, end) in ends {
+                let mut known = Array2::zeros((lookback + horizon, n_known));
+                // Years beyond the calendar have no features.
+                let _ = self.calendar.fill(index, end - lookback..end + horizon, known.view_mut());
+                values.extend(known.iter().map(|value: &f64| *value as f32));
+            }
+            tensor(values, lookback + horizon)
         });
-        let forecast = self.network.forward(Inputs { values: tensor(window), known_ahead }, Pass::Evaluation);
+        let values = tensor(windows.iter().flat_map(|window| window.iter().copied()).collect(), lookback);
+        let forecast = self.network.forward(Inputs { values, known_ahead }, Pass::Evaluation);
         let values: Vec<f32> = forecast.into_data().iter::<f32>().collect();
-        Array2::from_shape_vec((horizon, self.n_channels), values)
-            .unwrap_or_else(|_| Array2::from_elem((horizon, self.n_channels), f32::NAN))
+        let block = horizon * self.n_channels;
+        (0..n_windows)
+            .map(|at| {
+                let own = values.get(at * block..(at + 1) * block).map(<[f32]>::to_vec);
+                own.and_then(|own| Array2::from_shape_vec((horizon, self.n_channels), own).ok())
+                    .unwrap_or_else(|| Array2::from_elem((horizon, self.n_channels), f32::NAN))
+            })
+            .collect()
+    }
+
+    /// The last steps of a memory, as it was some steps ago. Shape `(lookback, channel)`.
+    fn window(&self, memory: &Memory, age: usize) -> Array2<f32> {
+        let mut window = Array2::zeros((self.network.lookback(), self.n_channels));
+        let Some(lags) = memory.lags() else { return window };
+        for channel in 0..self.n_channels {
+            let steps = lags.window(channel, age);
+            window.column_mut(channel).iter_mut().zip(steps).for_each(|(to, from)| *to = *from as f32);
+        }
+        window
+    }
+
+    /// Forecasts from windows, block after block: what lies beyond the network's horizon follows from its own
+    /// forecasts.
+    fn follow(
+        &self,
+        mut windows: Vec<Array2<f32>>,
+        mut ends: Vec<(&TimeIndex, usize)>,
+        outs: &mut [ArrayViewMut2<'_, f64>],
+    ) {
+        let block = self.network.horizon();
+        let n_steps = outs.first().map_or(0, |out| out.nrows());
+        for first in (0..n_steps).step_by(block) {
+            let forecasts = self.blocks(&windows, &ends);
+            let n = block.min(n_steps - first);
+            for (at, forecast) in forecasts.into_iter().enumerate() {
+                let mut rows = outs[at].slice_mut(s![first..first + n, ..]);
+                rows.zip_mut_with(&forecast.slice(s![..n, ..]), |to, from| *to = f64::from(*from));
+                ends[at].1 += block;
+                let all = ndarray::concatenate![ndarray::Axis(0), windows[at], forecast];
+                windows[at] = all.slice(s![block.., ..]).to_owned();
+            }
+        }
     }
 }
 
@@ -92,27 +137,20 @@ impl<N: Network> Family for NeuralFamily<N> {
         memory: &Memory,
         age: usize,
         index: &TimeIndex,
-        mut out: ArrayViewMut2<'_, f64>,
+        out: ArrayViewMut2<'_, f64>,
     ) {
-        let Some(lags) = memory.lags() else { return };
-        let (lookback, block) = (self.network.lookback(), self.network.horizon());
-        let mut window = Array2::zeros((lookback, self.n_channels));
-        for channel in 0..self.n_channels {
-            let steps = lags.window(channel, age);
-            window.column_mut(channel).iter_mut().zip(steps).for_each(|(to, from)| *to = *from as f32);
-        }
-        let mut end = index.len - age;
-        let n_steps = out.nrows();
-        // What lies beyond the network's horizon follows from its own forecasts.
-        for first in (0..n_steps).step_by(block) {
-            let forecast = self.block(&window, index, end);
-            let n = block.min(n_steps - first);
-            let mut rows = out.slice_mut(s![first..first + n, ..]);
-            rows.zip_mut_with(&forecast.slice(s![..n, ..]), |to, from| *to = f64::from(*from));
-            end += block;
-            let all = ndarray::concatenate![ndarray::Axis(0), window, forecast];
-            window = all.slice(s![block.., ..]).to_owned();
-        }
+        self.follow(vec![self.window(memory, age)], vec![(index, index.len - age)], &mut [out]);
+    }
+
+    fn forecasts_in_batches(&self) -> bool {
+        true
+    }
+
+    fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
+        let windows = memories.iter().map(|(_, memory, _)| self.window(memory, 0)).collect();
+        let ends = memories.iter().map(|(_, _, index)| (*index, index.len)).collect();
+        let mut outs: Vec<_> = outs.iter_mut().map(Array2::view_mut).collect();
+        self.follow(windows, ends, &mut outs);
     }
 
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {

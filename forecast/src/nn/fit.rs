@@ -69,6 +69,7 @@ pub(crate) fn fit<N: Network>(
         several => format!("{} and {} more", several[0].id(), several.len() - 1),
     };
     let mut options = config.options(&name);
+    options.cancel = Some(training.cancel);
     options.checkpoint = training.checkpoint.map(|(path, is_resumed)| CheckpointOptions {
         path,
         every: CHECKPOINT_EVERY,

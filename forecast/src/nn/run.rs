@@ -16,6 +16,7 @@ use super::task::Task;
 use super::trainer::TrainOptions;
 use super::training_state::{Begin, Position, TrainingState, load, save};
 use crate::data::WindowOrder;
+use crate::model::Cancel;
 use crate::{Error, Result};
 
 /// Between steps, what there is besides the network.
@@ -89,6 +90,9 @@ impl<'a, N: Module> Run<'a, N> {
         while self.position.batch_idx < self.n_batches {
             network = self.step(network, task)?;
             let mut stopped = asked(watch(&TrainingEvent::Step(self.progress())));
+            if self.check_cancelled().is_err() {
+                stopped = Some(StopReason::Asked);
+            }
             if self.options.time_limit.is_some_and(|limit| self.clock.elapsed() >= limit) && stopped.is_none()
             {
                 stopped = Some(StopReason::TimeLimit);
@@ -173,6 +177,7 @@ impl<'a, N: Module> Run<'a, N> {
         let network = network.valid();
         let (mut sum, mut weight) = (0.0, 0.0);
         for batch_idx in 0..n_batches {
+            self.check_cancelled()?;
             let loss = task.validation_loss(&network, batch_idx)?;
             if loss.weight > 0.0 {
                 sum += self.finite("validation loss", scalar(&loss.mean)?)? * loss.weight;
@@ -180,6 +185,12 @@ impl<'a, N: Module> Run<'a, N> {
             }
         }
         Ok((weight > 0.0).then_some(sum / weight))
+    }
+
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub(super) fn check_cancelled(&self) -> Result<()> {
+        self.options.cancel.map_or(Ok(()), Cancel::check)
     }
 
     pub(super) fn is_out_of_patience(&self) -> bool {

@@ -16,6 +16,7 @@ use super::schedule::Schedule;
 use super::task::Task;
 use super::training_state::CheckpointOptions;
 use crate::Result;
+use crate::model::Cancel;
 
 /// How to train.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,8 @@ pub(crate) struct TrainOptions<'a> {
     pub(crate) time_limit: Option<Duration>,
     /// Where the state is kept; `None` for nowhere.
     pub(crate) checkpoint: Option<CheckpointOptions<'a>>,
+    /// Ends the training.
+    pub(crate) cancel: Option<&'a Cancel>,
 }
 
 impl Default for TrainOptions<'_> {
@@ -59,6 +62,7 @@ impl Default for TrainOptions<'_> {
             seed: 1,
             time_limit: None,
             checkpoint: None,
+            cancel: None,
         }
     }
 }
@@ -77,7 +81,7 @@ pub(crate) struct Trained<N> {
 /// # Errors
 /// [`Error::Diverged`] with the first batch whose loss or gradient is not a finite number; of the checkpoint,
 /// [`Error::Io`] if it cannot be written (the one before stays), and if a training is resumed
-/// [`Error::BadOption`] with the setting that differs or [`Error::Unreadable`]; those of the task.
+/// [`Error::BadOption`] with the setting that differs or [`Error::Unreadable`]; [`Error::Cancelled`]; those of the task.
 pub(crate) fn train<N: Module>(
     network: N,
     task: &mut impl Task<N>,
@@ -99,6 +103,7 @@ pub(crate) fn train<N: Module>(
         }
     };
     run.save(&network)?;
+    run.check_cancelled()?;
     let TrainOptions { n_epochs, .. } = *options;
     let Run { best, position, clock, .. } = run;
     let report = TrainingReport {

@@ -1,13 +1,15 @@
 //! A fitted regression: taken out of series, put back into forecasts, saved.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView1, Axis};
 use rayon::prelude::*;
 
 use super::columns::Regressors;
-use super::solve::{explained, standards, weights};
-use crate::data::{Scaler, Series, Step};
+use super::solve::{Rows, explained};
+use super::table::Table;
+use crate::data::{Scaler, Series, Step, TimeIndex};
 use crate::model::{Tensor, Tensors};
 use crate::{Error, Result};
 
@@ -22,6 +24,8 @@ pub(crate) struct Regression {
     standards: Vec<Scaler>,
     /// Of standardised columns, on the scale of the model. Shape `(slot, channel, column)`.
     weights: Array3<f64>,
+    /// Made for the grid of the first series that is asked for.
+    table: OnceLock<Option<Table>>,
 }
 
 impl Regression {
@@ -38,22 +42,22 @@ impl Regression {
             return Err(Error::Internal("a regression without series".to_string()));
         };
         let (step, n_channels) = (first.index().step, first.values().ncols());
-        let standards = standards(regressors, series, step)?;
+        let rows = Rows::new(regressors, series, step)?;
         let n_slots = if is_shared { 1 } else { series.len() };
         let solved: Vec<_> = (0..n_slots * n_channels)
             .into_par_iter()
             .map(|at| {
                 let (slot, channel) = (at / n_channels, at % n_channels);
-                let of_slot = if is_shared { series } else { &series[slot..=slot] };
-                weights(regressors, &standards, of_slot, channel, is_sparse)
+                rows.weights((!is_shared).then_some(slot), channel, is_sparse)
             })
             .collect::<Result<_>>()?;
+        let standards = rows.standards().to_vec();
         let mut all = Array3::zeros((n_slots, n_channels, standards.len()));
         for (at, weights) in solved.into_iter().enumerate() {
             let mut of_slot = all.index_axis_mut(Axis(0), at / n_channels);
             of_slot.row_mut(at % n_channels).assign(&weights);
         }
-        Ok(Regression { regressors: regressors.clone(), standards, weights: all })
+        Ok(Regression { regressors: regressors.clone(), standards, weights: all, table: OnceLock::new() })
     }
 
     /// The columns.
@@ -80,8 +84,17 @@ impl Regression {
         range: Range<usize>,
         scalers: &[Scaler],
     ) -> Result<Array2<f64>> {
-        let weights = self.weights.index_axis(Axis(0), slot.min(self.weights.dim().0 - 1));
         let mut offsets = Array2::zeros((range.len(), scalers.len()));
+        let known = range.clone().map_while(|step| self.at_once(slot, series.index(), step));
+        let mut n_known = 0;
+        for (known, mut to) in known.zip(offsets.outer_iter_mut()) {
+            for ((to, scaled), scaler) in to.iter_mut().zip(known).zip(scalers) {
+                *to = scaler.spread * scaled;
+            }
+            n_known += 1;
+        }
+        let range = range.start + n_known..range.end;
+        let weights = self.weights.index_axis(Axis(0), slot.min(self.weights.dim().0 - 1));
         for first in range.clone().step_by(ROWS) {
             let end = (first + ROWS).min(range.end);
             let mut rows = Array2::zeros((end - first, self.standards.len()));
@@ -89,11 +102,19 @@ impl Regression {
             for (at, row) in rows.outer_iter().enumerate() {
                 for (channel, scaler) in scalers.iter().enumerate() {
                     let scaled = explained(row, &self.standards, weights.row(channel));
-                    offsets[[first - range.start + at, channel]] = scaler.spread * scaled;
+                    offsets[[n_known + first - range.start + at, channel]] = scaler.spread * scaled;
                 }
             }
         }
         Ok(offsets)
+    }
+
+    /// What the columns add to a step of an index, on the scale of the model, one value a channel, without an
+    /// allocation; `None` where it takes more than the calendar.
+    pub(crate) fn at_once(&self, slot: usize, index: &TimeIndex, step: usize) -> Option<ArrayView1<'_, f64>> {
+        let table =
+            self.table.get_or_init(|| Table::new(&self.regressors, index, &self.standards, &self.weights));
+        table.as_ref()?.at(slot.min(self.weights.dim().0 - 1), index, step)
     }
 
     /// What each column adds to one step of a channel with this spread, in the units of the series; 0 where a covariate
@@ -164,6 +185,7 @@ impl Regression {
             standards: standards.chunks_exact(2).map(|s| Scaler { center: s[0], spread: s[1] }).collect(),
             weights: Array3::from_shape_vec((n_slots, n_channels, n_columns), weights)
                 .map_err(|error| Error::Internal(error.to_string()))?,
+            table: OnceLock::new(),
         })
     }
 }

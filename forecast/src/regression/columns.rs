@@ -5,7 +5,9 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{CalendarFeatures, CovariateColumn, CovariateSchema, FourierTerm, Known, Series, Step};
+use crate::data::{
+    CalendarFeatures, CovariateColumn, CovariateSchema, Cycle, FourierTerm, Known, Series, Step, TimeIndex,
+};
 use crate::{Error, Result};
 
 /// Columns, at most.
@@ -91,6 +93,26 @@ impl Regressors {
         !self.schema.of(Known::Past).is_empty() || !self.schema.of(Known::Future).is_empty()
     }
 
+    /// The rows that come back on a grid, if all columns do.
+    pub(super) fn cycle(&self, index: &TimeIndex) -> Option<Cycle> {
+        if self.trend.is_some() || self.has_covariates() { None } else { self.calendar.cycle(index) }
+    }
+
+    /// How many of the first columns are sines and cosines.
+    pub(super) fn n_waves(&self, step: Step) -> usize {
+        self.calendar.n_columns(step)
+    }
+
+    /// True if there are waves alone, and newer rows count more.
+    pub(super) fn follows_a_season(&self) -> bool {
+        self.half_life.is_some() && self.trend.is_none() && !self.has_covariates()
+    }
+
+    /// True if every row counts the same.
+    pub(super) fn counts_alike(&self) -> bool {
+        self.half_life.is_none()
+    }
+
     /// What a row counts that is followed by so many, from 0 to 1.
     pub(super) fn row_weight(&self, n_after: usize) -> f64 {
         self.half_life.map_or(1.0, |half_life| (-(n_after as f64) / half_life).exp2())
@@ -130,6 +152,18 @@ impl Regressors {
             }
         }
         names
+    }
+
+    /// What columns add, the waves of a season together: `season 1D`, `trend`, `price`.
+    pub(crate) fn told(&self, contributions: Vec<f64>, step: Step) -> Vec<(String, f64)> {
+        let mut columns = self.names(step).into_iter().zip(contributions);
+        let season = |term: &FourierTerm| {
+            let waves = columns.by_ref().take(2 * term.order).map(|(_, contribution)| contribution);
+            (format!("season {}", term.period), waves.sum())
+        };
+        let mut told: Vec<(String, f64)> = self.calendar.fourier.iter().map(season).collect();
+        told.extend(columns);
+        told
     }
 
     /// Writes the columns of the steps at `range` of a series, which may reach beyond its end; NaN where a covariate

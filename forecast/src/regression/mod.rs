@@ -10,7 +10,9 @@
 
 mod apply;
 mod columns;
+mod cyclic;
 mod solve;
+mod table;
 mod whiten;
 
 pub(crate) use apply::Regression;

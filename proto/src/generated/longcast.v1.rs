@@ -72,6 +72,29 @@ pub struct Series {
     /// NaN marks a missing value; infinities are rejected.
     #[prost(double, repeated, tag = "3")]
     pub values: ::prost::alloc::vec::Vec<f64>,
+    /// What is known beside the values, for a model that was fitted with covariates: each of its
+    /// columns once, in any order. A model without covariates rejects them.
+    #[prost(message, repeated, tag = "4")]
+    pub covariates: ::prost::alloc::vec::Vec<Covariate>,
+}
+/// One column beside a series: a temperature, a price, a holiday, a place.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Covariate {
+    /// The name of the column, as the model was fitted with.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// True if the column is known ahead of time, such as a calendar or a plan: its values then cover
+    /// the history and go on beyond it, as far as they are known. Must be what the model was fitted
+    /// with.
+    #[prost(bool, tag = "2")]
+    pub known_in_future: bool,
+    /// The values of a numeric column, one a step of the series, oldest first; NaN where missing. Of a
+    /// column that does not change with time, one value.
+    #[prost(double, repeated, tag = "3")]
+    pub values: ::prost::alloc::vec::Vec<f64>,
+    /// The values of a column of categories, in place of `values`; empty text where missing.
+    #[prost(string, repeated, tag = "4")]
+    pub categories: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What to forecast.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -87,6 +110,9 @@ pub struct ForecastSpec {
     /// 0.8 asks for an 80 % interval. The answer keeps their order. Empty means none.
     #[prost(double, repeated, tag = "3")]
     pub interval_coverages: ::prost::alloc::vec::Vec<f64>,
+    /// What an interval covers with its coverage. INTERVAL_BAND_UNSPECIFIED means each step.
+    #[prost(enumeration = "IntervalBand", tag = "6")]
+    pub interval_band: i32,
 }
 /// The forecast of one series.
 ///
@@ -135,7 +161,7 @@ pub struct QuantilePath {
     pub values: ::prost::alloc::vec::Vec<f64>,
 }
 /// One central prediction interval of the forecast, over all steps. The coverage is that of each
-/// step and channel on its own, not that of the whole path.
+/// step and channel on its own, unless `interval_band` asked for the whole path.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Interval {
     /// The coverage that was asked for: a fraction in (0, 1), 0.8 for an 80 % interval.
@@ -205,10 +231,2369 @@ impl CalendarStep {
         }
     }
 }
+/// What an interval covers with the probability of its coverage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum IntervalBand {
+    /// Each step.
+    Unspecified = 0,
+    /// The value of each step, taken alone.
+    EachStep = 1,
+    /// The values of all steps of the horizon at once, for each channel: wider, the more so the longer
+    /// the horizon is.
+    WholePath = 2,
+}
+impl IntervalBand {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INTERVAL_BAND_UNSPECIFIED",
+            Self::EachStep => "INTERVAL_BAND_EACH_STEP",
+            Self::WholePath => "INTERVAL_BAND_WHOLE_PATH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INTERVAL_BAND_UNSPECIFIED" => Some(Self::Unspecified),
+            "INTERVAL_BAND_EACH_STEP" => Some(Self::EachStep),
+            "INTERVAL_BAND_WHOLE_PATH" => Some(Self::WholePath),
+            _ => None,
+        }
+    }
+}
+/// What to fit, as `longcast fit` takes it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingSpec {
+    /// The model family, such as "ar". Required.
+    #[prost(string, tag = "1")]
+    pub family: ::prost::alloc::string::String,
+    /// Settings of the family by name, values as text, such as "order": "168"; names and ranges are
+    /// those of the family's documentation. At most 100.
+    #[prost(map = "string, string", tag = "2")]
+    pub settings: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// The longest horizon that intervals are calibrated for, in steps. 0 means the longest usual
+    /// season of the data.
+    #[prost(int32, tag = "3")]
+    pub horizon: i32,
+    /// Share of the steps, at the end, that the model is scored and calibrated on: above 0, below 1.
+    /// 0 means the choice of the library.
+    #[prost(double, tag = "4")]
+    pub validation_share: f64,
+    /// Steps of one season. 0 means the one that stands out in the data.
+    #[prost(int32, tag = "5")]
+    pub season_length: i32,
+    /// How series are scaled: "standard", "robust", "min-max" or "none". Empty means "standard".
+    #[prost(string, tag = "6")]
+    pub scaling: ::prost::alloc::string::String,
+    /// Seed of every random choice. 0 means 1.
+    #[prost(uint64, tag = "7")]
+    pub seed: u64,
+    /// The longest time that a training by gradient may take; the best so far is kept. Unset means no
+    /// limit of the job's own.
+    #[prost(message, optional, tag = "8")]
+    pub time_limit: ::core::option::Option<::prost_types::Duration>,
+    /// How the data are to be read, where they are a file: the options of `longcast fit` by name
+    /// without dashes in front, such as "time-col": "ds". At most 100.
+    #[prost(map = "string, string", tag = "9")]
+    pub read_options: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+/// A training.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingJob {
+    /// "trainingJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where it stands.
+    #[prost(enumeration = "JobState", tag = "2")]
+    pub state: i32,
+    /// "models/{m}" that it makes a revision of.
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
+    /// "models/{m}/revisions/{r}" that it made. Set with JOB_STATE_SUCCEEDED only.
+    #[prost(string, tag = "4")]
+    pub model_revision: ::prost::alloc::string::String,
+    /// Why it failed. Set with JOB_STATE_FAILED only.
+    #[prost(message, optional, tag = "5")]
+    pub error: ::core::option::Option<::tonic_types::Status>,
+    /// How much is done: a fraction in \[0, 1\], as far as it can be told.
+    #[prost(double, tag = "6")]
+    pub progress: f64,
+    /// When it was queued.
+    #[prost(message, optional, tag = "7")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When anything about it last changed.
+    #[prost(message, optional, tag = "8")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Changes with every change.
+    #[prost(string, tag = "9")]
+    pub etag: ::prost::alloc::string::String,
+    /// What is fitted.
+    #[prost(message, optional, tag = "10")]
+    pub spec: ::core::option::Option<TrainingSpec>,
+    /// "datasets/{d}" that it is fitted on; empty if the series came with the request.
+    #[prost(string, tag = "11")]
+    pub dataset: ::prost::alloc::string::String,
+    /// When it began to run, the last time. Unset while it waits.
+    #[prost(message, optional, tag = "12")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended. Unset before.
+    #[prost(message, optional, tag = "13")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Number of the last event, from 1; 0 if there is none.
+    #[prost(uint64, tag = "14")]
+    pub last_event: u64,
+    /// Jobs that are ahead of it in the queue. 0 unless it waits.
+    #[prost(int32, tag = "15")]
+    pub queue_position: i32,
+    /// Scores of the fitted model by name, such as "mae", with seasonal naive's beside them. Set with
+    /// JOB_STATE_SUCCEEDED only.
+    #[prost(map = "string, double", tag = "16")]
+    pub metrics: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// Times that it was started; more than once if the server was restarted meanwhile.
+    #[prost(int32, tag = "17")]
+    pub attempt_count: i32,
+}
+/// A request for a training.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateTrainingJobRequest {
+    /// "models/{m}" to make a revision of. The model is made if there is none. Required.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// "datasets/{d}" to fit on: an uploaded one, or one that the server was given by name. Exactly one
+    /// of `dataset` and `inline_series` is set.
+    #[prost(string, tag = "2")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Series to fit on, where they fit into one message. Series of one step and the same channels.
+    #[prost(message, repeated, tag = "3")]
+    pub inline_series: ::prost::alloc::vec::Vec<Series>,
+    /// Any text of the client, at most 128 characters: the same request sent again gives the same job.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What to fit. Required.
+    #[prost(message, optional, tag = "6")]
+    pub spec: ::core::option::Option<TrainingSpec>,
+    /// Names of the channels of `inline_series`; empty means one channel "y".
+    #[prost(string, repeated, tag = "7")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When true, "default" points to the new revision once it is there.
+    #[prost(bool, tag = "8")]
+    pub make_default: bool,
+    /// When true, the request is checked and no job is made; the answer says what it would be.
+    #[prost(bool, tag = "9")]
+    pub validate_only: bool,
+}
+/// The job that was queued.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateTrainingJobResponse {
+    /// The job. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// A question for one job.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTrainingJobRequest {
+    /// "trainingJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// One job.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetTrainingJobResponse {
+    /// The job. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// A question for all jobs.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTrainingJobsRequest {
+    /// Jobs a page, at most 1,000; 0 means 100.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only jobs of this model, "models/{m}"; empty means all.
+    #[prost(string, tag = "3")]
+    pub filter: ::prost::alloc::string::String,
+}
+/// A page of jobs.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTrainingJobsResponse {
+    /// The newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub training_jobs: ::prost::alloc::vec::Vec<TrainingJob>,
+    /// For the next page; empty if this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A request to cancel a job.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelTrainingJobRequest {
+    /// "trainingJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The job after the request.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelTrainingJobResponse {
+    /// The job. Always set; it may still be about to stop.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// A request to delete a job that has ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTrainingJobRequest {
+    /// "trainingJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The job is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTrainingJobResponse {}
+/// A request for the events of a job.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchTrainingJobRequest {
+    /// "trainingJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The number of the last event that the client has: those after it are sent. 0 means all. Events
+    /// that are too old to be kept are left out; their numbers tell.
+    #[prost(uint64, tag = "2")]
+    pub after_event: u64,
+}
+/// An event of a job.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchTrainingJobResponse {
+    /// Its number: 1 for the first of the job, then one more each time, restarts included.
+    #[prost(uint64, tag = "1")]
+    pub event: u64,
+    /// The job as it was then. Always set.
+    #[prost(message, optional, tag = "2")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+    /// What was measured, by name: "training_loss", "validation_loss", "epoch", "step",
+    /// "learning_rate". Empty if nothing was.
+    #[prost(map = "string, double", tag = "3")]
+    pub metrics: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// What happened, for people: one sentence in English.
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    /// When it happened.
+    #[prost(message, optional, tag = "5")]
+    pub event_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time left, as far as it can be told. Unset where it cannot.
+    #[prost(message, optional, tag = "6")]
+    pub time_left: ::core::option::Option<::prost_types::Duration>,
+}
+/// A message of an UploadDataset call.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UploadDatasetRequest {
+    /// What the message is. Required.
+    #[prost(oneof = "upload_dataset_request::Payload", tags = "3, 2, 4")]
+    pub payload: ::core::option::Option<upload_dataset_request::Payload>,
+}
+/// Nested message and enum types in `UploadDatasetRequest`.
+pub mod upload_dataset_request {
+    /// What the message is. Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Payload {
+        /// The first message, and no later one.
+        #[prost(message, tag = "3")]
+        Header(super::DatasetHeader),
+        /// A series; for data sets without a `file_format`.
+        #[prost(message, tag = "2")]
+        Series(super::Series),
+        /// The next bytes of the file; for data sets with a `file_format`.
+        #[prost(message, tag = "4")]
+        FileChunk(super::DatasetChunk),
+    }
+}
+/// What is about to be sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DatasetHeader {
+    /// {d} of "datasets/{d}": 1 to 63 characters out of a-z, A-Z, 0-9, `-`, `_` and `.`, the first one
+    /// a letter or digit. A data set of this name that is there already is ALREADY_EXISTS, unless it
+    /// has the same content.
+    #[prost(string, tag = "1")]
+    pub dataset_id: ::prost::alloc::string::String,
+    /// "csv", "parquet", "arrow" or "json" if a file is sent; empty if series are.
+    #[prost(string, tag = "2")]
+    pub file_format: ::prost::alloc::string::String,
+    /// Names of the channels of the series; empty means one channel "y". Of files, the columns tell.
+    #[prost(string, repeated, tag = "3")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Size of the file in bytes, for files.
+    #[prost(int64, tag = "4")]
+    pub size_bytes: i64,
+    /// SHA-256 of the file, 32 bytes, for files; it is compared.
+    #[prost(bytes = "vec", tag = "5")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+}
+/// Some bytes of the file of a data set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DatasetChunk {
+    /// Position of the first byte in the file, from 0. Chunks come in order and without gaps.
+    #[prost(int64, tag = "1")]
+    pub offset: i64,
+    /// The bytes: at least 1 and at most 1 MiB.
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// CRC-32C (Castagnoli) of `data`. A chunk that does not fit is DATA_LOSS.
+    #[prost(fixed32, tag = "3")]
+    pub crc32c: u32,
+}
+/// A stored data set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadDatasetResponse {
+    /// The data set. Always set.
+    #[prost(message, optional, tag = "5")]
+    pub stored: ::core::option::Option<Dataset>,
+}
+/// A data set that the server holds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Dataset {
+    /// "datasets/{d}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Number of series, as far as it is known without reading a file; else 0.
+    #[prost(int64, tag = "2")]
+    pub series_count: i64,
+    /// Number of values, missing ones included, as far as it is known without reading a file; else 0.
+    #[prost(int64, tag = "3")]
+    pub point_count: i64,
+    /// SHA-256 of the stored file, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Size of the stored file, in bytes.
+    #[prost(int64, tag = "5")]
+    pub size_bytes: i64,
+    /// When it was stored.
+    #[prost(message, optional, tag = "6")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A question for all data sets.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListDatasetsRequest {
+    /// Data sets a page, at most 1,000; 0 means 100.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of data sets.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListDatasetsResponse {
+    /// In the order of their names.
+    #[prost(message, repeated, tag = "1")]
+    pub datasets: ::prost::alloc::vec::Vec<Dataset>,
+    /// For the next page; empty if this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A request to delete a data set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteDatasetRequest {
+    /// "datasets/{d}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The data set is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteDatasetResponse {}
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum JobState {
+    /// Never sent.
+    Unspecified = 0,
+    /// It waits for its turn.
+    Queued = 1,
+    /// It runs.
+    Running = 2,
+    /// It has ended, with its result.
+    Succeeded = 3,
+    /// It has ended; `error` says why.
+    Failed = 4,
+    /// It was cancelled.
+    Cancelled = 5,
+}
+impl JobState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "JOB_STATE_UNSPECIFIED",
+            Self::Queued => "JOB_STATE_QUEUED",
+            Self::Running => "JOB_STATE_RUNNING",
+            Self::Succeeded => "JOB_STATE_SUCCEEDED",
+            Self::Failed => "JOB_STATE_FAILED",
+            Self::Cancelled => "JOB_STATE_CANCELLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "JOB_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "JOB_STATE_QUEUED" => Some(Self::Queued),
+            "JOB_STATE_RUNNING" => Some(Self::Running),
+            "JOB_STATE_SUCCEEDED" => Some(Self::Succeeded),
+            "JOB_STATE_FAILED" => Some(Self::Failed),
+            "JOB_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod training_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Trains models while the server serves. It needs the scope `train`.
+    ///
+    /// A job is a resource: it waits in a queue, runs at low priority, survives a restart of the server
+    /// (a running one goes on from its checkpoint), can be watched and cancelled, and ends in a new
+    /// immutable revision of its model.
+    #[derive(Debug, Clone)]
+    pub struct TrainingServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl TrainingServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> TrainingServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TrainingServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TrainingServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Queues a training and returns at once.
+        pub async fn create_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/CreateTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.TrainingService", "CreateTrainingJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns one job.
+        pub async fn get_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/GetTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.TrainingService", "GetTrainingJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the jobs, the newest first.
+        pub async fn list_training_jobs(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTrainingJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTrainingJobsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/ListTrainingJobs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.TrainingService", "ListTrainingJobs"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks for a job to stop, which it does within a second. A job that has ended stays as it is.
+        pub async fn cancel_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/CancelTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.TrainingService", "CancelTrainingJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a job that has ended; its revision stays.
+        pub async fn delete_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/DeleteTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.TrainingService", "DeleteTrainingJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends the events of a job, those that have been first, and ends after the last one. After a
+        /// broken call go on with `after_event`.
+        pub async fn watch_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchTrainingJobResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/WatchTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.TrainingService", "WatchTrainingJob"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Stores a data set for trainings and back-tests: a header, then a file in chunks or series one
+        /// by one. It is there whole or not at all.
+        pub async fn upload_dataset(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::UploadDatasetRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::UploadDatasetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/UploadDataset",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.TrainingService", "UploadDataset"));
+            self.inner.client_streaming(req, path, codec).await
+        }
+        /// Lists the stored data sets, in the order of their names.
+        pub async fn list_datasets(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListDatasetsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListDatasetsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/ListDatasets",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.TrainingService", "ListDatasets"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a data set that no waiting or running job needs.
+        pub async fn delete_dataset(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteDatasetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.TrainingService/DeleteDataset",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.TrainingService", "DeleteDataset"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod training_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TrainingServiceServer.
+    #[async_trait]
+    pub trait TrainingService: std::marker::Send + std::marker::Sync + 'static {
+        /// Queues a training and returns at once.
+        async fn create_training_job(
+            &self,
+            request: tonic::Request<super::CreateTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Returns one job.
+        async fn get_training_job(
+            &self,
+            request: tonic::Request<super::GetTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Lists the jobs, the newest first.
+        async fn list_training_jobs(
+            &self,
+            request: tonic::Request<super::ListTrainingJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTrainingJobsResponse>,
+            tonic::Status,
+        >;
+        /// Asks for a job to stop, which it does within a second. A job that has ended stays as it is.
+        async fn cancel_training_job(
+            &self,
+            request: tonic::Request<super::CancelTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a job that has ended; its revision stays.
+        async fn delete_training_job(
+            &self,
+            request: tonic::Request<super::DeleteTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchTrainingJob method.
+        type WatchTrainingJobStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::WatchTrainingJobResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends the events of a job, those that have been first, and ends after the last one. After a
+        /// broken call go on with `after_event`.
+        async fn watch_training_job(
+            &self,
+            request: tonic::Request<super::WatchTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchTrainingJobStream>,
+            tonic::Status,
+        >;
+        /// Stores a data set for trainings and back-tests: a header, then a file in chunks or series one
+        /// by one. It is there whole or not at all.
+        async fn upload_dataset(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::UploadDatasetRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::UploadDatasetResponse>,
+            tonic::Status,
+        >;
+        /// Lists the stored data sets, in the order of their names.
+        async fn list_datasets(
+            &self,
+            request: tonic::Request<super::ListDatasetsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListDatasetsResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a data set that no waiting or running job needs.
+        async fn delete_dataset(
+            &self,
+            request: tonic::Request<super::DeleteDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteDatasetResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Trains models while the server serves. It needs the scope `train`.
+    ///
+    /// A job is a resource: it waits in a queue, runs at low priority, survives a restart of the server
+    /// (a running one goes on from its checkpoint), can be watched and cancelled, and ends in a new
+    /// immutable revision of its model.
+    #[derive(Debug)]
+    pub struct TrainingServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TrainingServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for TrainingServiceServer<T>
+    where
+        T: TrainingService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/longcast.v1.TrainingService/CreateTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::CreateTrainingJobRequest>
+                    for CreateTrainingJobSvc<T> {
+                        type Response = super::CreateTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::create_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/GetTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::GetTrainingJobRequest>
+                    for GetTrainingJobSvc<T> {
+                        type Response = super::GetTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::get_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/ListTrainingJobs" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTrainingJobsSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::ListTrainingJobsRequest>
+                    for ListTrainingJobsSvc<T> {
+                        type Response = super::ListTrainingJobsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTrainingJobsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::list_training_jobs(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTrainingJobsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/CancelTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::CancelTrainingJobRequest>
+                    for CancelTrainingJobSvc<T> {
+                        type Response = super::CancelTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::cancel_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/DeleteTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::DeleteTrainingJobRequest>
+                    for DeleteTrainingJobSvc<T> {
+                        type Response = super::DeleteTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::delete_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/WatchTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchTrainingJobRequest,
+                    > for WatchTrainingJobSvc<T> {
+                        type Response = super::WatchTrainingJobResponse;
+                        type ResponseStream = T::WatchTrainingJobStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::watch_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/UploadDataset" => {
+                    #[allow(non_camel_case_types)]
+                    struct UploadDatasetSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::ClientStreamingService<super::UploadDatasetRequest>
+                    for UploadDatasetSvc<T> {
+                        type Response = super::UploadDatasetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::UploadDatasetRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::upload_dataset(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UploadDatasetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/ListDatasets" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListDatasetsSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::ListDatasetsRequest>
+                    for ListDatasetsSvc<T> {
+                        type Response = super::ListDatasetsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListDatasetsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::list_datasets(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListDatasetsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.TrainingService/DeleteDataset" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteDatasetSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::DeleteDatasetRequest>
+                    for DeleteDatasetSvc<T> {
+                        type Response = super::DeleteDatasetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteDatasetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::delete_dataset(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteDatasetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for TrainingServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "longcast.v1.TrainingService";
+    impl<T> tonic::server::NamedService for TrainingServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// What to evaluate.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BacktestSpec {
+    /// Steps ahead of each cutoff, at least 1. Required.
+    #[prost(int32, tag = "1")]
+    pub horizon: i32,
+    /// Metrics of the answer by name, such as "mase" or "winkler-80"; empty means all that are defined.
+    #[prost(string, repeated, tag = "5")]
+    pub metrics: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many cutoffs; the last one lies one horizon, and the gap, before the end. 0 means 10; at most
+    /// 10,000.
+    #[prost(int32, tag = "7")]
+    pub n_windows: i32,
+    /// Steps from one cutoff to the next. 0 means the horizon.
+    #[prost(int32, tag = "8")]
+    pub step_size: i32,
+    /// Steps between a cutoff and the first one that is scored.
+    #[prost(int32, tag = "9")]
+    pub gap: i32,
+    /// Fit again at every so many cutoffs; 0 means never: the model is fitted once, before the first.
+    /// Ignored for a stored revision, which is never fitted again.
+    #[prost(int32, tag = "10")]
+    pub refit_every: i32,
+    /// Intervals to score: fractions in (0, 1). Empty means none.
+    #[prost(double, repeated, tag = "11")]
+    pub interval_coverages: ::prost::alloc::vec::Vec<f64>,
+    /// Models to evaluate beside seasonal naive, which always stands there: each is fitted as a training
+    /// would.
+    #[prost(message, repeated, tag = "12")]
+    pub models: ::prost::alloc::vec::Vec<TrainingSpec>,
+    /// A stored revision to evaluate: "models/{m}/revisions/{r}", "models/{m}" or "models/{m}@{alias}".
+    /// Empty if `models` says what.
+    #[prost(string, tag = "13")]
+    pub model: ::prost::alloc::string::String,
+}
+/// A back-test.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BacktestJob {
+    /// "backtestJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where it stands.
+    #[prost(enumeration = "JobState", tag = "2")]
+    pub state: i32,
+    /// What is evaluated.
+    #[prost(message, optional, tag = "3")]
+    pub spec: ::core::option::Option<BacktestSpec>,
+    /// How much is done: a fraction in \[0, 1\].
+    #[prost(double, tag = "4")]
+    pub progress: f64,
+    /// Why it failed. Set with JOB_STATE_FAILED only.
+    #[prost(message, optional, tag = "6")]
+    pub error: ::core::option::Option<::tonic_types::Status>,
+    /// When it was queued.
+    #[prost(message, optional, tag = "7")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When anything about it last changed.
+    #[prost(message, optional, tag = "8")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended. Unset before.
+    #[prost(message, optional, tag = "9")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// "datasets/{d}" that it uses; empty if the series came with the request.
+    #[prost(string, tag = "10")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Scores over all series and folds, the best model first. Set with JOB_STATE_SUCCEEDED only.
+    #[prost(message, repeated, tag = "11")]
+    pub scores: ::prost::alloc::vec::Vec<ModelScores>,
+    /// Number of the last event, from 1; 0 if there is none.
+    #[prost(uint64, tag = "12")]
+    pub last_event: u64,
+    /// Jobs that are ahead of it in the queue. 0 unless it waits.
+    #[prost(int32, tag = "13")]
+    pub queue_position: i32,
+    /// When it began to run, the last time. Unset while it waits.
+    #[prost(message, optional, tag = "14")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// The scores of one model.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ModelScores {
+    /// The model, as it is called in tables, such as "ar" or "seasonal-naive".
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// Scores by the name of their metric, in the units that the metric has. Those that are not defined
+    /// for the data are left out.
+    #[prost(map = "string, double", tag = "2")]
+    pub scores: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// Number of forecasts that were scored.
+    #[prost(int64, tag = "3")]
+    pub forecast_count: i64,
+}
+/// A request for a back-test.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateBacktestJobRequest {
+    /// "datasets/{d}" to evaluate on. Exactly one of `dataset` and `inline_series` is set.
+    #[prost(string, tag = "2")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Series to evaluate on, where they fit into one message.
+    #[prost(message, repeated, tag = "3")]
+    pub inline_series: ::prost::alloc::vec::Vec<Series>,
+    /// What to evaluate. Required.
+    #[prost(message, optional, tag = "4")]
+    pub spec: ::core::option::Option<BacktestSpec>,
+    /// Any text of the client, at most 128 characters: the same request sent again gives the same job.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Names of the channels of `inline_series`; empty means one channel "y".
+    #[prost(string, repeated, tag = "6")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When true, the request is checked and no job is made; the answer says what it would be.
+    #[prost(bool, tag = "7")]
+    pub validate_only: bool,
+}
+/// The back-test that was queued.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateBacktestJobResponse {
+    /// The job. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub backtest_job: ::core::option::Option<BacktestJob>,
+}
+/// A question for one back-test.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBacktestJobRequest {
+    /// "backtestJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// One back-test.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetBacktestJobResponse {
+    /// The job. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub backtest_job: ::core::option::Option<BacktestJob>,
+}
+/// A question for all back-tests.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBacktestJobsRequest {
+    /// Jobs a page, at most 1,000; 0 means 100.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of back-tests.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBacktestJobsResponse {
+    /// The newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub backtest_jobs: ::prost::alloc::vec::Vec<BacktestJob>,
+    /// For the next page; empty if this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A request to cancel a back-test.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelBacktestJobRequest {
+    /// "backtestJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The back-test after the request.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelBacktestJobResponse {
+    /// The job. Always set; it may still be about to stop.
+    #[prost(message, optional, tag = "1")]
+    pub backtest_job: ::core::option::Option<BacktestJob>,
+}
+/// A request to delete a back-test that has ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteBacktestJobRequest {
+    /// "backtestJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The back-test is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteBacktestJobResponse {}
+/// A request for the events of a back-test.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchBacktestJobRequest {
+    /// "backtestJobs/{j}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The number of the last event that the client has: those after it are sent. 0 means all.
+    #[prost(uint64, tag = "2")]
+    pub after_event: u64,
+}
+/// An event of a back-test.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchBacktestJobResponse {
+    /// Its number: 1 for the first of the job, then one more each time, restarts included.
+    #[prost(uint64, tag = "1")]
+    pub event: u64,
+    /// The series of the fold, as tables call it: by its id, its channel, or both where there are
+    /// several of both. Empty if the event is about the whole job.
+    #[prost(string, tag = "2")]
+    pub series_id: ::prost::alloc::string::String,
+    /// The cutoff of the fold: the time stamp of the last step that models saw, in nanoseconds since
+    /// 1970-01-01T00:00:00Z. 0 if the event is about the whole job.
+    #[prost(sfixed64, tag = "3")]
+    pub origin_unix_nano: i64,
+    /// The job as it was then. Always set.
+    #[prost(message, optional, tag = "6")]
+    pub backtest_job: ::core::option::Option<BacktestJob>,
+    /// The scores of the fold. Empty if the event is about the whole job.
+    #[prost(message, repeated, tag = "7")]
+    pub fold_scores: ::prost::alloc::vec::Vec<ModelScores>,
+    /// What happened, for people: one sentence in English.
+    #[prost(string, tag = "8")]
+    pub message: ::prost::alloc::string::String,
+    /// When it happened.
+    #[prost(message, optional, tag = "9")]
+    pub event_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time left, as far as it can be told. Unset where it cannot.
+    #[prost(message, optional, tag = "10")]
+    pub time_left: ::core::option::Option<::prost_types::Duration>,
+}
+/// Generated client implementations.
+pub mod evaluation_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Back-tests: how well would models have forecast at cutoffs of the past? It needs the scope
+    /// `train`. Jobs behave as those of TrainingService do.
+    #[derive(Debug, Clone)]
+    pub struct EvaluationServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl EvaluationServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> EvaluationServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> EvaluationServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            EvaluationServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Queues a back-test and returns at once.
+        pub async fn create_backtest_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateBacktestJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.EvaluationService/CreateBacktestJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.EvaluationService", "CreateBacktestJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns one back-test with its scores so far.
+        pub async fn get_backtest_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBacktestJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.EvaluationService/GetBacktestJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.EvaluationService", "GetBacktestJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the back-tests, the newest first.
+        pub async fn list_backtest_jobs(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListBacktestJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBacktestJobsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.EvaluationService/ListBacktestJobs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.EvaluationService", "ListBacktestJobs"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks for a back-test to stop, which it does within a second. One that has ended stays as it is.
+        pub async fn cancel_backtest_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelBacktestJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.EvaluationService/CancelBacktestJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.EvaluationService", "CancelBacktestJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a back-test that has ended.
+        pub async fn delete_backtest_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteBacktestJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.EvaluationService/DeleteBacktestJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.EvaluationService", "DeleteBacktestJob"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends the events of a back-test, those that have been first, with the scores of each fold as it
+        /// finishes; ends after the last one. After a broken call go on with `after_event`.
+        pub async fn watch_backtest_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchBacktestJobResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.EvaluationService/WatchBacktestJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.EvaluationService", "WatchBacktestJob"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod evaluation_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with EvaluationServiceServer.
+    #[async_trait]
+    pub trait EvaluationService: std::marker::Send + std::marker::Sync + 'static {
+        /// Queues a back-test and returns at once.
+        async fn create_backtest_job(
+            &self,
+            request: tonic::Request<super::CreateBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateBacktestJobResponse>,
+            tonic::Status,
+        >;
+        /// Returns one back-test with its scores so far.
+        async fn get_backtest_job(
+            &self,
+            request: tonic::Request<super::GetBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBacktestJobResponse>,
+            tonic::Status,
+        >;
+        /// Lists the back-tests, the newest first.
+        async fn list_backtest_jobs(
+            &self,
+            request: tonic::Request<super::ListBacktestJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBacktestJobsResponse>,
+            tonic::Status,
+        >;
+        /// Asks for a back-test to stop, which it does within a second. One that has ended stays as it is.
+        async fn cancel_backtest_job(
+            &self,
+            request: tonic::Request<super::CancelBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelBacktestJobResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a back-test that has ended.
+        async fn delete_backtest_job(
+            &self,
+            request: tonic::Request<super::DeleteBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteBacktestJobResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchBacktestJob method.
+        type WatchBacktestJobStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::WatchBacktestJobResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends the events of a back-test, those that have been first, with the scores of each fold as it
+        /// finishes; ends after the last one. After a broken call go on with `after_event`.
+        async fn watch_backtest_job(
+            &self,
+            request: tonic::Request<super::WatchBacktestJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchBacktestJobStream>,
+            tonic::Status,
+        >;
+    }
+    /// Back-tests: how well would models have forecast at cutoffs of the past? It needs the scope
+    /// `train`. Jobs behave as those of TrainingService do.
+    #[derive(Debug)]
+    pub struct EvaluationServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> EvaluationServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for EvaluationServiceServer<T>
+    where
+        T: EvaluationService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/longcast.v1.EvaluationService/CreateBacktestJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateBacktestJobSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::CreateBacktestJobRequest>
+                    for CreateBacktestJobSvc<T> {
+                        type Response = super::CreateBacktestJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateBacktestJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::create_backtest_job(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateBacktestJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.EvaluationService/GetBacktestJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetBacktestJobSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::GetBacktestJobRequest>
+                    for GetBacktestJobSvc<T> {
+                        type Response = super::GetBacktestJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetBacktestJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::get_backtest_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetBacktestJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.EvaluationService/ListBacktestJobs" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListBacktestJobsSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::ListBacktestJobsRequest>
+                    for ListBacktestJobsSvc<T> {
+                        type Response = super::ListBacktestJobsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListBacktestJobsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::list_backtest_jobs(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListBacktestJobsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.EvaluationService/CancelBacktestJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelBacktestJobSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::CancelBacktestJobRequest>
+                    for CancelBacktestJobSvc<T> {
+                        type Response = super::CancelBacktestJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelBacktestJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::cancel_backtest_job(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelBacktestJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.EvaluationService/DeleteBacktestJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteBacktestJobSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::DeleteBacktestJobRequest>
+                    for DeleteBacktestJobSvc<T> {
+                        type Response = super::DeleteBacktestJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteBacktestJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::delete_backtest_job(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteBacktestJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.EvaluationService/WatchBacktestJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchBacktestJobSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchBacktestJobRequest,
+                    > for WatchBacktestJobSvc<T> {
+                        type Response = super::WatchBacktestJobResponse;
+                        type ResponseStream = T::WatchBacktestJobStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchBacktestJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::watch_backtest_job(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchBacktestJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for EvaluationServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "longcast.v1.EvaluationService";
+    impl<T> tonic::server::NamedService for EvaluationServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// A request for the forecast of one series.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ForecastRequest {
-    /// The model to use: "models/{m}". It may be empty when the server holds exactly one model.
+    /// The model to use: "models/{m}", "models/{m}/revisions/{r}" or "models/{m}@{alias}". It may be
+    /// empty when the server holds exactly one model.
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
     /// The history that the forecast continues. Required.
@@ -228,8 +2613,8 @@ pub struct ForecastResponse {
 /// A request for the forecasts of many series.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchForecastRequest {
-    /// The model to use for all series: "models/{m}". It may be empty when the server holds exactly
-    /// one model.
+    /// The model to use for all series: "models/{m}", "models/{m}/revisions/{r}" or
+    /// "models/{m}@{alias}". It may be empty when the server holds exactly one model.
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
     /// The histories that the forecasts continue, at least one. They may differ in length and in
@@ -268,6 +2653,66 @@ pub mod batch_forecast_response {
         /// Why there is no forecast for this series: what the status of a call for this series alone
         /// would say.
         #[prost(message, tag = "4")]
+        Error(::tonic_types::Status),
+    }
+}
+/// A message of a StreamForecast call.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamForecastRequest {
+    /// Any number that the client chooses; the response to the series carries it. Of no meaning in the
+    /// first message.
+    #[prost(uint64, tag = "3")]
+    pub correlation_id: u64,
+    /// What the message is. Required.
+    #[prost(oneof = "stream_forecast_request::Payload", tags = "1, 2")]
+    pub payload: ::core::option::Option<stream_forecast_request::Payload>,
+}
+/// Nested message and enum types in `StreamForecastRequest`.
+pub mod stream_forecast_request {
+    /// What the message is. Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Payload {
+        /// The first message of the stream, and no later one.
+        #[prost(message, tag = "1")]
+        Open(super::StreamForecastOpen),
+        /// The history of a series that the forecast continues.
+        #[prost(message, tag = "2")]
+        Series(super::Series),
+    }
+}
+/// What holds for all series of a StreamForecast call.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamForecastOpen {
+    /// The model to use for all series: "models/{m}", "models/{m}/revisions/{r}" or
+    /// "models/{m}@{alias}". It may be empty when the server holds exactly one model. An alias is
+    /// resolved once, here.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// What to forecast, the same for all series. Required.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<ForecastSpec>,
+}
+/// The result for one series of a StreamForecast call.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamForecastResponse {
+    /// The `correlation_id` of the series.
+    #[prost(uint64, tag = "1")]
+    pub correlation_id: u64,
+    /// What became of that series. Always set.
+    #[prost(oneof = "stream_forecast_response::Outcome", tags = "2, 3")]
+    pub outcome: ::core::option::Option<stream_forecast_response::Outcome>,
+}
+/// Nested message and enum types in `StreamForecastResponse`.
+pub mod stream_forecast_response {
+    /// What became of that series. Always set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The forecast.
+        #[prost(message, tag = "2")]
+        Forecast(super::Forecast),
+        /// Why there is no forecast for this series: what the status of a call for this series alone
+        /// would say.
+        #[prost(message, tag = "3")]
         Error(::tonic_types::Status),
     }
 }
@@ -421,6 +2866,40 @@ pub mod forecast_service_client {
                 .insert(GrpcMethod::new("longcast.v1.ForecastService", "BatchForecast"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Forecasts any number of series over one stream: the first message says the model and what to
+        /// forecast, each later one brings a series and gets exactly one response, as soon as it is
+        /// finished.
+        ///
+        /// A series that cannot be forecast gets an error in its response. Where the reader is slow, the
+        /// server stops taking series: a stream holds a bounded number of them.
+        pub async fn stream_forecast(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::StreamForecastRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::StreamForecastResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ForecastService/StreamForecast",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.ForecastService", "StreamForecast"),
+                );
+            self.inner.streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -460,6 +2939,25 @@ pub mod forecast_service_server {
             request: tonic::Request<super::BatchForecastRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::BatchForecastStream>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the StreamForecast method.
+        type StreamForecastStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::StreamForecastResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Forecasts any number of series over one stream: the first message says the model and what to
+        /// forecast, each later one brings a series and gets exactly one response, as soon as it is
+        /// finished.
+        ///
+        /// A series that cannot be forecast gets an error in its response. Where the reader is slow, the
+        /// server stops taking series: a stream holds a bounded number of them.
+        async fn stream_forecast(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::StreamForecastRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::StreamForecastStream>,
             tonic::Status,
         >;
     }
@@ -636,6 +3134,55 @@ pub mod forecast_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/longcast.v1.ForecastService/StreamForecast" => {
+                    #[allow(non_camel_case_types)]
+                    struct StreamForecastSvc<T: ForecastService>(pub Arc<T>);
+                    impl<
+                        T: ForecastService,
+                    > tonic::server::StreamingService<super::StreamForecastRequest>
+                    for StreamForecastSvc<T> {
+                        type Response = super::StreamForecastResponse;
+                        type ResponseStream = T::StreamForecastStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::StreamForecastRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ForecastService>::stream_forecast(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StreamForecastSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -673,6 +3220,3845 @@ pub mod forecast_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "longcast.v1.ForecastService";
     impl<T> tonic::server::NamedService for ForecastServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A model: a name, and what it points to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Model {
+    /// "models/{m}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Texts of the operator's own, such as "team": "grid". At most 64, of at most 63 characters each.
+    #[prost(map = "string, string", tag = "2")]
+    pub labels: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Where calls go that name an alias, by alias. "default" is what calls without an alias use;
+    /// it always exists while the model has a revision that serves. At most 32.
+    #[prost(map = "string, message", tag = "3")]
+    pub aliases: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        TrafficSplit,
+    >,
+    /// When its first revision was stored.
+    #[prost(message, optional, tag = "4")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When labels or aliases last changed.
+    #[prost(message, optional, tag = "5")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Changes with every change of labels or aliases; for UpdateModel and DeleteModel.
+    #[prost(string, tag = "6")]
+    pub etag: ::prost::alloc::string::String,
+    /// Number of its revisions.
+    #[prost(int32, tag = "7")]
+    pub revision_count: i32,
+}
+/// How the calls of an alias are spread over revisions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrafficSplit {
+    /// The shares, at least one and at most 16. A call goes to one of them: a session or a series goes
+    /// to the same one each time, chosen by a hash of its name.
+    #[prost(message, repeated, tag = "3")]
+    pub shares: ::prost::alloc::vec::Vec<TrafficShare>,
+    /// Revisions, by {r}, that get a copy of the forecasts of this alias, at most 4. Their results are
+    /// compared and counted, never sent; where there is no time for a copy it is left out and counted.
+    #[prost(string, repeated, tag = "2")]
+    pub shadow_revisions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The share of one revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrafficShare {
+    /// {r} of the revision. It must be of this model.
+    #[prost(string, tag = "1")]
+    pub revision: ::prost::alloc::string::String,
+    /// Its weight: the share is the weight by the sum of all weights. 1 to 1,000,000.
+    #[prost(uint32, tag = "2")]
+    pub weight: u32,
+}
+/// One immutable revision of a model.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ModelRevision {
+    /// "models/{m}/revisions/{r}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where it stands.
+    #[prost(enumeration = "RevisionState", tag = "2")]
+    pub state: i32,
+    /// The model family, such as "ar".
+    #[prost(string, tag = "3")]
+    pub family: ::prost::alloc::string::String,
+    /// True if an observation costs a session the same however long its history is, without reading a
+    /// window again.
+    #[prost(bool, tag = "4")]
+    pub online_update: bool,
+    /// Size of the file, in bytes.
+    #[prost(int64, tag = "5")]
+    pub artifact_bytes: i64,
+    /// Memory that it takes while it is loaded, in bytes; 0 while it is not.
+    #[prost(int64, tag = "6")]
+    pub resident_bytes: i64,
+    /// About what one series adds to the state of a session, in bytes; 0 while it is not loaded.
+    #[prost(int64, tag = "7")]
+    pub session_state_bytes: i64,
+    /// SHA-256 of the file, 32 bytes.
+    #[prost(bytes = "vec", tag = "8")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+    /// "trainingJobs/{j}" that made it; empty if it was imported or given at the start.
+    #[prost(string, tag = "9")]
+    pub training_job: ::prost::alloc::string::String,
+    /// The longest horizon with intervals and quantiles, in steps.
+    #[prost(int32, tag = "10")]
+    pub max_horizon: i32,
+    /// When it was stored.
+    #[prost(message, optional, tag = "11")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Steps that a forecast looks back.
+    #[prost(int32, tag = "12")]
+    pub lookback: i32,
+    /// The step that histories must have, as the library writes it, such as "1h".
+    #[prost(string, tag = "13")]
+    pub step: ::prost::alloc::string::String,
+    /// Names of the channels, in the order in which each step holds their values.
+    #[prost(string, repeated, tag = "14")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Number of series that it was fitted on.
+    #[prost(int32, tag = "15")]
+    pub series_count: i32,
+    /// Sessions that use it.
+    #[prost(int32, tag = "16")]
+    pub session_count: i32,
+    /// Scores on the validation range by name, such as "mae", with seasonal naive's beside them.
+    #[prost(map = "string, double", tag = "17")]
+    pub metrics: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// Why loading it failed. Set with REVISION_STATE_FAILED only.
+    #[prost(message, optional, tag = "18")]
+    pub error: ::core::option::Option<::tonic_types::Status>,
+    /// Copies of traffic that it got as a shadow, and of these how many were left out for lack of time.
+    #[prost(int64, tag = "19")]
+    pub shadow_count: i64,
+    /// Of `shadow_count`, the copies that were left out.
+    #[prost(int64, tag = "20")]
+    pub shadow_dropped_count: i64,
+    /// Mean absolute difference between its point forecasts as a shadow and those that were sent, in
+    /// the units of the series; 0 before the first.
+    #[prost(double, tag = "21")]
+    pub shadow_mean_absolute_difference: f64,
+}
+/// A question for one model.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetModelRequest {
+    /// "models/{m}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// One model.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetModelResponse {
+    /// The model. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<Model>,
+}
+/// A question for all models.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListModelsRequest {
+    /// Models a page, at most 1,000; 0 means 100.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only models whose name contains this text; empty means all.
+    #[prost(string, tag = "3")]
+    pub filter: ::prost::alloc::string::String,
+}
+/// A page of models.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListModelsResponse {
+    /// In the order of their names.
+    #[prost(message, repeated, tag = "1")]
+    pub models: ::prost::alloc::vec::Vec<Model>,
+    /// For the next page; empty if this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A question for one revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetModelRevisionRequest {
+    /// "models/{m}/revisions/{r}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// One revision.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetModelRevisionResponse {
+    /// The revision. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub model_revision: ::core::option::Option<ModelRevision>,
+}
+/// A question for the revisions of a model.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListModelRevisionsRequest {
+    /// "models/{m}".
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Revisions a page, at most 1,000; 0 means 100.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first page.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of revisions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListModelRevisionsResponse {
+    /// The newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub model_revisions: ::prost::alloc::vec::Vec<ModelRevision>,
+    /// For the next page; empty if this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A change of a model.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateModelRequest {
+    /// The model as it shall be; `name` says which. With an `etag` that is not the present one the call
+    /// ends with ABORTED; an empty one is not compared.
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<Model>,
+    /// The fields to change: "labels" and "aliases", each as a whole, or "aliases.{alias}" for one.
+    /// Required.
+    #[prost(message, optional, tag = "2")]
+    pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
+    /// When true, the change is checked and nothing is changed.
+    #[prost(bool, tag = "3")]
+    pub validate_only: bool,
+}
+/// The model after a change.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateModelResponse {
+    /// The model. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<Model>,
+}
+/// A request to delete a model.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteModelRequest {
+    /// "models/{m}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The present `etag`, or empty so that it is not compared; another one is ABORTED.
+    #[prost(string, tag = "2")]
+    pub etag: ::prost::alloc::string::String,
+    /// When true, a model is deleted whose revisions sessions use: those sessions go too. When false,
+    /// the call then ends with FAILED_PRECONDITION.
+    #[prost(bool, tag = "3")]
+    pub force: bool,
+}
+/// The model is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteModelResponse {}
+/// A request to delete one revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteModelRevisionRequest {
+    /// "models/{m}/revisions/{r}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The revision is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteModelRevisionResponse {}
+/// A message of an ImportModelRevision call.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportModelRevisionRequest {
+    /// What the message is. Required.
+    #[prost(oneof = "import_model_revision_request::Payload", tags = "1, 3")]
+    pub payload: ::core::option::Option<import_model_revision_request::Payload>,
+}
+/// Nested message and enum types in `ImportModelRevisionRequest`.
+pub mod import_model_revision_request {
+    /// What the message is. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Payload {
+        /// The first message, and no later one.
+        #[prost(message, tag = "1")]
+        Header(super::ImportHeader),
+        /// The next bytes of the file.
+        #[prost(message, tag = "3")]
+        FileChunk(super::FileChunk),
+    }
+}
+/// What is about to be sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportHeader {
+    /// "models/{m}". The model is made if there is none.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// Size of the whole file, in bytes, at least 1.
+    #[prost(int64, tag = "2")]
+    pub size_bytes: i64,
+    /// SHA-256 of the whole file, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Any text of the client, at most 128 characters: the same call sent again gives the same answer.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+    /// When true, the revision is loaded after it was stored and "default" points to it.
+    #[prost(bool, tag = "5")]
+    pub serve: bool,
+}
+/// Some bytes of a file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileChunk {
+    /// Position of the first byte in the file, from 0. Chunks come in order and without gaps.
+    #[prost(int64, tag = "1")]
+    pub offset: i64,
+    /// The bytes: at least 1 and at most 1 MiB.
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// CRC-32C (Castagnoli) of `data`. A chunk that does not fit is DATA_LOSS.
+    #[prost(fixed32, tag = "3")]
+    pub crc32c: u32,
+}
+/// The revision that holds the file.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportModelRevisionResponse {
+    /// The revision. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub model_revision: ::core::option::Option<ModelRevision>,
+}
+/// A request for the file of a revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportModelRevisionRequest {
+    /// "models/{m}/revisions/{r}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where to begin, in bytes: what a client has already after a broken call. 0 is the beginning.
+    #[prost(int64, tag = "2")]
+    pub offset: i64,
+}
+/// Some bytes of the file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportModelRevisionResponse {
+    /// The next bytes. Always set.
+    #[prost(message, optional, tag = "2")]
+    pub file_chunk: ::core::option::Option<FileChunk>,
+    /// Size of the whole file, in bytes.
+    #[prost(int64, tag = "3")]
+    pub size_bytes: i64,
+    /// SHA-256 of the whole file, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+}
+/// A request to load a revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoadModelRevisionRequest {
+    /// "models/{m}/revisions/{r}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// When true, "default" points to the revision once it serves.
+    #[prost(bool, tag = "2")]
+    pub make_default: bool,
+}
+/// A revision that serves.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LoadModelRevisionResponse {
+    /// The revision. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub model_revision: ::core::option::Option<ModelRevision>,
+}
+/// A request to take a revision out of memory.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnloadModelRevisionRequest {
+    /// "models/{m}/revisions/{r}". No alias may point to it.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What happens to its sessions.
+    #[prost(enumeration = "SessionsOnUnload", tag = "2")]
+    pub sessions: i32,
+}
+/// A revision that no call gets any more.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UnloadModelRevisionResponse {
+    /// The revision. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub model_revision: ::core::option::Option<ModelRevision>,
+    /// Sessions that went over to another revision.
+    #[prost(int32, tag = "2")]
+    pub migrated_sessions: i32,
+    /// Sessions that it stays in memory for.
+    #[prost(int32, tag = "3")]
+    pub pinned_sessions: i32,
+}
+/// Where a revision stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RevisionState {
+    /// Never sent.
+    Unspecified = 0,
+    /// On disk only.
+    Stored = 1,
+    /// Being read into memory.
+    Loading = 2,
+    /// In memory, forecasting its golden input.
+    Warming = 3,
+    /// In memory; calls can use it.
+    Serving = 4,
+    /// Being taken out of memory: calls under way finish, new ones are refused.
+    Draining = 5,
+    /// Loading it failed; `error` says why.
+    Failed = 6,
+}
+impl RevisionState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVISION_STATE_UNSPECIFIED",
+            Self::Stored => "REVISION_STATE_STORED",
+            Self::Loading => "REVISION_STATE_LOADING",
+            Self::Warming => "REVISION_STATE_WARMING",
+            Self::Serving => "REVISION_STATE_SERVING",
+            Self::Draining => "REVISION_STATE_DRAINING",
+            Self::Failed => "REVISION_STATE_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVISION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVISION_STATE_STORED" => Some(Self::Stored),
+            "REVISION_STATE_LOADING" => Some(Self::Loading),
+            "REVISION_STATE_WARMING" => Some(Self::Warming),
+            "REVISION_STATE_SERVING" => Some(Self::Serving),
+            "REVISION_STATE_DRAINING" => Some(Self::Draining),
+            "REVISION_STATE_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+/// What happens to the sessions of a revision that is unloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SessionsOnUnload {
+    /// Pinned.
+    Unspecified = 0,
+    /// The call ends with FAILED_PRECONDITION while sessions use the revision.
+    Refuse = 1,
+    /// The revision stays in memory for its sessions until the last one has ended; nobody else gets it.
+    Pin = 2,
+    /// Its sessions go over to the revision that "default" points to, started from the last steps that
+    /// they remember; sessions that cannot stay pinned.
+    Migrate = 3,
+}
+impl SessionsOnUnload {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SESSIONS_ON_UNLOAD_UNSPECIFIED",
+            Self::Refuse => "SESSIONS_ON_UNLOAD_REFUSE",
+            Self::Pin => "SESSIONS_ON_UNLOAD_PIN",
+            Self::Migrate => "SESSIONS_ON_UNLOAD_MIGRATE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SESSIONS_ON_UNLOAD_UNSPECIFIED" => Some(Self::Unspecified),
+            "SESSIONS_ON_UNLOAD_REFUSE" => Some(Self::Refuse),
+            "SESSIONS_ON_UNLOAD_PIN" => Some(Self::Pin),
+            "SESSIONS_ON_UNLOAD_MIGRATE" => Some(Self::Migrate),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod model_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Reads the registry of models.
+    ///
+    /// Names: "models/{m}" is a model, "models/{m}/revisions/{r}" one immutable file of it, and
+    /// "models/{m}@{alias}" whatever its alias points to. {m} and {alias} are 1 to 63 characters out of
+    /// a-z, A-Z, 0-9, `-`, `_` and `.`, the first one a letter or digit; {r} are the first 12 hexadecimal
+    /// digits of the SHA-256 that the file says of itself.
+    #[derive(Debug, Clone)]
+    pub struct ModelServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ModelServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ModelServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ModelServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ModelServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Returns a model with its aliases.
+        pub async fn get_model(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetModelResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelService/GetModel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.ModelService", "GetModel"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the models, in the order of their names.
+        pub async fn list_models(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListModelsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListModelsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelService/ListModels",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.ModelService", "ListModels"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns one revision.
+        pub async fn get_model_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetModelRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelService/GetModelRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.ModelService", "GetModelRevision"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the revisions of a model, the newest first.
+        pub async fn list_model_revisions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListModelRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListModelRevisionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelService/ListModelRevisions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.ModelService", "ListModelRevisions"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod model_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ModelServiceServer.
+    #[async_trait]
+    pub trait ModelService: std::marker::Send + std::marker::Sync + 'static {
+        /// Returns a model with its aliases.
+        async fn get_model(
+            &self,
+            request: tonic::Request<super::GetModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetModelResponse>,
+            tonic::Status,
+        >;
+        /// Lists the models, in the order of their names.
+        async fn list_models(
+            &self,
+            request: tonic::Request<super::ListModelsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListModelsResponse>,
+            tonic::Status,
+        >;
+        /// Returns one revision.
+        async fn get_model_revision(
+            &self,
+            request: tonic::Request<super::GetModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetModelRevisionResponse>,
+            tonic::Status,
+        >;
+        /// Lists the revisions of a model, the newest first.
+        async fn list_model_revisions(
+            &self,
+            request: tonic::Request<super::ListModelRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListModelRevisionsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Reads the registry of models.
+    ///
+    /// Names: "models/{m}" is a model, "models/{m}/revisions/{r}" one immutable file of it, and
+    /// "models/{m}@{alias}" whatever its alias points to. {m} and {alias} are 1 to 63 characters out of
+    /// a-z, A-Z, 0-9, `-`, `_` and `.`, the first one a letter or digit; {r} are the first 12 hexadecimal
+    /// digits of the SHA-256 that the file says of itself.
+    #[derive(Debug)]
+    pub struct ModelServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ModelServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ModelServiceServer<T>
+    where
+        T: ModelService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/longcast.v1.ModelService/GetModel" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetModelSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::GetModelRequest>
+                    for GetModelSvc<T> {
+                        type Response = super::GetModelResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetModelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::get_model(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetModelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelService/ListModels" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListModelsSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::ListModelsRequest>
+                    for ListModelsSvc<T> {
+                        type Response = super::ListModelsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListModelsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::list_models(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListModelsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelService/GetModelRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetModelRevisionSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::GetModelRevisionRequest>
+                    for GetModelRevisionSvc<T> {
+                        type Response = super::GetModelRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetModelRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::get_model_revision(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetModelRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelService/ListModelRevisions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListModelRevisionsSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::ListModelRevisionsRequest>
+                    for ListModelRevisionsSvc<T> {
+                        type Response = super::ListModelRevisionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListModelRevisionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::list_model_revisions(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListModelRevisionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ModelServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "longcast.v1.ModelService";
+    impl<T> tonic::server::NamedService for ModelServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod model_admin_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Changes the registry of models. It needs the scope `admin`, has a port of its own and is not
+    /// shown by reflection.
+    #[derive(Debug, Clone)]
+    pub struct ModelAdminServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ModelAdminServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ModelAdminServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ModelAdminServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ModelAdminServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Changes labels, or aliases and their traffic.
+        pub async fn update_model(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateModelResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelAdminService/UpdateModel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.ModelAdminService", "UpdateModel"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a model with its revisions.
+        pub async fn delete_model(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteModelResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelAdminService/DeleteModel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.ModelAdminService", "DeleteModel"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes one revision that no alias and no session uses.
+        pub async fn delete_model_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteModelRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelAdminService/DeleteModelRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "longcast.v1.ModelAdminService",
+                        "DeleteModelRevision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a model file in chunks, each with its checksum, and stores it as a revision. A file that
+        /// is there already is not stored twice: the answer is the revision that holds it.
+        pub async fn import_model_revision(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::ImportModelRevisionRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportModelRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelAdminService/ImportModelRevision",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "longcast.v1.ModelAdminService",
+                        "ImportModelRevision",
+                    ),
+                );
+            self.inner.client_streaming(req, path, codec).await
+        }
+        /// Sends the file of a revision in chunks, each with its checksum; resumable by offset.
+        pub async fn export_model_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportModelRevisionResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelAdminService/ExportModelRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "longcast.v1.ModelAdminService",
+                        "ExportModelRevision",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Loads a revision into memory and warms it up: the input stored in its file must give the output
+        /// stored there, bit for bit. Calls go to it only afterwards, all at once.
+        pub async fn load_model_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LoadModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LoadModelRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelAdminService/LoadModelRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("longcast.v1.ModelAdminService", "LoadModelRevision"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a revision out of memory once the calls that use it have ended. What happens to its
+        /// sessions is for the request to say.
+        pub async fn unload_model_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UnloadModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnloadModelRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ModelAdminService/UnloadModelRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "longcast.v1.ModelAdminService",
+                        "UnloadModelRevision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod model_admin_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ModelAdminServiceServer.
+    #[async_trait]
+    pub trait ModelAdminService: std::marker::Send + std::marker::Sync + 'static {
+        /// Changes labels, or aliases and their traffic.
+        async fn update_model(
+            &self,
+            request: tonic::Request<super::UpdateModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateModelResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a model with its revisions.
+        async fn delete_model(
+            &self,
+            request: tonic::Request<super::DeleteModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteModelResponse>,
+            tonic::Status,
+        >;
+        /// Deletes one revision that no alias and no session uses.
+        async fn delete_model_revision(
+            &self,
+            request: tonic::Request<super::DeleteModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteModelRevisionResponse>,
+            tonic::Status,
+        >;
+        /// Takes a model file in chunks, each with its checksum, and stores it as a revision. A file that
+        /// is there already is not stored twice: the answer is the revision that holds it.
+        async fn import_model_revision(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ImportModelRevisionRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportModelRevisionResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ExportModelRevision method.
+        type ExportModelRevisionStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::ExportModelRevisionResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends the file of a revision in chunks, each with its checksum; resumable by offset.
+        async fn export_model_revision(
+            &self,
+            request: tonic::Request<super::ExportModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ExportModelRevisionStream>,
+            tonic::Status,
+        >;
+        /// Loads a revision into memory and warms it up: the input stored in its file must give the output
+        /// stored there, bit for bit. Calls go to it only afterwards, all at once.
+        async fn load_model_revision(
+            &self,
+            request: tonic::Request<super::LoadModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LoadModelRevisionResponse>,
+            tonic::Status,
+        >;
+        /// Takes a revision out of memory once the calls that use it have ended. What happens to its
+        /// sessions is for the request to say.
+        async fn unload_model_revision(
+            &self,
+            request: tonic::Request<super::UnloadModelRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnloadModelRevisionResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Changes the registry of models. It needs the scope `admin`, has a port of its own and is not
+    /// shown by reflection.
+    #[derive(Debug)]
+    pub struct ModelAdminServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ModelAdminServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ModelAdminServiceServer<T>
+    where
+        T: ModelAdminService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/longcast.v1.ModelAdminService/UpdateModel" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateModelSvc<T: ModelAdminService>(pub Arc<T>);
+                    impl<
+                        T: ModelAdminService,
+                    > tonic::server::UnaryService<super::UpdateModelRequest>
+                    for UpdateModelSvc<T> {
+                        type Response = super::UpdateModelResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateModelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelAdminService>::update_model(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateModelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelAdminService/DeleteModel" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteModelSvc<T: ModelAdminService>(pub Arc<T>);
+                    impl<
+                        T: ModelAdminService,
+                    > tonic::server::UnaryService<super::DeleteModelRequest>
+                    for DeleteModelSvc<T> {
+                        type Response = super::DeleteModelResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteModelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelAdminService>::delete_model(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteModelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelAdminService/DeleteModelRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteModelRevisionSvc<T: ModelAdminService>(pub Arc<T>);
+                    impl<
+                        T: ModelAdminService,
+                    > tonic::server::UnaryService<super::DeleteModelRevisionRequest>
+                    for DeleteModelRevisionSvc<T> {
+                        type Response = super::DeleteModelRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteModelRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelAdminService>::delete_model_revision(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteModelRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelAdminService/ImportModelRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportModelRevisionSvc<T: ModelAdminService>(pub Arc<T>);
+                    impl<
+                        T: ModelAdminService,
+                    > tonic::server::ClientStreamingService<
+                        super::ImportModelRevisionRequest,
+                    > for ImportModelRevisionSvc<T> {
+                        type Response = super::ImportModelRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ImportModelRevisionRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelAdminService>::import_model_revision(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportModelRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelAdminService/ExportModelRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportModelRevisionSvc<T: ModelAdminService>(pub Arc<T>);
+                    impl<
+                        T: ModelAdminService,
+                    > tonic::server::ServerStreamingService<
+                        super::ExportModelRevisionRequest,
+                    > for ExportModelRevisionSvc<T> {
+                        type Response = super::ExportModelRevisionResponse;
+                        type ResponseStream = T::ExportModelRevisionStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportModelRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelAdminService>::export_model_revision(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportModelRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelAdminService/LoadModelRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct LoadModelRevisionSvc<T: ModelAdminService>(pub Arc<T>);
+                    impl<
+                        T: ModelAdminService,
+                    > tonic::server::UnaryService<super::LoadModelRevisionRequest>
+                    for LoadModelRevisionSvc<T> {
+                        type Response = super::LoadModelRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LoadModelRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelAdminService>::load_model_revision(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LoadModelRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.ModelAdminService/UnloadModelRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct UnloadModelRevisionSvc<T: ModelAdminService>(pub Arc<T>);
+                    impl<
+                        T: ModelAdminService,
+                    > tonic::server::UnaryService<super::UnloadModelRevisionRequest>
+                    for UnloadModelRevisionSvc<T> {
+                        type Response = super::UnloadModelRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UnloadModelRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelAdminService>::unload_model_revision(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UnloadModelRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ModelAdminServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "longcast.v1.ModelAdminService";
+    impl<T> tonic::server::NamedService for ModelAdminServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A question for what a server is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetServerInfoRequest {}
+/// What a server is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetServerInfoResponse {
+    /// Version of Longcast, such as "0.1.0".
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
+    /// When the process started.
+    #[prost(message, optional, tag = "2")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The server's clock now, for clients that measure their own against it.
+    #[prost(message, optional, tag = "3")]
+    pub current_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// True while the server drains: it takes no new work.
+    #[prost(bool, tag = "4")]
+    pub draining: bool,
+    /// Every limit. Always set.
+    #[prost(message, optional, tag = "5")]
+    pub limits: ::core::option::Option<Limits>,
+    /// Names of the model families that this server can serve and train, such as "ar".
+    #[prost(string, repeated, tag = "6")]
+    pub model_families: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The full names of the services that this server answers on this port, such as
+    /// "longcast.v1.ForecastService".
+    #[prost(string, repeated, tag = "7")]
+    pub services: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// True if sessions live in a folder and survive a restart; false if the server keeps them in
+    /// memory only, so that DURABILITY_ASYNC and DURABILITY_SYNC are refused.
+    #[prost(bool, tag = "8")]
+    pub durable_sessions: bool,
+}
+/// The limits of a server. 0 means that the server does not offer what the limit is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Limits {
+    /// Bytes of a request that is one message.
+    #[prost(int64, tag = "1")]
+    pub max_unary_request_bytes: i64,
+    /// Bytes of one message of a stream of requests.
+    #[prost(int64, tag = "2")]
+    pub max_stream_message_bytes: i64,
+    /// Open streams of one connection, calls without streams included.
+    #[prost(int32, tag = "3")]
+    pub max_streams_per_connection: i32,
+    /// Calls of one connection that are answered at a time.
+    #[prost(int32, tag = "4")]
+    pub max_calls_per_connection: i32,
+    /// Open connections.
+    #[prost(int32, tag = "5")]
+    pub max_connections: i32,
+    /// Calls that wait for the compute pool; beyond them calls are refused with UNAVAILABLE.
+    #[prost(int32, tag = "6")]
+    pub max_queued_calls: i32,
+    /// The longest time that a call without streams may take, whatever deadline its client sets.
+    #[prost(message, optional, tag = "7")]
+    pub max_call_duration: ::core::option::Option<::prost_types::Duration>,
+    /// Steps ahead of one forecast.
+    #[prost(int32, tag = "8")]
+    pub max_horizon: i32,
+    /// Quantiles and intervals of one forecast, together.
+    #[prost(int32, tag = "9")]
+    pub max_paths: i32,
+    /// Series of one BatchForecast call.
+    #[prost(int32, tag = "10")]
+    pub max_batch_series: i32,
+    /// Sessions of the server.
+    #[prost(int32, tag = "11")]
+    pub max_sessions: i32,
+    /// Series of one session.
+    #[prost(int32, tag = "12")]
+    pub max_session_series: i32,
+    /// Bytes of the states of all sessions together.
+    #[prost(int64, tag = "13")]
+    pub max_session_state_bytes: i64,
+    /// Observations of one ObservationBatch.
+    #[prost(int32, tag = "14")]
+    pub max_batch_observations: i32,
+    /// Observations that a client may have sent beyond `durable_through` (beyond `applied_through` in
+    /// sessions that are kept in memory).
+    #[prost(int32, tag = "15")]
+    pub max_unacked_observations: i32,
+    /// Streams that watch one session.
+    #[prost(int32, tag = "16")]
+    pub max_session_watchers: i32,
+    /// The longest idle time after which a session may expire.
+    #[prost(message, optional, tag = "17")]
+    pub max_session_idle_ttl: ::core::option::Option<::prost_types::Duration>,
+    /// With DURABILITY_ASYNC, the longest time from the acknowledgement of an observation until it is
+    /// on disk: what a crash can lose at most.
+    #[prost(message, optional, tag = "18")]
+    pub async_durability_interval: ::core::option::Option<::prost_types::Duration>,
+    /// Bytes of the model files in the registry, together.
+    #[prost(int64, tag = "19")]
+    pub max_registry_bytes: i64,
+    /// Bytes of one model file.
+    #[prost(int64, tag = "20")]
+    pub max_model_file_bytes: i64,
+    /// Bytes of the models in memory, together.
+    #[prost(int64, tag = "21")]
+    pub max_resident_model_bytes: i64,
+    /// Jobs that wait or run.
+    #[prost(int32, tag = "22")]
+    pub max_jobs: i32,
+    /// Bytes of the uploaded data sets, together.
+    #[prost(int64, tag = "23")]
+    pub max_dataset_bytes: i64,
+    /// Bytes of one chunk of a file that is sent in chunks.
+    #[prost(int64, tag = "24")]
+    pub max_chunk_bytes: i64,
+    /// Memory of the whole process beyond which new work is refused, in bytes.
+    #[prost(int64, tag = "25")]
+    pub max_process_bytes: i64,
+}
+/// Generated client implementations.
+pub mod server_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What a server is and how much it takes. Any token may ask.
+    #[derive(Debug, Clone)]
+    pub struct ServerServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ServerServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ServerServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ServerServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ServerServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Returns the version of the server and every limit that it holds callers to, so that a client
+        /// can keep to them without trying.
+        pub async fn get_server_info(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetServerInfoRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetServerInfoResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.ServerService/GetServerInfo",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.ServerService", "GetServerInfo"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod server_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ServerServiceServer.
+    #[async_trait]
+    pub trait ServerService: std::marker::Send + std::marker::Sync + 'static {
+        /// Returns the version of the server and every limit that it holds callers to, so that a client
+        /// can keep to them without trying.
+        async fn get_server_info(
+            &self,
+            request: tonic::Request<super::GetServerInfoRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetServerInfoResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What a server is and how much it takes. Any token may ask.
+    #[derive(Debug)]
+    pub struct ServerServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ServerServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ServerServiceServer<T>
+    where
+        T: ServerService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/longcast.v1.ServerService/GetServerInfo" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetServerInfoSvc<T: ServerService>(pub Arc<T>);
+                    impl<
+                        T: ServerService,
+                    > tonic::server::UnaryService<super::GetServerInfoRequest>
+                    for GetServerInfoSvc<T> {
+                        type Response = super::GetServerInfoResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetServerInfoRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServerService>::get_server_info(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetServerInfoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ServerServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "longcast.v1.ServerService";
+    impl<T> tonic::server::NamedService for ServerServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A session.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Session {
+    /// "sessions/{s}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// "models/{m}/revisions/{r}" that it uses. It stays there, whatever aliases do, until the revision
+    /// is unloaded with its sessions migrated.
+    #[prost(string, tag = "2")]
+    pub model_revision: ::prost::alloc::string::String,
+    /// The series, in the order that `series_index` counts.
+    #[prost(string, repeated, tag = "3")]
+    pub series_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What its forecasts hold.
+    #[prost(message, optional, tag = "4")]
+    pub spec: ::core::option::Option<ForecastSpec>,
+    /// When it sends forecasts.
+    #[prost(message, optional, tag = "5")]
+    pub emit: ::core::option::Option<EmitPolicy>,
+    /// What an acknowledgement promises.
+    #[prost(enumeration = "Durability", tag = "6")]
+    pub durability: i32,
+    /// After this time without an observation and without a stream, it is deleted.
+    #[prost(message, optional, tag = "7")]
+    pub idle_ttl: ::core::option::Option<::prost_types::Duration>,
+    /// The last sequence number that is in the state; 0 if none is.
+    #[prost(uint64, tag = "8")]
+    pub applied_through: u64,
+    /// The last sequence number that a crash of the server cannot lose; 0 if there is none, and always
+    /// with DURABILITY_MEMORY.
+    #[prost(uint64, tag = "9")]
+    pub durable_through: u64,
+    /// Size of its state, in bytes. It does not grow with the number of observations.
+    #[prost(int64, tag = "10")]
+    pub state_bytes: i64,
+    /// When it was created.
+    #[prost(message, optional, tag = "11")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it will be deleted if nothing comes. Unset while a stream is open.
+    #[prost(message, optional, tag = "12")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Changes when somebody creates it anew or takes it over; for DeleteSession.
+    #[prost(string, tag = "13")]
+    pub etag: ::prost::alloc::string::String,
+    /// The epoch of its last writer; 0 if there was none.
+    #[prost(uint64, tag = "14")]
+    pub epoch: u64,
+    /// What happens to observations whose time stamps do not continue their series.
+    #[prost(message, optional, tag = "15")]
+    pub time_policy: ::core::option::Option<TimePolicy>,
+    /// Series with a policy of their own.
+    #[prost(message, repeated, tag = "16")]
+    pub series_time_policies: ::prost::alloc::vec::Vec<SeriesTimePolicy>,
+    /// How intervals are made.
+    #[prost(enumeration = "IntervalMethod", tag = "17")]
+    pub interval_method: i32,
+    /// When seasonal naive forecasts in place of the model. Unset means never.
+    #[prost(message, optional, tag = "18")]
+    pub fallback: ::core::option::Option<FallbackPolicy>,
+    /// What is known of its forecasts. In the answer of GetSession with `include_figures` only: one for
+    /// each series, in the order of `series_ids`.
+    #[prost(message, repeated, tag = "19")]
+    pub figures: ::prost::alloc::vec::Vec<SeriesFigures>,
+    /// The next sequence number that it takes: `applied_through` and one.
+    #[prost(uint64, tag = "20")]
+    pub next_sequence: u64,
+    /// True while a stream writes to it.
+    #[prost(bool, tag = "21")]
+    pub attached: bool,
+    /// Streams that watch it.
+    #[prost(int32, tag = "22")]
+    pub watcher_count: i32,
+    /// Names of the channels, in the order in which each observation holds their values.
+    #[prost(string, repeated, tag = "23")]
+    pub channels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// When a session sends forecasts, and what happens when its reader is slow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EmitPolicy {
+    /// What happens when the reader is slower than the forecasts.
+    #[prost(enumeration = "SlowConsumer", tag = "4")]
+    pub slow_consumer: i32,
+    /// When a forecast of a series is due. Unset means after every observation of it.
+    #[prost(oneof = "emit_policy::When", tags = "1, 2, 3")]
+    pub when: ::core::option::Option<emit_policy::When>,
+}
+/// Nested message and enum types in `EmitPolicy`.
+pub mod emit_policy {
+    /// When a forecast of a series is due. Unset means after every observation of it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum When {
+        /// After every so many observations of the series, at least 1. Missing values count.
+        #[prost(uint32, tag = "1")]
+        EveryObservations(u32),
+        /// After every such time, for each series that had observations since: at least 10 ms.
+        #[prost(message, tag = "2")]
+        EveryInterval(::prost_types::Duration),
+        /// Only when RequestForecast asks; must be true.
+        #[prost(bool, tag = "3")]
+        OnRequest(bool),
+    }
+}
+/// What happens to observations whose time stamps do not continue their series. Stamps are compared
+/// with the steps of the series; the clock of the server has no part in it.
+///
+/// Whatever is done shows as an ObservationError; the observation keeps its sequence number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimePolicy {
+    /// A stamp before the last step of the series, as after a jump of the sender's clock.
+    /// TIME_ACTION_UNSPECIFIED means reject; impute is not allowed.
+    #[prost(enumeration = "TimeAction", tag = "1")]
+    pub late: i32,
+    /// The stamp of the last step of the series again. TIME_ACTION_UNSPECIFIED means reject; impute and
+    /// reset are not allowed.
+    #[prost(enumeration = "TimeAction", tag = "2")]
+    pub duplicate: i32,
+    /// A stamp that leaves steps out. TIME_ACTION_UNSPECIFIED means impute.
+    #[prost(enumeration = "TimeAction", tag = "3")]
+    pub gap: i32,
+    /// A stamp between two steps. TIME_ACTION_UNSPECIFIED means reject; with reset the series goes on
+    /// from this stamp, impute is not allowed.
+    #[prost(enumeration = "TimeAction", tag = "4")]
+    pub off_grid: i32,
+    /// With `gap` impute, the most steps that are imputed; a longer gap resets the series. 0 means the
+    /// lookback of the model; at most 100,000.
+    #[prost(uint32, tag = "5")]
+    pub max_gap_steps: u32,
+}
+/// The policy of one series.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SeriesTimePolicy {
+    /// Position of the series in the session, from 0.
+    #[prost(uint32, tag = "1")]
+    pub series_index: u32,
+    /// Its policy. Required.
+    #[prost(message, optional, tag = "2")]
+    pub policy: ::core::option::Option<TimePolicy>,
+}
+/// When seasonal naive forecasts in place of the model.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct FallbackPolicy {
+    /// The rolling MASE of a series above which seasonal naive takes over, at least 0.1, such as 1.5.
+    /// The model returns once it is below 0.9 times this. Required.
+    #[prost(double, tag = "1")]
+    pub mase_limit: f64,
+    /// Scored observations of a series before it is judged. 0 means 32; at most 1,000,000.
+    #[prost(uint32, tag = "2")]
+    pub min_observations: u32,
+}
+/// What is known of the forecasts of one series. Errors are rolling: the weight of an observation
+/// halves with every 128 that follow. The figures are part of the state: a restart changes nothing.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SeriesFigures {
+    /// The series.
+    #[prost(string, tag = "1")]
+    pub series_id: ::prost::alloc::string::String,
+    /// Observations that were taken, imputed steps included, since the session was created.
+    #[prost(uint64, tag = "2")]
+    pub observation_count: u64,
+    /// Of these, missing values and imputed steps.
+    #[prost(uint64, tag = "3")]
+    pub missing_count: u64,
+    /// Observations that were rejected or dropped.
+    #[prost(uint64, tag = "4")]
+    pub refused_count: u64,
+    /// Times that the series started anew.
+    #[prost(uint64, tag = "5")]
+    pub reset_count: u64,
+    /// Observations whose forecast one step ahead was judged.
+    #[prost(uint64, tag = "6")]
+    pub scored_count: u64,
+    /// Mean absolute error of the forecast one step ahead, in the units of the series, over all
+    /// channels. Unset before the first.
+    #[prost(double, optional, tag = "7")]
+    pub mae: ::core::option::Option<f64>,
+    /// Mean over the channels of the absolute error of the model one step ahead, by that of seasonal
+    /// naive over the same observations: below 1 is better than seasonal naive. Unset before the first
+    /// season is over.
+    #[prost(double, optional, tag = "8")]
+    pub mase: ::core::option::Option<f64>,
+    /// Live coverage of intervals one step ahead. One for each element of `interval_coverages`, in that
+    /// order; with INTERVAL_METHOD_ADAPTIVE over every observation, else over every 64th. The weight of
+    /// an outcome halves with every 1,024 that follow.
+    #[prost(message, repeated, tag = "9")]
+    pub coverages: ::prost::alloc::vec::Vec<CoverageFigure>,
+    /// True while seasonal naive forecasts in place of the model.
+    #[prost(bool, tag = "10")]
+    pub fallback: bool,
+    /// Times that seasonal naive took over.
+    #[prost(uint64, tag = "11")]
+    pub fallback_count: u64,
+    /// Time stamp of the last step, in nanoseconds since 1970-01-01T00:00:00Z. Unset before the first
+    /// observation.
+    #[prost(sfixed64, optional, tag = "12")]
+    pub last_time_unix_nano: ::core::option::Option<i64>,
+}
+/// How often an interval held its outcome.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct CoverageFigure {
+    /// The coverage that was asked for: a fraction in (0, 1).
+    #[prost(double, tag = "1")]
+    pub nominal: f64,
+    /// The share of outcomes inside: a fraction in \[0, 1\]. Unset before the first.
+    #[prost(double, optional, tag = "2")]
+    pub measured: ::core::option::Option<f64>,
+    /// Outcomes that were judged, over all channels.
+    #[prost(uint64, tag = "3")]
+    pub judged_count: u64,
+}
+/// A message of the client to StreamSession.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamSessionRequest {
+    /// What the message is. Required.
+    #[prost(oneof = "stream_session_request::Payload", tags = "1, 2, 3, 4")]
+    pub payload: ::core::option::Option<stream_session_request::Payload>,
+}
+/// Nested message and enum types in `StreamSessionRequest`.
+pub mod stream_session_request {
+    /// What the message is. Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Payload {
+        /// The first message, and no later one.
+        #[prost(message, tag = "1")]
+        Open(super::OpenSession),
+        /// Observations.
+        #[prost(message, tag = "2")]
+        Observations(super::ObservationBatch),
+        /// Asks for forecasts now, whatever the emission policy.
+        #[prost(message, tag = "3")]
+        RequestForecast(super::RequestForecast),
+        /// Asks for an Ack once everything sent before is durable.
+        #[prost(message, tag = "4")]
+        Flush(super::Flush),
+    }
+}
+/// Attaches a stream to a session as its writer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenSession {
+    /// "sessions/{s}". Required.
+    #[prost(string, tag = "1")]
+    pub session: ::prost::alloc::string::String,
+    /// The fence. A lower epoch than that of the session is refused with ABORTED `SESSION_FENCED`; the
+    /// same one or a higher one takes the session over from whoever writes to it. 0 takes the next one.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+}
+/// Observations in columns: one row is one step of one series.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObservationBatch {
+    /// Sequence number of the first row, at least 1; the rows count on from it.
+    #[prost(uint64, tag = "1")]
+    pub first_sequence: u64,
+    /// The series of each row: a position in `series_ids`. Empty means that all rows are of series 0.
+    #[prost(uint32, repeated, tag = "2")]
+    pub series_index: ::prost::alloc::vec::Vec<u32>,
+    /// The time stamp of each row, in nanoseconds since 1970-01-01T00:00:00Z. Empty means that each row
+    /// is the next step of its series, which then must have a start.
+    #[prost(sfixed64, repeated, tag = "3")]
+    pub time_unix_nano: ::prost::alloc::vec::Vec<i64>,
+    /// The values of the rows, in the units of the series: for a model of C channels each row holds C
+    /// values, in the order of the channels. NaN marks a missing value; infinities are rejected.
+    #[prost(double, repeated, tag = "4")]
+    pub values: ::prost::alloc::vec::Vec<f64>,
+    /// The covariates of the rows, for a model that was fitted with some: one value a row.
+    #[prost(message, repeated, tag = "5")]
+    pub covariates: ::prost::alloc::vec::Vec<Covariate>,
+}
+/// Asks for forecasts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RequestForecast {
+    /// The series: positions in `series_ids`. Empty means all.
+    #[prost(uint32, repeated, tag = "1")]
+    pub series_index: ::prost::alloc::vec::Vec<u32>,
+    /// What is known ahead, for a model that was fitted with covariates that are: the values of the next
+    /// steps of the series, of all columns that are known ahead. Then `series_index` holds one series.
+    /// It is used for this forecast and forgotten.
+    #[prost(message, repeated, tag = "2")]
+    pub known_ahead: ::prost::alloc::vec::Vec<Covariate>,
+}
+/// Asks for durability.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Flush {}
+/// A message of the server in StreamSession.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamSessionResponse {
+    /// What the message is. Always set.
+    #[prost(oneof = "stream_session_response::Payload", tags = "1, 2, 3, 4, 5")]
+    pub payload: ::core::option::Option<stream_session_response::Payload>,
+}
+/// Nested message and enum types in `StreamSessionResponse`.
+pub mod stream_session_response {
+    /// What the message is. Always set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Payload {
+        /// The first message.
+        #[prost(message, tag = "1")]
+        Opened(super::SessionOpened),
+        /// How far observations have come.
+        #[prost(message, tag = "2")]
+        Ack(super::Ack),
+        /// A forecast.
+        #[prost(message, tag = "3")]
+        Update(super::ForecastUpdate),
+        /// An observation that was not taken as it is.
+        #[prost(message, tag = "4")]
+        ObservationError(super::ObservationError),
+        /// The server is about to stop.
+        #[prost(message, tag = "5")]
+        Draining(super::Draining),
+    }
+}
+/// The stream is attached.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionOpened {
+    /// The session. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub session: ::core::option::Option<Session>,
+    /// The sequence number to go on from.
+    #[prost(uint64, tag = "2")]
+    pub next_sequence: u64,
+    /// Rows of one batch, at most.
+    #[prost(int32, tag = "3")]
+    pub max_batch_observations: i32,
+    /// Observations that may be on their way beyond the last `durable_through` (beyond
+    /// `applied_through` with DURABILITY_MEMORY): more than a client has to keep for a reconnect.
+    #[prost(int32, tag = "4")]
+    pub max_unacked_observations: i32,
+    /// The epoch that holds now.
+    #[prost(uint64, tag = "5")]
+    pub epoch: u64,
+}
+/// How far observations have come. Both numbers never go back within a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ack {
+    /// Everything up to here is in the state, or was refused with an ObservationError.
+    #[prost(uint64, tag = "1")]
+    pub applied_through: u64,
+    /// Everything up to here is on disk: a client may forget it. 0 with DURABILITY_MEMORY.
+    #[prost(uint64, tag = "2")]
+    pub durable_through: u64,
+}
+/// A forecast of one series.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ForecastUpdate {
+    /// The last sequence number that is in the state that the forecast comes from.
+    #[prost(uint64, tag = "1")]
+    pub as_of_sequence: u64,
+    /// Forecasts of this series that were due since the last one that was sent, and were not.
+    #[prost(uint64, tag = "3")]
+    pub conflated_count: u64,
+    /// How far the newest value lay from its forecast, as a multiple of the rolling mean absolute error
+    /// of the series; over several channels, the largest. Unset where one of them is not known.
+    #[prost(double, optional, tag = "4")]
+    pub surprise: ::core::option::Option<f64>,
+    /// Position of the series in `series_ids`.
+    #[prost(uint32, tag = "7")]
+    pub series_index: u32,
+    /// Set if seasonal naive made the forecast in place of the model.
+    #[prost(message, optional, tag = "8")]
+    pub fallback: ::core::option::Option<Fallback>,
+    /// What came of it. Always set.
+    #[prost(oneof = "forecast_update::Outcome", tags = "5, 6")]
+    pub outcome: ::core::option::Option<forecast_update::Outcome>,
+}
+/// Nested message and enum types in `ForecastUpdate`.
+pub mod forecast_update {
+    /// What came of it. Always set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The forecast. With a fall-back, `forecast.warnings` has `FALLBACK_SEASONAL_NAIVE` too.
+        #[prost(message, tag = "5")]
+        Result(super::Forecast),
+        /// Why there is none; only where RequestForecast or `return_forecast` asked for it.
+        #[prost(message, tag = "6")]
+        Error(::tonic_types::Status),
+    }
+}
+/// Why seasonal naive made a forecast.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Fallback {
+    /// The rolling MASE of the model.
+    #[prost(double, tag = "1")]
+    pub mase: f64,
+    /// The limit that it passed.
+    #[prost(double, tag = "2")]
+    pub mase_limit: f64,
+    /// The sequence number of the observation since which it is so.
+    #[prost(uint64, tag = "3")]
+    pub since_sequence: u64,
+}
+/// Observations that were not taken as they are; they do not disturb others.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObservationError {
+    /// The sequence number of the first one.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// Its series; empty if `series_index` is out of range.
+    #[prost(string, tag = "2")]
+    pub series_id: ::prost::alloc::string::String,
+    /// What was wrong with it: reason `OBSERVATION_LATE`, `OBSERVATION_DUPLICATE`, `OBSERVATION_GAP`,
+    /// `OBSERVATION_OFF_GRID`, `TIME_REQUIRED`, `VALUE_INFINITE` or `SERIES_INDEX_INVALID`.
+    #[prost(message, optional, tag = "3")]
+    pub status: ::core::option::Option<::tonic_types::Status>,
+    /// What was done.
+    #[prost(enumeration = "TimeAction", tag = "4")]
+    pub action: i32,
+    /// How many observations of this series and batch the message stands for: those with the same reason
+    /// and action are told together.
+    #[prost(uint64, tag = "5")]
+    pub count: u64,
+}
+/// The server is about to stop: observations that it has acknowledged are safe; reconnect.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Draining {
+    /// When the stream will be cut off.
+    #[prost(message, optional, tag = "1")]
+    pub deadline: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long to wait before a reconnect.
+    #[prost(message, optional, tag = "2")]
+    pub reconnect_after: ::core::option::Option<::prost_types::Duration>,
+}
+/// A request for a new session.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateSessionRequest {
+    /// {s} of "sessions/{s}": 1 to 63 characters out of a-z, A-Z, 0-9, `-`, `_` and `.`, the first one a
+    /// letter or digit. Empty means that the server chooses one.
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// "models/{m}", "models/{m}/revisions/{r}" or "models/{m}@{alias}"; an alias is resolved once, here.
+    /// It may be empty when the server holds exactly one model.
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+    /// The series, at least one, ids all different. Each brings what happened so far; without values, the
+    /// start of its axis is the stamp of its first observation, and without an axis the first observation
+    /// brings it.
+    #[prost(message, repeated, tag = "3")]
+    pub history: ::prost::alloc::vec::Vec<Series>,
+    /// What forecasts hold. Required.
+    #[prost(message, optional, tag = "4")]
+    pub spec: ::core::option::Option<ForecastSpec>,
+    /// When forecasts are sent.
+    #[prost(message, optional, tag = "5")]
+    pub emit: ::core::option::Option<EmitPolicy>,
+    /// What an acknowledgement promises.
+    #[prost(enumeration = "Durability", tag = "6")]
+    pub durability: i32,
+    /// Deletes the session after this time without an observation and without a stream. Unset means a day;
+    /// at least a second, at most the limit of the server.
+    #[prost(message, optional, tag = "7")]
+    pub idle_ttl: ::core::option::Option<::prost_types::Duration>,
+    /// Any text of the client, at most 128 characters: a session that this very request made is the answer,
+    /// not ALREADY_EXISTS.
+    #[prost(string, tag = "8")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What happens to observations whose time stamps do not continue their series.
+    #[prost(message, optional, tag = "9")]
+    pub time_policy: ::core::option::Option<TimePolicy>,
+    /// Series with a policy of their own.
+    #[prost(message, repeated, tag = "10")]
+    pub series_time_policies: ::prost::alloc::vec::Vec<SeriesTimePolicy>,
+    /// How intervals are made.
+    #[prost(enumeration = "IntervalMethod", tag = "11")]
+    pub interval_method: i32,
+    /// When seasonal naive forecasts in place of the model. Unset means never.
+    #[prost(message, optional, tag = "12")]
+    pub fallback: ::core::option::Option<FallbackPolicy>,
+    /// When true, a model is taken that reads its window again with every forecast, at a cost that grows
+    /// with its lookback. When false, such a model is refused with FAILED_PRECONDITION
+    /// `MODEL_NOT_STREAMABLE`.
+    #[prost(bool, tag = "13")]
+    pub allow_window_reread: bool,
+}
+/// The session that was made.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateSessionResponse {
+    /// The session. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub session: ::core::option::Option<Session>,
+}
+/// A question for one session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSessionRequest {
+    /// "sessions/{s}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// When true, the answer holds the figures of every series.
+    #[prost(bool, tag = "2")]
+    pub include_figures: bool,
+}
+/// One session.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetSessionResponse {
+    /// The session. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub session: ::core::option::Option<Session>,
+}
+/// A question for all sessions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSessionsRequest {
+    /// Sessions a page, at most 1,000; 0 means 100.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only sessions whose name contains this text; empty means all.
+    #[prost(string, tag = "3")]
+    pub filter: ::prost::alloc::string::String,
+}
+/// A page of sessions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSessionsResponse {
+    /// In the order of their names.
+    #[prost(message, repeated, tag = "1")]
+    pub sessions: ::prost::alloc::vec::Vec<Session>,
+    /// For the next page; empty if this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A request to delete a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteSessionRequest {
+    /// "sessions/{s}".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The present `etag`, or empty so that it is not compared; another one is ABORTED.
+    #[prost(string, tag = "2")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// The session is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteSessionResponse {}
+/// Observations in one call.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObserveRequest {
+    /// "sessions/{s}". Required.
+    #[prost(string, tag = "1")]
+    pub session: ::prost::alloc::string::String,
+    /// The fence, as in OpenSession, except that 0 is the present epoch: it takes nothing over, and is
+    /// refused with FAILED_PRECONDITION `SESSION_ATTACHED` while a stream writes to the session.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// The observations. Required.
+    #[prost(message, optional, tag = "3")]
+    pub observations: ::core::option::Option<ObservationBatch>,
+    /// When true, the answer holds a forecast of each series that the batch has observations of.
+    #[prost(bool, tag = "4")]
+    pub return_forecast: bool,
+}
+/// What became of the observations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObserveResponse {
+    /// How far observations have come. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub ack: ::core::option::Option<Ack>,
+    /// One for each series of the batch, if asked for, in the order of `series_ids`.
+    #[prost(message, repeated, tag = "2")]
+    pub updates: ::prost::alloc::vec::Vec<ForecastUpdate>,
+    /// Observations that were not taken as they are.
+    #[prost(message, repeated, tag = "3")]
+    pub errors: ::prost::alloc::vec::Vec<ObservationError>,
+}
+/// A request to read the forecasts of a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchSessionRequest {
+    /// "sessions/{s}". Required.
+    #[prost(string, tag = "1")]
+    pub session: ::prost::alloc::string::String,
+    /// The series: positions in `series_ids`. Empty means all.
+    #[prost(uint32, repeated, tag = "2")]
+    pub series_index: ::prost::alloc::vec::Vec<u32>,
+    /// When true, the stream begins with a forecast of each series that has one.
+    #[prost(bool, tag = "3")]
+    pub send_current: bool,
+}
+/// A message of the server in WatchSession.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchSessionResponse {
+    /// What the message is. Always set.
+    #[prost(oneof = "watch_session_response::Payload", tags = "1, 2")]
+    pub payload: ::core::option::Option<watch_session_response::Payload>,
+}
+/// Nested message and enum types in `WatchSessionResponse`.
+pub mod watch_session_response {
+    /// What the message is. Always set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Payload {
+        /// A forecast.
+        #[prost(message, tag = "1")]
+        Update(super::ForecastUpdate),
+        /// The server is about to stop.
+        #[prost(message, tag = "2")]
+        Draining(super::Draining),
+    }
+}
+/// What an acknowledgement promises, and what a crash of the server can lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Durability {
+    /// DURABILITY_ASYNC where the server keeps sessions in a folder, else DURABILITY_MEMORY.
+    Unspecified = 0,
+    /// Nothing is stored: a restart loses the session.
+    Memory = 1,
+    /// Observations are logged and reach the disk a little later: a crash loses at most those of the
+    /// last moments (`async_durability_interval` of the limits), which the client sends again.
+    Async = 2,
+    /// `durable_through` follows the disk: an Ack is sent once what it acknowledges is there, many
+    /// batches at a time.
+    Sync = 3,
+}
+impl Durability {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DURABILITY_UNSPECIFIED",
+            Self::Memory => "DURABILITY_MEMORY",
+            Self::Async => "DURABILITY_ASYNC",
+            Self::Sync => "DURABILITY_SYNC",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DURABILITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "DURABILITY_MEMORY" => Some(Self::Memory),
+            "DURABILITY_ASYNC" => Some(Self::Async),
+            "DURABILITY_SYNC" => Some(Self::Sync),
+            _ => None,
+        }
+    }
+}
+/// How the intervals of a session are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum IntervalMethod {
+    /// Calibrated.
+    Unspecified = 0,
+    /// As those of ForecastService: the calibration of the fit, weighed with the errors just before the
+    /// forecast.
+    Calibrated = 1,
+    /// Adaptive conformal intervals: they begin as those of the fit, and every outcome moves them, so
+    /// that over a long stream the coverage is as asked for whatever the series does. Every observation
+    /// then costs a forecast. Needs `interval_coverages`, and takes no `quantile_levels` and no band of
+    /// the whole path.
+    Adaptive = 2,
+}
+impl IntervalMethod {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INTERVAL_METHOD_UNSPECIFIED",
+            Self::Calibrated => "INTERVAL_METHOD_CALIBRATED",
+            Self::Adaptive => "INTERVAL_METHOD_ADAPTIVE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INTERVAL_METHOD_UNSPECIFIED" => Some(Self::Unspecified),
+            "INTERVAL_METHOD_CALIBRATED" => Some(Self::Calibrated),
+            "INTERVAL_METHOD_ADAPTIVE" => Some(Self::Adaptive),
+            _ => None,
+        }
+    }
+}
+/// What happens when a reader is slower than the forecasts that are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SlowConsumer {
+    /// Conflate.
+    Unspecified = 0,
+    /// The newest forecast of a series takes the place of older ones that were not sent;
+    /// `conflated_count` says how many. Forecasts that nobody gets are not computed.
+    Conflate = 1,
+    /// Every forecast is sent, each as of the observation that made it due: the session takes no more
+    /// observations until it is. A reader who watches cannot hold the writer up: for it this is
+    /// DISCONNECT. Forecasts that are due by time or on request are conflated.
+    Block = 2,
+    /// As BLOCK, but for two seconds at most: then, and when 256 forecasts wait for a reader who
+    /// watches, the stream ends with RESOURCE_EXHAUSTED `SLOW_READER`. The session stays.
+    Disconnect = 3,
+}
+impl SlowConsumer {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SLOW_CONSUMER_UNSPECIFIED",
+            Self::Conflate => "SLOW_CONSUMER_CONFLATE",
+            Self::Block => "SLOW_CONSUMER_BLOCK",
+            Self::Disconnect => "SLOW_CONSUMER_DISCONNECT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SLOW_CONSUMER_UNSPECIFIED" => Some(Self::Unspecified),
+            "SLOW_CONSUMER_CONFLATE" => Some(Self::Conflate),
+            "SLOW_CONSUMER_BLOCK" => Some(Self::Block),
+            "SLOW_CONSUMER_DISCONNECT" => Some(Self::Disconnect),
+            _ => None,
+        }
+    }
+}
+/// What is done with an observation whose time stamp does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TimeAction {
+    /// The default of the case.
+    Unspecified = 0,
+    /// It is left out, with an error.
+    Reject = 1,
+    /// It is left out, and counted.
+    Drop = 2,
+    /// The steps that were left out are taken as missing, then it is taken.
+    Impute = 3,
+    /// The series starts anew with it: its forecasts begin after `lookback` more observations.
+    Reset = 4,
+}
+impl TimeAction {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TIME_ACTION_UNSPECIFIED",
+            Self::Reject => "TIME_ACTION_REJECT",
+            Self::Drop => "TIME_ACTION_DROP",
+            Self::Impute => "TIME_ACTION_IMPUTE",
+            Self::Reset => "TIME_ACTION_RESET",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TIME_ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "TIME_ACTION_REJECT" => Some(Self::Reject),
+            "TIME_ACTION_DROP" => Some(Self::Drop),
+            "TIME_ACTION_IMPUTE" => Some(Self::Impute),
+            "TIME_ACTION_RESET" => Some(Self::Reset),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod session_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Forecasts that follow a stream of observations. It needs the scope `session`.
+    ///
+    /// A session is not a connection: its state lives under "sessions/{s}", streams attach to it and
+    /// detach, and it goes on where it was after a reconnect, after a restart of the server, and after
+    /// both.
+    ///
+    /// Every observation has a sequence number: 1 for the first of the session, then one more each time,
+    /// over all of its series. A number that the session has seen is acknowledged and ignored; a number
+    /// above the next one is refused with OUT_OF_RANGE `SEQUENCE_GAP`. So a client keeps what is not
+    /// durable yet, and after a reconnect sends again from `next_sequence`: whatever was lost, doubled or
+    /// cut off, the state is that of an undisturbed stream, bit for bit.
+    ///
+    /// One writer at a time: whoever opens with a newer `epoch` takes the session over, and the writer
+    /// before is ended with ABORTED `SESSION_FENCED`.
+    ///
+    /// Errors of single observations are values in the stream (ObservationError) and never end it.
+    #[derive(Debug, Clone)]
+    pub struct SessionServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl SessionServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> SessionServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SessionServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SessionServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Creates a session, with or without a history.
+        pub async fn create_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.SessionService/CreateSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.SessionService", "CreateSession"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns a session with its positions and, if asked for, the figures of its series.
+        pub async fn get_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.SessionService/GetSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.SessionService", "GetSession"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the sessions, in the order of their names.
+        pub async fn list_sessions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSessionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSessionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.SessionService/ListSessions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.SessionService", "ListSessions"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a session and everything that is stored of it.
+        pub async fn delete_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.SessionService/DeleteSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.SessionService", "DeleteSession"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Observations in; acknowledgements, errors and forecasts out. The first message must be
+        /// OpenSession.
+        pub async fn stream_session(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::StreamSessionRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::StreamSessionResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.SessionService/StreamSession",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.SessionService", "StreamSession"));
+            self.inner.streaming(req, path, codec).await
+        }
+        /// The same for clients without bidirectional streams: takes a batch of observations and answers
+        /// once they are applied, and with DURABILITY_SYNC once they are durable.
+        pub async fn observe(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ObserveRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ObserveResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.SessionService/Observe",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.SessionService", "Observe"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends the forecasts of a session by its emission policy, to any number of readers up to the
+        /// limit of the server; the writer does not wait for them.
+        pub async fn watch_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchSessionResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/longcast.v1.SessionService/WatchSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("longcast.v1.SessionService", "WatchSession"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod session_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SessionServiceServer.
+    #[async_trait]
+    pub trait SessionService: std::marker::Send + std::marker::Sync + 'static {
+        /// Creates a session, with or without a history.
+        async fn create_session(
+            &self,
+            request: tonic::Request<super::CreateSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateSessionResponse>,
+            tonic::Status,
+        >;
+        /// Returns a session with its positions and, if asked for, the figures of its series.
+        async fn get_session(
+            &self,
+            request: tonic::Request<super::GetSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSessionResponse>,
+            tonic::Status,
+        >;
+        /// Lists the sessions, in the order of their names.
+        async fn list_sessions(
+            &self,
+            request: tonic::Request<super::ListSessionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSessionsResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a session and everything that is stored of it.
+        async fn delete_session(
+            &self,
+            request: tonic::Request<super::DeleteSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteSessionResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the StreamSession method.
+        type StreamSessionStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::StreamSessionResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Observations in; acknowledgements, errors and forecasts out. The first message must be
+        /// OpenSession.
+        async fn stream_session(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::StreamSessionRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::StreamSessionStream>,
+            tonic::Status,
+        >;
+        /// The same for clients without bidirectional streams: takes a batch of observations and answers
+        /// once they are applied, and with DURABILITY_SYNC once they are durable.
+        async fn observe(
+            &self,
+            request: tonic::Request<super::ObserveRequest>,
+        ) -> std::result::Result<tonic::Response<super::ObserveResponse>, tonic::Status>;
+        /// Server streaming response type for the WatchSession method.
+        type WatchSessionStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchSessionResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends the forecasts of a session by its emission policy, to any number of readers up to the
+        /// limit of the server; the writer does not wait for them.
+        async fn watch_session(
+            &self,
+            request: tonic::Request<super::WatchSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchSessionStream>,
+            tonic::Status,
+        >;
+    }
+    /// Forecasts that follow a stream of observations. It needs the scope `session`.
+    ///
+    /// A session is not a connection: its state lives under "sessions/{s}", streams attach to it and
+    /// detach, and it goes on where it was after a reconnect, after a restart of the server, and after
+    /// both.
+    ///
+    /// Every observation has a sequence number: 1 for the first of the session, then one more each time,
+    /// over all of its series. A number that the session has seen is acknowledged and ignored; a number
+    /// above the next one is refused with OUT_OF_RANGE `SEQUENCE_GAP`. So a client keeps what is not
+    /// durable yet, and after a reconnect sends again from `next_sequence`: whatever was lost, doubled or
+    /// cut off, the state is that of an undisturbed stream, bit for bit.
+    ///
+    /// One writer at a time: whoever opens with a newer `epoch` takes the session over, and the writer
+    /// before is ended with ABORTED `SESSION_FENCED`.
+    ///
+    /// Errors of single observations are values in the stream (ObservationError) and never end it.
+    #[derive(Debug)]
+    pub struct SessionServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SessionServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SessionServiceServer<T>
+    where
+        T: SessionService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/longcast.v1.SessionService/CreateSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateSessionSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::UnaryService<super::CreateSessionRequest>
+                    for CreateSessionSvc<T> {
+                        type Response = super::CreateSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::create_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.SessionService/GetSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSessionSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::UnaryService<super::GetSessionRequest>
+                    for GetSessionSvc<T> {
+                        type Response = super::GetSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::get_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.SessionService/ListSessions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSessionsSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::UnaryService<super::ListSessionsRequest>
+                    for ListSessionsSvc<T> {
+                        type Response = super::ListSessionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSessionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::list_sessions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSessionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.SessionService/DeleteSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteSessionSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::UnaryService<super::DeleteSessionRequest>
+                    for DeleteSessionSvc<T> {
+                        type Response = super::DeleteSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::delete_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.SessionService/StreamSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct StreamSessionSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::StreamingService<super::StreamSessionRequest>
+                    for StreamSessionSvc<T> {
+                        type Response = super::StreamSessionResponse;
+                        type ResponseStream = T::StreamSessionStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::StreamSessionRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::stream_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StreamSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.SessionService/Observe" => {
+                    #[allow(non_camel_case_types)]
+                    struct ObserveSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::UnaryService<super::ObserveRequest>
+                    for ObserveSvc<T> {
+                        type Response = super::ObserveResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ObserveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::observe(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ObserveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/longcast.v1.SessionService/WatchSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSessionSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::ServerStreamingService<super::WatchSessionRequest>
+                    for WatchSessionSvc<T> {
+                        type Response = super::WatchSessionResponse;
+                        type ResponseStream = T::WatchSessionStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::watch_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SessionServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "longcast.v1.SessionService";
+    impl<T> tonic::server::NamedService for SessionServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -1,5 +1,8 @@
 //! What can be typed. Every command shows an example in its help.
 
+mod client;
+mod client_admin;
+mod client_jobs;
 mod data;
 mod fit;
 mod input;
@@ -11,6 +14,13 @@ mod serve;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use client::{
+    ClientArguments, ClientCall, ClientForecastArguments, ConnectionArguments, SessionArguments,
+};
+pub(crate) use client_admin::{AdminAction, SessionsAction};
+pub(crate) use client_jobs::{
+    DatasetsAction, EvaluateArguments, JobSpecArguments, JobsAction, TrainArguments,
+};
 pub(crate) use data::{DataAction, DataArguments};
 pub(crate) use fit::{
     BatchArguments, FitArguments, FittingArguments, ForecastArguments, ImportArguments,
@@ -84,6 +94,9 @@ pub(crate) enum Command {
     /// Answer forecasts over gRPC.
     #[command(after_help = "Example: longcast serve --model load.longcast --port 50051")]
     Serve(ServeArguments),
+    /// Use a running server: forecast, pipe a stream, train, evaluate, administer.
+    #[command(after_help = "Example: longcast client forecast models/load load.csv --horizon 24")]
+    Client(Box<ClientArguments>),
     /// The main job on bundled data: check, back-test, fit, forecast, draw, serve. Takes less than a minute.
     #[command(after_help = "Example: longcast demo")]
     Demo(DemoArguments),

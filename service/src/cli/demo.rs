@@ -1,6 +1,6 @@
 //! `longcast demo`: the main job on bundled data, from a file's bytes to an answer over gRPC.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,7 +8,9 @@ use forecast::data::Quality;
 use forecast::eval::{BacktestOptions, backtest};
 use forecast::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel, ReadOptions, table};
 use forecast_proto::v1;
-use longcast::server::{Models, Server};
+use longcast::operation::Config;
+use longcast::registry::Registry;
+use longcast::server::Server;
 use tokio::sync::oneshot;
 
 use super::args::DemoArguments;
@@ -124,18 +126,20 @@ struct Answer {
 
 /// Starts a server on a free port, asks it for a forecast through a client, and stops it.
 fn ask_a_server(model_file: &Path, panel: &Panel, spec: &ForecastOptions) -> Result<Answer, Failure> {
-    let mut models = Models::default();
-    models.load(model_file)?;
-    let name = format!("models/{}", models.names()[0]);
-    serve::runtime()?.block_on(async {
-        let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), models).await?;
-        let address = server.address()?;
+    let config = Config::read(None, [], [("server.port", "0".to_string())])?;
+    let registry = Registry::in_memory(config.registry);
+    let id = model_file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    registry.add_file(&id, model_file)?;
+    let name = format!("models/{id}");
+    serve::runtime(config.listening.io_threads)?.block_on(async {
+        let server = Server::bind(config, registry).await?;
+        let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run(async move {
             // Dropping the sender stops the server too.
             let _ = stopped.await;
         }));
-        let forecast = client::forecast(address, &name, &panel.series()[0], spec).await;
+        let forecast = client::ask(address, &name, &panel.series()[0], spec).await;
         drop(stop);
         running.await.map_err(|error| Failure::Internal(format!("the server panicked: {error}")))??;
         Ok(Answer { address, forecast: forecast? })

@@ -110,7 +110,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// One row a lag: `base` and the sum of `contribution` make `forecast`.
+/// One row a lag: `base`, what it is regressed on and the sum of `contribution` make `forecast`.
 fn table(explanation: &Explanation, report: &Report<'_>, label: &str) -> Vec<(String, Cells)> {
     let rows = &report.contributions;
     let n = rows.len();
@@ -121,12 +121,14 @@ fn table(explanation: &Explanation, report: &Report<'_>, label: &str) -> Vec<(St
     };
     let numbers = |of: &dyn Fn(&Row) -> f64| Cells::Numbers(rows.iter().map(of).collect());
     let before = rows.iter().map(|row| row.before.clone().unwrap_or_default()).collect();
+    let regressed: f64 = explanation.columns.iter().map(|(_, contribution)| contribution).sum();
     let columns = [
         ("unique_id", Cells::Text(vec![label.to_string(); n])),
         ("ds", stamps(vec![explanation.stamp; n])),
         ("step", Cells::Integers(vec![whole(report.step); n])),
         ("forecast", numbers(&|_| report.forecast)),
         ("base", numbers(&|_| report.base)),
+        ("regressed", numbers(&|_| regressed)),
         ("lag", Cells::Integers(rows.iter().map(|row| whole(row.lag)).collect())),
         ("lag_ds", stamps(explanation.contributions.iter().map(|c| c.stamp).collect())),
         ("before", Cells::Text(before)),
@@ -135,7 +137,8 @@ fn table(explanation: &Explanation, report: &Report<'_>, label: &str) -> Vec<(St
         ("weight", numbers(&|row| row.weight)),
         ("contribution", numbers(&|row| row.contribution)),
     ];
-    columns.map(|(name, cells)| (name.to_string(), cells)).into()
+    let is_there = |(name, _): &(&str, Cells)| *name != "regressed" || !explanation.columns.is_empty();
+    columns.into_iter().filter(is_there).map(|(name, cells)| (name.to_string(), cells)).collect()
 }
 
 /// The largest contributions, for people.

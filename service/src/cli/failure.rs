@@ -1,5 +1,7 @@
 //! Why a command failed, and whose fault it was.
 
+use longcast::operation::ConfigError;
+use longcast::registry::RegistryError;
 use longcast::server::ServerError;
 
 /// A failed command.
@@ -42,8 +44,25 @@ impl From<forecast_datasets::DatasetError> for Failure {
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         match error {
-            ServerError::Bind { .. } => Failure::User(error.to_string()),
+            ServerError::Bind { .. } | ServerError::Tls(_) | ServerError::Sessions { .. } => {
+                Failure::User(error.to_string())
+            }
             other => Failure::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::User(error.to_string())
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Model(error) => error.into(),
+            other => Failure::User(other.to_string()),
         }
     }
 }

@@ -79,6 +79,7 @@ fn execute(command: &Command, console: &Console) -> Result<(), Failure> {
         Command::Bench(arguments) => bench::run(arguments, console),
         Command::Plot(arguments) => plot::run(arguments, console),
         Command::Serve(arguments) => serve::run(arguments, console),
+        Command::Client(arguments) => client::run(arguments, console),
         Command::Demo(arguments) => demo::run(arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

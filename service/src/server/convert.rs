@@ -1,34 +1,43 @@
 //! Between messages and the types of the library: what comes out of here is valid.
 
 use forecast::data::{Frequency, Opening, Zone};
-use forecast::{Forecast, ForecastOptions, Series, Step, TimeIndex};
+use forecast::{Band, Forecast, ForecastOptions, Model, Series, Step, TimeIndex};
 use forecast_proto::v1;
 use ndarray::Array2;
 use tonic::Status;
 use tonic_types::FieldViolation;
 
+use super::covariates::with_covariates;
 use super::status::invalid;
+use crate::operation::Limits;
 
 /// Violations that one answer lists.
 const MOST_VIOLATIONS: usize = 100;
-/// Quantiles and intervals that one request may ask for, together.
-const MOST_PATHS: usize = 100;
 const DAY: i64 = 86_400_000_000_000;
 
 /// What a request asks for.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with every field of `spec` that breaks a rule.
-pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions, Status> {
+pub(crate) fn options(spec: Option<&v1::ForecastSpec>, limits: &Limits) -> Result<ForecastOptions, Status> {
     let Some(spec) = spec else {
         return Err(invalid(vec![FieldViolation::new("spec", "it is required")], ""));
     };
     let mut violations = Vec::new();
     let mut violate = |field: String, rule: String| violations.push(FieldViolation::new(field, rule));
     let horizon = usize::try_from(spec.horizon).unwrap_or(0);
-    if horizon == 0 {
-        violate("spec.horizon".to_string(), format!("it is {}, but it must be at least 1", spec.horizon));
+    if horizon == 0 || horizon > limits.horizon {
+        let rule = format!("it is {}, but it must be 1 to {}", spec.horizon, limits.horizon);
+        violate("spec.horizon".to_string(), rule);
     }
+    let band = match v1::IntervalBand::try_from(spec.interval_band) {
+        Ok(v1::IntervalBand::Unspecified | v1::IntervalBand::EachStep) => Band::EachStep,
+        Ok(v1::IntervalBand::WholePath) => Band::WholePath,
+        Err(_) => {
+            violate("spec.interval_band".to_string(), format!("{} is no band", spec.interval_band));
+            Band::EachStep
+        }
+    };
     for (field, values) in
         [("quantile_levels", &spec.quantile_levels), ("interval_coverages", &spec.interval_coverages)]
     {
@@ -40,8 +49,9 @@ pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions
         }
     }
     let n_paths = spec.quantile_levels.len() + spec.interval_coverages.len();
-    if n_paths > MOST_PATHS {
-        let rule = format!("{n_paths} quantiles and intervals are asked for, at most {MOST_PATHS} may be");
+    if n_paths > limits.paths {
+        let rule =
+            format!("{n_paths} quantiles and intervals are asked for, at most {} may be", limits.paths);
         violate("spec".to_string(), rule);
     }
     if !violations.is_empty() {
@@ -53,7 +63,7 @@ pub(super) fn options(spec: Option<&v1::ForecastSpec>) -> Result<ForecastOptions
         // Percent, without the rounding noise of the product: 0.55 is 55, not 55.00000000000001.
         levels: spec.interval_coverages.iter().map(|c| (c * 1e11).round() / 1e9).collect(),
         quantiles: spec.quantile_levels.clone(),
-        ..ForecastOptions::default()
+        band,
     })
 }
 
@@ -95,7 +105,24 @@ pub fn from_message(
         .map_err(|error| super::status::from_error(&error, path))
 }
 
-fn index(
+/// The history of a request for a model, with the covariates that it asks for.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` with every field below `path` that breaks a rule.
+pub(crate) fn history(
+    mut message: v1::Series,
+    path: &str,
+    model: &Model,
+    most_ahead: usize,
+) -> Result<Series, Status> {
+    let covariates = std::mem::take(&mut message.covariates);
+    let header = model.header();
+    let series = from_message(message, path, &header.channels, &header.frequency())?;
+    with_covariates(series, covariates, &model.covariate_schema(), path, most_ahead)
+}
+
+/// The index of an axis, for a model of this frequency.
+pub(super) fn index(
     axis: Option<&v1::TimeAxis>,
     path: &str,
     len: usize,
@@ -197,6 +224,7 @@ pub fn to_series_message(series: &Series) -> v1::Series {
         series_id: series.id().to_string(),
         axis: Some(axis(series.index())),
         values: series.values().iter().copied().collect(),
+        covariates: Vec::new(),
     }
 }
 

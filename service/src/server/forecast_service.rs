@@ -1,40 +1,50 @@
-//! `ForecastService`: one series in, one forecast out; or many, as they finish.
+//! `ForecastService`: one series in, one forecast out; many, as they finish; or a stream of them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Instant;
 
-use forecast::ForecastOptions;
 use forecast_proto::v1;
 use forecast_proto::v1::batch_forecast_response::Outcome;
 use forecast_proto::v1::forecast_service_server::ForecastService;
+use forecast_proto::v1::stream_forecast_request::Payload;
+use forecast_proto::v1::stream_forecast_response::Outcome as StreamOutcome;
 use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::oneshot;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::convert::{from_message, options, to_message};
-use super::models::{Models, Served};
-use super::status::{Reason, from_error, internal};
+use super::forecasting::{Asked, Forecaster};
+use super::reason::Reason;
+use super::status::to_rpc_status;
+use crate::operation::Drain;
+use crate::registry::Routed;
 
-/// Series that one batch may hold.
-const MOST_SERIES: usize = 10_000;
-/// Series of one batch that are computed ahead of the reader.
-const BATCH_AHEAD: usize = 16;
+/// Series of one batch or stream that are computed ahead of the reader.
+const AHEAD: usize = 16;
 
 /// Answers from models that are held in memory.
 #[derive(Debug)]
-pub(super) struct Forecasts {
-    models: Models,
+pub(crate) struct Forecasts {
+    forecaster: Forecaster,
+    drain: Drain,
 }
 
 impl Forecasts {
-    pub(super) fn new(models: Models) -> Self {
-        Forecasts { models }
+    pub(crate) fn new(forecaster: Forecaster, drain: Drain) -> Self {
+        Forecasts { forecaster, drain }
+    }
+
+    /// Who answers for a model and a series, if they can do what is asked.
+    fn routed(&self, model: &str, series_id: &str, asked: &Asked) -> Result<Routed, Status> {
+        let routed = self.forecaster.registry.route(model, series_id)?;
+        asked.check(&routed.loaded)?;
+        Ok(routed)
+    }
+
+    fn asked(&self, spec: Option<v1::ForecastSpec>) -> Result<Asked, Status> {
+        Asked::of(spec, &self.forecaster.limits)
     }
 }
 
 type BatchStream = Pin<Box<dyn Stream<Item = Result<v1::BatchForecastResponse, Status>> + Send>>;
+type SeriesStream = Pin<Box<dyn Stream<Item = Result<v1::StreamForecastResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl ForecastService for Forecasts {
@@ -43,12 +53,13 @@ impl ForecastService for Forecasts {
         request: Request<v1::ForecastRequest>,
     ) -> Result<Response<v1::ForecastResponse>, Status> {
         let request = request.into_inner();
-        let served = self.models.find(&request.model)?;
-        let asked = checked(&served, request.spec)?;
+        let series_id = request.series.as_ref().map_or("", |series| series.series_id.as_str());
+        let asked = self.asked(request.spec)?;
+        let routed = self.routed(&request.model, series_id, &asked)?;
         let Some(series) = request.series else {
             return Err(Reason::FieldInvalid.at("series", "it is required"));
         };
-        let forecast = compute(served, series, "series".to_string(), asked).await?;
+        let forecast = self.forecaster.forecast(routed, series, "series".to_string(), asked).await?;
         Ok(Response::new(v1::ForecastResponse { forecast: Some(forecast) }))
     }
 
@@ -59,17 +70,23 @@ impl ForecastService for Forecasts {
         request: Request<v1::BatchForecastRequest>,
     ) -> Result<Response<Self::BatchForecastStream>, Status> {
         let request = request.into_inner();
-        let served = self.models.find(&request.model)?;
-        let asked = checked(&served, request.spec)?;
-        if request.series.is_empty() || request.series.len() > MOST_SERIES {
-            let rule = format!("it has {} series, but must have 1 to {MOST_SERIES}", request.series.len());
+        let asked = self.asked(request.spec)?;
+        let most = self.forecaster.limits.batch_series;
+        if request.series.is_empty() || request.series.len() > most {
+            let rule = format!("it has {} series, but must have 1 to {most}", request.series.len());
             return Err(Reason::FieldInvalid.at("series", &rule));
         }
-        let jobs = stream::iter(request.series.into_iter().enumerate()).map(move |(i, series)| {
-            let (served, asked) = (Arc::clone(&served), asked.clone());
+        // Each series has its revision of an alias, and keeps what the call began with.
+        let mut jobs = Vec::with_capacity(request.series.len());
+        for series in request.series {
+            jobs.push((self.routed(&request.model, &series.series_id, &asked)?, series));
+        }
+        let forecaster = self.forecaster.clone();
+        let jobs = stream::iter(jobs.into_iter().enumerate()).map(move |(i, (routed, series))| {
+            let (forecaster, asked) = (forecaster.clone(), asked.clone());
             async move {
                 let series_id = series.series_id.clone();
-                let forecast = compute(served, series, format!("series[{i}]"), asked).await;
+                let forecast = forecaster.forecast(routed, series, format!("series[{i}]"), asked).await;
                 let outcome = match forecast {
                     Ok(forecast) => Outcome::Forecast(forecast),
                     Err(status) => Outcome::Error(to_rpc_status(&status)),
@@ -80,64 +97,56 @@ impl ForecastService for Forecasts {
         });
         // A slow reader stops the work: nothing is computed beyond the few that are under way.
         let responses: BatchStream = if request.ordered {
-            Box::pin(jobs.buffered(BATCH_AHEAD))
+            Box::pin(jobs.buffered(AHEAD))
         } else {
-            Box::pin(jobs.buffer_unordered(BATCH_AHEAD))
+            Box::pin(jobs.buffer_unordered(AHEAD))
         };
         Ok(Response::new(responses))
     }
-}
 
-/// What a request asks for, checked against the model.
-#[derive(Debug, Clone)]
-struct Asked {
-    options: ForecastOptions,
-    /// Interval coverages as they were sent.
-    coverages: Vec<f64>,
-}
+    type StreamForecastStream = SeriesStream;
 
-fn checked(served: &Served, spec: Option<v1::ForecastSpec>) -> Result<Asked, Status> {
-    let options = options(spec.as_ref())?;
-    options.check(&served.model).map_err(|error| from_error(&error, "series"))?;
-    Ok(Asked { options, coverages: spec.unwrap_or_default().interval_coverages })
-}
-
-/// Forecasts one series on the compute pool, never on the threads that serve connections.
-async fn compute(
-    served: Arc<Served>,
-    series: v1::Series,
-    path: String,
-    asked: Asked,
-) -> Result<v1::Forecast, Status> {
-    let (send, receive) = oneshot::channel();
-    rayon::spawn(move || {
-        // The caller may have gone while this was queued.
-        if send.is_closed() {
-            return;
-        }
-        let forecast = catch_unwind(AssertUnwindSafe(|| answer(&served, series, &path, &asked)));
-        let forecast = forecast.unwrap_or_else(|_| Err(internal("the model panicked; please report it")));
-        // Nobody to tell if the caller has gone meanwhile.
-        let _ = send.send(forecast);
-    });
-    receive.await.unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
-}
-
-fn answer(served: &Served, series: v1::Series, path: &str, asked: &Asked) -> Result<v1::Forecast, Status> {
-    let start = Instant::now();
-    let header = served.model.header();
-    let series = from_message(series, path, &header.channels, &header.frequency())?;
-    let forecast =
-        served.model.forecast_series(&series, &asked.options).map_err(|error| from_error(&error, path))?;
-    Ok(to_message(&forecast, &asked.coverages, &served.revision, start.elapsed()))
-}
-
-fn to_rpc_status(status: &Status) -> tonic_types::Status {
-    use prost::Message;
-    // The details of a status are an encoded `google.rpc.Status`.
-    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
-        code: status.code().into(),
-        message: status.message().to_string(),
-        details: Vec::new(),
-    })
+    async fn stream_forecast(
+        &self,
+        request: Request<Streaming<v1::StreamForecastRequest>>,
+    ) -> Result<Response<Self::StreamForecastStream>, Status> {
+        let mut incoming = request.into_inner();
+        let open = match incoming.message().await?.and_then(|message| message.payload) {
+            Some(Payload::Open(open)) => open,
+            _ => return Err(Reason::FieldInvalid.at("open", "it must be the first message of the stream")),
+        };
+        let asked = self.asked(open.spec)?;
+        let routed = self.routed(&open.model, "", &asked)?;
+        let forecaster = self.forecaster.clone();
+        let drain = self.drain.clone();
+        // Once the server drains, no more series are taken; those that were get their answers.
+        let incoming = incoming.take_until(async move { drain.started().await });
+        let jobs = incoming.map(move |message| {
+            let (forecaster, asked, routed) = (forecaster.clone(), asked.clone(), routed.clone());
+            async move {
+                let message = message?;
+                let Some(Payload::Series(series)) = message.payload else {
+                    return Err(
+                        Reason::FieldInvalid.at("series", "every message after the first brings a series")
+                    );
+                };
+                let forecast = forecaster.forecast(routed, series, "series".to_string(), asked).await;
+                let outcome = match forecast {
+                    Ok(forecast) => StreamOutcome::Forecast(forecast),
+                    Err(status) => StreamOutcome::Error(to_rpc_status(&status)),
+                };
+                let correlation_id = message.correlation_id;
+                Ok(v1::StreamForecastResponse { correlation_id, outcome: Some(outcome) })
+            }
+        });
+        // The first error of the stream itself ends it; what comes after it is never begun.
+        let mut is_over = false;
+        let responses = jobs.buffer_unordered(AHEAD).take_while(move |response| {
+            let goes_on = !is_over;
+            is_over |= response.is_err();
+            std::future::ready(goes_on)
+        });
+        let responses: SeriesStream = Box::pin(responses);
+        Ok(Response::new(responses))
+    }
 }

@@ -3,9 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::run::try_finish;
 
+static MAKING: Mutex<()> = Mutex::new(());
+static N_MADE: AtomicUsize = AtomicUsize::new(0);
 const REQUIREMENTS: &str = include_str!("../python/requirements.txt");
 /// In the environment once it is complete: the requirements that it was made from.
 const MARK: &str = "made-from.txt";
@@ -22,14 +26,17 @@ impl Environment {
     ///
     /// The error says what this machine lacks: Python, its `venv`, or the packages.
     pub(crate) fn ready() -> Result<Self, String> {
+        // One test of this process makes it, the others wait.
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-client");
         let python = folder.join("bin/python");
         let is_made = fs::read_to_string(folder.join(MARK)).is_ok_and(|made_from| made_from == REQUIREMENTS);
         if !is_made || quietly(Command::new(&python).arg("--version")).is_err() {
             make(&folder)?;
         }
-        // The stubs are made anew in every run: they are what is tested.
-        let stubs = folder.join(format!("stubs-{}", std::process::id()));
+        // The stubs are made anew for every test: they are what is tested.
+        let n = N_MADE.fetch_add(1, Ordering::Relaxed);
+        let stubs = folder.join(format!("stubs-{}-{n}", std::process::id()));
         let environment = Environment { python, stubs };
         environment.make_stubs();
         Ok(environment)
@@ -50,7 +57,12 @@ impl Environment {
 
     /// `client.py` with arguments.
     pub(crate) fn client(&self, arguments: &[&str]) -> Command {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/client.py");
+        self.script("client.py", arguments)
+    }
+
+    /// A script of `tests/python` with arguments.
+    pub(crate) fn script(&self, name: &str, arguments: &[&str]) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name);
         let mut command = Command::new(&self.python);
         command.arg("-B").arg(script).args(arguments).env("PYTHONPATH", &self.stubs);
         // A proxy of the machine has no business with a server on loopback.

@@ -6,6 +6,7 @@
 #[path = "../run/mod.rs"]
 mod run;
 
+mod abuse;
 mod environment;
 
 use std::process::{Command, Stdio};

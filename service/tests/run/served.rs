@@ -21,7 +21,12 @@ pub(crate) struct Served {
 impl Served {
     /// Starts the server on a model file of the folder and waits for its first line.
     pub(crate) fn start(folder: &Folder, model: &str) -> Self {
-        let mut command = command(folder, &format!("serve --model {model} --port 0"));
+        Self::with(folder, &format!("serve --model {model} --port 0"))
+    }
+
+    /// Starts the server with arguments and waits for its first line.
+    pub(crate) fn with(folder: &Folder, arguments: &str) -> Self {
+        let mut command = command(folder, arguments);
         let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let (send, receive) = mpsc::channel();
@@ -43,6 +48,12 @@ impl Served {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends a termination signal and waits for the end.

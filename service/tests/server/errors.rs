@@ -34,27 +34,23 @@ async fn refusal(model: &forecast::Model, request: v1::ForecastRequest) -> Statu
 
 #[test]
 fn the_reasons_are_a_closed_list_of_distinct_names() {
-    let names = Reason::ALL.map(Reason::name);
-    let expected = [
-        "FIELD_INVALID",
-        "MODEL_NOT_FOUND",
-        "SERIES_UNKNOWN",
-        "HISTORY_TOO_SHORT",
-        "ALL_MISSING",
-        "NOT_CALIBRATED",
-        "INTERNAL",
-    ];
-    assert_eq!(names, expected);
-    for (reason, code) in [
-        (Reason::FieldInvalid, Code::InvalidArgument),
-        (Reason::ModelNotFound, Code::NotFound),
-        (Reason::SeriesUnknown, Code::FailedPrecondition),
-        (Reason::HistoryTooShort, Code::FailedPrecondition),
-        (Reason::AllMissing, Code::InvalidArgument),
-        (Reason::NotCalibrated, Code::FailedPrecondition),
-        (Reason::Internal, Code::Internal),
+    let mut names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+    let is_plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    assert!(names.iter().all(is_plain), "{names:?}");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Reason::ALL.len());
+    // What clients of the first version know.
+    for (reason, name, code) in [
+        (Reason::FieldInvalid, "FIELD_INVALID", Code::InvalidArgument),
+        (Reason::ModelNotFound, "MODEL_NOT_FOUND", Code::NotFound),
+        (Reason::SeriesUnknown, "SERIES_UNKNOWN", Code::FailedPrecondition),
+        (Reason::HistoryTooShort, "HISTORY_TOO_SHORT", Code::FailedPrecondition),
+        (Reason::AllMissing, "ALL_MISSING", Code::InvalidArgument),
+        (Reason::NotCalibrated, "NOT_CALIBRATED", Code::FailedPrecondition),
+        (Reason::Internal, "INTERNAL", Code::Internal),
     ] {
-        assert_eq!(reason.code(), code);
+        assert_eq!((reason.name(), reason.code()), (name, code));
     }
 }
 
@@ -63,16 +59,21 @@ async fn an_unknown_model_is_not_found_and_names_the_resource() {
     let model = hourly_model();
     let (_running, mut client) = serve(&model).await;
     let history = series("load", wave(100, 1));
-    let stale = "models/load/revisions/000000000000";
-    for name in
-        ["models/other", "load", "models/", "models/load/", "models/load/revisions/", stale, "Models/load"]
-    {
+    for name in ["models/other", "load", "models/", "models/load/", "models/load/revisions/", "Models/load"] {
         let asked = v1::ForecastRequest { model: name.to_string(), ..request(&history) };
         let status = ask(&mut client, asked).await.expect_err(name);
         let details = details(&status, Reason::ModelNotFound);
         let resource = details.resource_info().unwrap();
         assert_eq!((resource.resource_name.as_str(), resource.resource_type.is_empty()), (name, false));
         assert!(status.message().contains("load"), "{status:?} does not list what is served");
+    }
+    for (name, reason) in [
+        ("models/load/revisions/000000000000", Reason::RevisionNotFound),
+        ("models/load@champion", Reason::AliasNotFound),
+    ] {
+        let asked = v1::ForecastRequest { model: name.to_string(), ..request(&history) };
+        let status = ask(&mut client, asked).await.expect_err(name);
+        assert_eq!(details(&status, reason).resource_info().unwrap().resource_name, name);
     }
 }
 

@@ -1,14 +1,16 @@
 //! A server in this process, a client, and the messages between them.
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use forecast::data::{Series, TimeIndex, Zone};
 use forecast::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel, Step};
 use forecast_proto::v1;
 use forecast_proto::v1::forecast_service_client::ForecastServiceClient;
-use longcast::server::{Models, Server, to_series_message};
+use longcast::operation::Config;
+use longcast::registry::Registry;
+use longcast::server::{Server, to_series_message};
 use ndarray::Array2;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -30,6 +32,7 @@ pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) admin: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
@@ -37,18 +40,35 @@ pub(crate) struct Running {
 impl Running {
     /// Serves models by name on a free port.
     pub(crate) async fn start(models: &[(&str, &Model)]) -> Self {
-        let mut served = Models::default();
+        Self::with(models, &[]).await
+    }
+
+    /// The same with settings; `admin.port` opens the admin port.
+    pub(crate) async fn with(models: &[(&str, &Model)], settings: &[(&str, &str)]) -> Self {
+        let registry = Registry::in_memory(Config::default().registry);
         for (name, model) in models {
-            served.insert((*name).to_string(), (*model).clone()).unwrap();
+            registry.add(name, &model.to_bytes().unwrap(), "").unwrap();
         }
-        let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), served).await.unwrap();
-        let address = server.address().unwrap();
+        Self::of(registry, &config(settings)).await
+    }
+
+    /// Serves a registry.
+    pub(crate) async fn of(registry: Registry, config: &Config) -> Self {
+        let server = Server::bind(config.clone(), registry).await.unwrap();
+        let (address, admin) = (server.address(), server.admin_address());
         let (stop, stopped) = oneshot::channel();
         let running = server.run(async {
             let _ = stopped.await;
         });
         let server = tokio::spawn(async move { running.await.unwrap() });
-        Running { address, stop, server }
+        Running { address, admin, stop, server }
+    }
+
+    /// A channel to the admin port.
+    pub(crate) async fn admin_channel(&self) -> Channel {
+        let address = self.admin.expect("the admin port is not open");
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        in_time(endpoint.connect()).await.unwrap()
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -65,6 +85,12 @@ impl Running {
         let _ = self.stop.send(());
         self.server
     }
+}
+
+/// A configuration with a free port and some settings.
+pub(crate) fn config(settings: &[(&str, &str)]) -> Config {
+    let settings = settings.iter().map(|(key, value)| (*key, (*value).to_string()));
+    Config::read(None, [], [("server.port", "0".to_string())].into_iter().chain(settings)).unwrap()
 }
 
 /// A server with one model named `load`, and a client of it.
@@ -114,7 +140,12 @@ pub(crate) fn options() -> ForecastOptions {
 
 /// The same as a message.
 pub(crate) fn spec() -> v1::ForecastSpec {
-    v1::ForecastSpec { horizon: 24, quantile_levels: vec![0.5, 0.1, 0.9], interval_coverages: vec![0.9, 0.8] }
+    v1::ForecastSpec {
+        horizon: 24,
+        quantile_levels: vec![0.5, 0.1, 0.9],
+        interval_coverages: vec![0.9, 0.8],
+        ..v1::ForecastSpec::default()
+    }
 }
 
 /// A request for `load` about a history.

@@ -174,6 +174,7 @@ async fn one_answer_names_every_bad_field() {
             horizon: 0,
             quantile_levels: vec![0.5, 2.0],
             interval_coverages: vec![80.0, 0.9, 95.0],
+            ..v1::ForecastSpec::default()
         };
     });
     let status = ask(&mut client, asked).await.unwrap_err();

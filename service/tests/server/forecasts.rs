@@ -54,7 +54,7 @@ async fn intervals_are_answered_as_they_were_asked_for() {
     asked.spec = Some(v1::ForecastSpec {
         horizon: 1,
         interval_coverages: coverages.clone(),
-        quantile_levels: Vec::new(),
+        ..v1::ForecastSpec::default()
     });
     let message = ask(&mut client, asked).await.unwrap();
     let answered: Vec<f64> = message.intervals.iter().map(|interval| interval.coverage).collect();

@@ -128,15 +128,15 @@ async fn a_request_over_sixteen_megabytes_is_refused_and_a_smaller_one_is_not() 
 }
 
 /// A mean over many steps: a history of it with one value is slow to fill, and needs no fit.
-const LOOKBACK: usize = 5000;
+pub(crate) const LOOKBACK: usize = 5000;
 
-fn slow_model() -> forecast::Model {
+pub(crate) fn slow_model() -> forecast::Model {
     let lookback = LOOKBACK.to_string();
     let history = wave(LOOKBACK + 2000, 1);
     fit("window-mean", &[("lookback", &lookback)], &["y"], vec![series("load", history)])
 }
 
-fn slow_series() -> v1::Series {
+pub(crate) fn slow_series() -> v1::Series {
     let mut values = vec![f64::NAN; LOOKBACK];
     values[0] = 1.0;
     to_series_message(&series("load", values))

@@ -29,7 +29,7 @@ use crate::{Error, Result};
 /// | `schedule` | one-cycle; step-decay if original | how the learning rate changes | constant, step-decay, halving, cosine, one-cycle, plateau |
 /// | `pooled` | false | one network for all series, so that new ones can be forecast | |
 /// | `pool_channels` | if direct | one network for all channels | |
-/// | `seed` | 1 | of the first weights and the order of the windows | |
+/// | `seed` | that of the fit | of the first weights and the order of the windows | |
 ///
 /// `original`: `R` with the constants 3 and 3, `lambda = 0.02 (1 / density - 1)` growing by a tenth in each of the
 /// first ten epochs. `revised`: 2 and 2, `0.01 (1 / density - 1)` growing quadratically over the first half.
@@ -63,8 +63,8 @@ pub struct NeuralArConfig {
     pub pooled: bool,
     /// True if all channels share one network.
     pub pool_channels: Option<bool>,
-    /// Seed of the first weights and of the order of the windows.
-    pub seed: u64,
+    /// Seed of the first weights and of the order of the windows; that of the fit if open.
+    pub seed: Option<u64>,
 }
 
 /// A release of the reference code.
@@ -117,7 +117,7 @@ impl Default for NeuralArConfig {
             schedule: None,
             pooled: false,
             pool_channels: None,
-            seed: 1,
+            seed: None,
         }
     }
 }
@@ -151,6 +151,7 @@ impl NeuralArConfig {
             learning_rate: Some(self.learning_rate.unwrap_or(if is_revised { 0.003 } else { 2e-4 })),
             schedule: Some(self.schedule.unwrap_or(schedule)),
             pool_channels: Some(pool_channels),
+            seed: self.seed.or(Some(shape.seed)),
             ..self.clone()
         };
         let n_windows = resolved.fewest_windows(shape);

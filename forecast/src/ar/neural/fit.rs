@@ -13,7 +13,7 @@ use crate::ar::anchor::{Anchor, add_back};
 use crate::ar::segments::complete_runs;
 use crate::ar::sparse::{Ramp, Regulariser};
 use crate::data::{Series, WindowOrder};
-use crate::model::Training;
+use crate::model::{Cancel, Training};
 use crate::nn::{BatchLoss, Control, Layer, Mlp, Schedule, Task, TrainOptions, train};
 use crate::{Error, Result};
 
@@ -35,7 +35,7 @@ pub(crate) fn fit(config: &NeuralArConfig, training: &Training<'_>) -> Result<Ne
             let columns = series.iter().flat_map(|one| channels.clone().map(move |channel| (one, channel)));
             let columns: Vec<_> =
                 columns.map(|(one, channel)| one.values().column(channel).to_vec()).collect();
-            Ok(learn(config, &name(series), &columns, n_steps)?.layers)
+            Ok(learn(config, &name(series), &columns, n_steps, training.cancel)?.layers)
         })
         .collect::<Result<_>>()?;
     Ok(NeuralAr::new(networks, n_groups, config.anchor.unwrap_or(Anchor::None)))
@@ -52,12 +52,13 @@ pub(super) struct Learned {
 /// Trains a resolved configuration on some columns, missing values NaN.
 ///
 /// # Errors
-/// As [`fit`].
+/// As [`fit`]; [`Error::Cancelled`].
 pub(super) fn learn(
     config: &NeuralArConfig,
     series: &str,
     columns: &[Vec<f64>],
     n_steps: usize,
+    cancel: &Cancel,
 ) -> Result<Learned> {
     let order = config.order.unwrap_or(1);
     let anchor = config.anchor.unwrap_or(Anchor::None);
@@ -68,7 +69,8 @@ pub(super) fn learn(
         return Err(Error::TooFewRows { series: series.to_string(), rows: 0, order, longest });
     }
     let device = Device::flex().autodiff();
-    let network = Mlp::new(&config.widths(n_steps), config.seed, &device);
+    let seed = config.seed.unwrap_or(1);
+    let network = Mlp::new(&config.widths(n_steps), seed, &device);
     let (batch_size, n_epochs) = (config.batch_size.unwrap_or(32), config.epochs.unwrap_or(1));
     let mut task = Windows {
         windows,
@@ -83,7 +85,8 @@ pub(super) fn learn(
         n_epochs,
         learning_rate: config.learning_rate.unwrap_or(0.003),
         schedule: config.schedule.unwrap_or(Schedule::Constant),
-        seed: config.seed,
+        seed,
+        cancel: Some(cancel),
         ..TrainOptions::default()
     };
     let trained = train(network, &mut task, &options, &mut |_| Control::Continue)?;

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2};
 
 use super::config::NeuralArConfig;
 use crate::ar::anchor::Anchor;
+use crate::ar::stability::unstable_root;
 use crate::model::{LagRule, Tensor, Tensors};
 use crate::nn::{Layer, forward};
 use crate::{Error, Result};
@@ -140,6 +141,13 @@ impl LagRule for NeuralAr {
             _ => None,
         }
     }
+
+    fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64> {
+        if LagRule::n_direct_steps(self) > 1 {
+            return None;
+        }
+        unstable_root(&LagRule::coefficients(self, slot, channel, 0)?.1)
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +176,18 @@ mod tests {
         }
         assert_eq!(LagRule::coefficients(&one, 0, 0, 0), Some((1.0, vec![0.5, -0.25])));
         assert_eq!(LagRule::coefficients(&one, 1, 0, 0), None);
+    }
+
+    #[test]
+    fn a_linear_recursion_that_grows_is_told_by_its_root() {
+        let recursion =
+            |weights: &[f64]| NeuralAr::new(vec![vec![layer(2, weights, &[1.0])]], 1, Anchor::None);
+        assert_eq!(LagRule::unstable_root(&recursion(&[-0.25, 0.5]), 0, 0), None);
+        // y_t = 1.5 y_(t-1): the oldest lag comes first.
+        let root = LagRule::unstable_root(&recursion(&[0.0, 1.5]), 0, 0).unwrap();
+        assert!((root - 1.5).abs() < 1e-4, "{root}");
+        let direct = NeuralAr::new(vec![vec![layer(2, &[0.0, 1.5, 0.0, 2.0], &[0.0, 0.0])]], 1, Anchor::None);
+        assert_eq!(LagRule::unstable_root(&direct, 0, 0), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::config::NeuralArConfig;
 use super::fit::learn;
 use crate::ar::config::Strategy;
 use crate::data::Step;
-use crate::model::Shape;
+use crate::model::{Cancel, Shape};
 use crate::{Error, Result};
 
 /// `y_t = intercept + sum_i weights[i - 1] y_(t-i) + e_t`, and how its training went.
@@ -56,12 +56,13 @@ pub fn train(values: &[f64], config: &NeuralArConfig) -> Result<ArNet> {
         horizon: 1,
         n_series: 1,
         stretches: vec![lengths],
+        seed: 1,
     };
     let config = config.resolve(&shape)?;
     if config.strategy == Some(Strategy::Direct) {
         return Err(Error::option("strategy", "direct", "it must be recursive for a single array"));
     }
-    let learned = learn(&config, "the values", &[values.to_vec()], 1)?;
+    let learned = learn(&config, "the values", &[values.to_vec()], 1, &Cancel::default())?;
     let [linear] = &learned.layers[..] else {
         return Err(Error::option("hidden", "given", "a single array has a linear layer alone"));
     };

@@ -153,7 +153,7 @@ impl CalendarFeatures {
         }
     }
 
-    fn clocks(&self, step: Step) -> Result<Vec<Clock>> {
+    pub(super) fn clocks(&self, step: Step) -> Result<Vec<Clock>> {
         self.fourier.iter().map(|term| term.clock(step)).collect()
     }
 

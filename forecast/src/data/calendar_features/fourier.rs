@@ -128,6 +128,25 @@ impl Clock {
         (self.unit == other.unit).then_some((self.period / divisor, other.period / divisor))
     }
 
+    /// The shortest period that both come back together after; `None` if they are counted in different units, or it is
+    /// longer than any count.
+    pub(super) fn together(self, other: Self) -> Option<Self> {
+        let times = other.period / greatest_common_divisor(self.period, other.period);
+        let period = self.period.checked_mul(times)?;
+        (self.unit == other.unit && self.step == other.step).then_some(Clock { period, ..self })
+    }
+
+    /// Steps of a period, and the step in the unit of phases; `None` if the period is no whole number of steps.
+    pub(super) fn steps(self) -> Option<(usize, i64)> {
+        let n = usize::try_from(self.period / self.step).ok()?;
+        (self.period % self.step == 0).then_some((n, self.step))
+    }
+
+    /// The same place in this period, of a place in a longer one that is a multiple of it.
+    pub(super) fn within(self, phase: i64) -> i64 {
+        phase.rem_euclid(self.period)
+    }
+
     /// Where a step lies in the period: from 0 to the period, exact however far the stamp is.
     pub(super) fn phase(self, stamp: i64, civil: Option<DateTime>) -> i64 {
         match (self.unit, civil) {

@@ -3,12 +3,14 @@
 //! [`CalendarFeatures`] puts them into the columns of one matrix, for any range of a
 //! [`TimeIndex`](super::TimeIndex), the future included.
 
+mod cycle;
 mod features;
 mod fourier;
 mod holidays;
 mod tables;
 mod time_feature;
 
+pub(crate) use cycle::Cycle;
 pub use features::CalendarFeatures;
 pub use fourier::FourierTerm;
 pub use holidays::Holidays;

@@ -7,7 +7,7 @@ use super::windows::Sums;
 use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
 use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
-use crate::model::{ModelConfig, Shape, Training, check_count};
+use crate::model::{Cancel, FitOptions, ModelConfig, Shape, Training, check_count};
 use crate::nn::Control;
 use crate::regression::Regression;
 use crate::{Error, Result};
@@ -70,6 +70,8 @@ pub struct LtsfScore {
 #[derive(Debug, Clone)]
 pub struct Ltsf {
     pub(super) channels: Vec<String>,
+    /// Of the covariates that models may be regressed on.
+    schema: CovariateSchema,
     /// In the units of the data, up to the end of the test range.
     series: Series,
     pub(super) scaled: Series,
@@ -125,8 +127,10 @@ impl Ltsf {
             horizon,
             n_series: 1,
             stretches,
+            seed: FitOptions::default().seed,
         };
-        Ok(Ltsf { channels: panel.channels().to_vec(), series, scaled, split, horizons, shape })
+        let (channels, schema) = (panel.channels().to_vec(), panel.covariate_schema().clone());
+        Ok(Ltsf { channels, schema, series, scaled, split, horizons, shape })
     }
 
     /// The baselines that no score stands without, then the models that were asked for, each family once; one
@@ -181,6 +185,7 @@ impl Ltsf {
             checkpoint: None,
             weights: None,
             fingerprint: "",
+            cancel: &Cancel::default(),
         };
         let family = config.fit(&training, &mut |_| Control::Continue)?;
         let fit_seconds = start.elapsed().as_secs_f64();
@@ -206,9 +211,7 @@ impl Ltsf {
     /// back into forecasts and labels.
     fn left(&self, config: &ModelConfig) -> Result<Series> {
         let regressors = match config.regressed() {
-            Some(config) => {
-                config.regressors(self.series.index(), &CovariateSchema::default(), self.shape.horizon)?
-            }
+            Some(config) => config.regressors(self.series.index(), &self.schema, self.shape.horizon)?,
             None => None,
         };
         let Some(regressors) = regressors else { return Ok(self.scaled.clone()) };
@@ -263,7 +266,8 @@ fn is_learned(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::TimeIndex;
+    use crate::ReadOptions;
+    use crate::data::{CovariateDeclaration, CovariateFlags, TimeIndex};
     use ndarray::Array2;
 
     fn panel(values: &[Array2<f64>]) -> Panel {
@@ -321,6 +325,23 @@ mod tests {
         let plain = config("ar").with("order", "1").unwrap();
         let (with, without) = (mse(plain.with("fourier", "24:1").unwrap()), mse(plain));
         assert!(with < 0.1 && without > 5.0 * with, "{with} {without}");
+    }
+
+    #[test]
+    fn covariates_that_are_declared_explain_their_share() {
+        let noise = |t: usize| ((t * t * 31 + t * 17) % 101) as f64 / 50.0 - 1.0;
+        let drive = |t: usize| ((t * t * 7 + t * 3) % 89) as f64 / 10.0;
+        let rows: String =
+            (0..600).map(|t| format!("{t},{},{}\n", 3.0 * drive(t) + noise(t), drive(t))).collect();
+        let flags = CovariateFlags { future_col: vec!["x".into()], ..CovariateFlags::default() };
+        let covariates = CovariateDeclaration::default().with_flags(&flags).unwrap();
+        let options_of = ReadOptions { covariates, ..ReadOptions::default() };
+        let panel = Panel::read_csv(format!("ds,y,x\n{rows}").as_bytes(), "t.csv", &options_of).unwrap();
+        let ltsf = Ltsf::new(&panel, &options(6)).unwrap();
+        let mse = |config: ModelConfig| ltsf.score(&config).unwrap()[0].mse;
+        let plain = config("ar").with("order", "2").unwrap();
+        let (with, without) = (mse(plain.clone()), mse(plain.with("covariates", "ignore").unwrap()));
+        assert!(with < 0.05 && without > 0.5, "{with} {without}");
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! Unary forecasts: throughput beside the peers, latency at half of it, and while a training runs.
+
+use std::time::{Duration, Instant};
+
+use forecast_proto::v1;
+use forecast_proto::v1::training_service_client::TrainingServiceClient;
+
+use super::work::Work;
+use super::{Pace, python};
+use crate::console;
+use crate::environment::own_path;
+use crate::error::{Error, Result};
+use crate::load::server::Server;
+use crate::load::unary::{Calls, Outcome};
+use crate::measure::Spread;
+use crate::record::Record;
+use crate::topics::Setting;
+
+/// Calls on their way.
+const AT_A_TIME: usize = 16;
+
+/// Throughput beside the peers, latency at half of it, and while a training runs.
+pub(super) async fn unary(setting: &Setting, pace: &Pace, work: &Work) -> Result<Vec<Record>> {
+    let ours = work.serve()?;
+    let mut echo = std::process::Command::new(own_path()?);
+    let echo = Server::start(echo.arg("echo"))?;
+    let peer = if setting.has_peers { Some(python::start(work)?) } else { None };
+    let mut sides = vec![Calls::new(ours.address(), work.request.clone()).await?];
+    sides.push(Calls::new(echo.address(), work.request.clone()).await?);
+    if let Some((_, address)) = &peer {
+        sides.push(Calls::new(address, work.request.clone()).await?);
+    }
+    console::note(format!(
+        "service: {} rounds of unary calls, {AT_A_TIME} at a time, in turn",
+        pace.n_rounds
+    ));
+    let mut per_second: Vec<Vec<f64>> = vec![Vec::new(); sides.len()];
+    for round in 0..=pace.n_rounds {
+        for (side, figures) in sides.iter().zip(&mut per_second) {
+            let outcome = checked(side.at_a_time(AT_A_TIME, pace.unary).await?)?;
+            if round > 0 {
+                figures.push(outcome.per_second());
+            }
+        }
+    }
+    let micros = |figures: &[f64]| Spread::of(figures.iter().map(|per_second| 1e6 / per_second));
+    let mut records = Vec::new();
+    if let Some(theirs) = per_second.get(2) {
+        records.push(
+            Record::new("unary_ar_vs_grpcio", "us/call", micros(&per_second[0]))
+                .beside("Python grpcio (asyncio) and numpy", micros(theirs))
+                .ratio_at_least(6.0),
+        );
+    }
+    records.push(
+        Record::new("unary_ar_vs_tonic_echo", "us/call", micros(&per_second[0]))
+            .beside("a bare tonic echo", micros(&per_second[1]))
+            .ratio_at_least(0.6),
+    );
+    drop((echo, peer));
+    let half = Spread::of(per_second[0].iter().copied()).median / 2.0;
+    let alone = checked(sides[0].at_rate(half, pace.half_load).await?)?;
+    let p99 = |outcome: &Outcome| Spread::of([outcome.latencies.quantile_ms(0.99)]);
+    records.push(Record::new("p99_ms_half_load", "ms", p99(&alone)).at_most(2.0));
+    records.push(while_training(pace, work, ours, &sides[0], half, &alone).await?);
+    Ok(records)
+}
+
+/// The same load while a training computes on the server.
+async fn while_training(
+    pace: &Pace,
+    work: &Work,
+    ours: Server,
+    calls: &Calls,
+    per_second: f64,
+    alone: &Outcome,
+) -> Result<Record> {
+    let mut trainings = TrainingServiceClient::new(ours.connect().await?);
+    let settings = [("epochs", "1000"), ("hidden", "64")];
+    let spec = v1::TrainingSpec {
+        family: "neural-ar".to_string(),
+        settings: settings.map(|(name, value)| (name.to_string(), value.to_string())).into(),
+        ..v1::TrainingSpec::default()
+    };
+    let mut series = work.request.series.clone().unwrap_or_default();
+    // Long enough that the training outlasts the measurement.
+    series.values = (0..50_000)
+        .map(|hour| 100.0 + f64::from(hour % 24) + f64::from(hour * 7_919 % 1_009) / 500.0)
+        .collect();
+    let request = v1::CreateTrainingJobRequest {
+        model: "models/other".to_string(),
+        inline_series: vec![series],
+        spec: Some(spec),
+        ..v1::CreateTrainingJobRequest::default()
+    };
+    let fail = |status: tonic::Status| Error::Unexpected(format!("no training: {status}"));
+    let job = trainings
+        .create_training_job(request)
+        .await
+        .map_err(fail)?
+        .into_inner()
+        .training_job
+        .unwrap_or_default();
+    let begin = Instant::now();
+    let state = |job: Option<v1::TrainingJob>| job.map_or(v1::JobState::Unspecified, |job| job.state());
+    loop {
+        let asked = v1::GetTrainingJobRequest { name: job.name.clone() };
+        let now = state(trainings.get_training_job(asked).await.map_err(fail)?.into_inner().training_job);
+        if now == v1::JobState::Running {
+            break;
+        }
+        if begin.elapsed() > Duration::from_secs(10) {
+            return Err(Error::Unexpected(format!("the training is {}", now.as_str_name())));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let beside = checked(calls.at_rate(per_second, pace.half_load).await?)?;
+    let asked = v1::GetTrainingJobRequest { name: job.name.clone() };
+    let still = state(trainings.get_training_job(asked).await.map_err(fail)?.into_inner().training_job);
+    if still != v1::JobState::Running {
+        return Err(Error::Unexpected(format!(
+            "the training was {} before the measurement was over",
+            still.as_str_name()
+        )));
+    }
+    let asked = v1::CancelTrainingJobRequest { name: job.name };
+    trainings.cancel_training_job(asked).await.map_err(fail)?;
+    let growth = beside.latencies.quantile_ms(0.99) / alone.latencies.quantile_ms(0.99);
+    Ok(Record::new("p99_growth_while_training", "x", Spread::of([growth])).at_most(2.0))
+}
+
+fn checked(outcome: Outcome) -> Result<Outcome> {
+    match outcome.n_failed {
+        0 => Ok(outcome),
+        n => Err(Error::Unexpected(format!("{n} calls failed"))),
+    }
+}

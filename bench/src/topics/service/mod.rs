@@ -1,0 +1,57 @@
+//! The gRPC service under load, client and server on one machine: unary forecasts beside Python's grpcio and a bare
+//! tonic echo, observations into sessions, latency at half load and while a training runs, many sessions over a restart.
+
+mod calls;
+mod python;
+mod streams;
+mod work;
+
+use std::time::Duration;
+
+use super::Setting;
+use crate::error::{Error, Result};
+use crate::record::Record;
+use crate::scratch::Scratch;
+use work::Work;
+
+/// How long everything is measured.
+struct Pace {
+    n_rounds: usize,
+    unary: Duration,
+    half_load: Duration,
+    sessions: Duration,
+    n_live: usize,
+    /// Observations after which the cost of one is compared with that of the first.
+    n_long: u64,
+}
+
+pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
+    let seconds = Duration::from_secs;
+    let pace = match setting.is_quick {
+        true => Pace {
+            n_rounds: 1,
+            unary: seconds(1),
+            half_load: seconds(2),
+            sessions: seconds(2),
+            n_live: 200,
+            n_long: 400_000,
+        },
+        false => Pace {
+            n_rounds: 3,
+            unary: seconds(4),
+            half_load: seconds(10),
+            sessions: seconds(60),
+            n_live: 10_000,
+            n_long: 10_000_000,
+        },
+    };
+    let scratch = Scratch::new("service")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Unexpected(format!("no runtime: {error}")))?;
+    let work = Work::new(setting, &scratch)?;
+    let mut records = Vec::new();
+    records.extend(runtime.block_on(calls::unary(setting, &pace, &work))?);
+    records.extend(runtime.block_on(streams::observations(&pace, &work))?);
+    records.push(runtime.block_on(streams::live_sessions(&pace, &work))?);
+    Ok(records)
+}

@@ -1,0 +1,264 @@
+//! Where computing happens: a pool of its own for forecasts, never the threads that serve connections, and one of the
+//! lowest priority for training and loading.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::oneshot;
+use tonic::Status;
+
+use super::call::{self, Stage};
+use super::metrics::{Counter, Gauge, Histogram, Metrics};
+use crate::server::{Reason, internal};
+
+/// What a forecast is thought to cost before one was seen.
+const FIRST_COST: Duration = Duration::from_micros(50);
+/// Hints to try again lie between these.
+const SHORTEST_HINT: Duration = Duration::from_millis(20);
+const LONGEST_HINT: Duration = Duration::from_secs(10);
+
+/// The pools; clones are handles to the same.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    forecasts: ThreadPool,
+    background: Arc<ThreadPool>,
+    /// One thread, so that a load waits for other loads, not for trainings.
+    loads: ThreadPool,
+    n_threads: u64,
+    most_queued: usize,
+    most_wait: Duration,
+    n_queued: AtomicUsize,
+    /// Nanoseconds that what waits and what runs will take, by what such work took before.
+    queued_cost: AtomicU64,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+struct Seen {
+    queue: Histogram,
+    compute: Histogram,
+    waiting: Gauge,
+    shed: Counter,
+    panics: Counter,
+}
+
+/// What work of one kind costs: the moving mean of its time.
+#[derive(Debug, Default)]
+pub struct Cost {
+    nanos: AtomicU64,
+}
+
+impl Cost {
+    fn nanos(&self) -> u64 {
+        match self.nanos.load(Ordering::Relaxed) {
+            0 => u64::try_from(FIRST_COST.as_nanos()).unwrap_or(u64::MAX),
+            nanos => nanos,
+        }
+    }
+
+    fn learn(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let before = self.nanos.load(Ordering::Relaxed);
+        // Two threads may overwrite each other: an estimate of a mean survives that.
+        self.nanos.store(if before == 0 { took } else { before - before / 8 + took / 8 }, Ordering::Relaxed);
+    }
+}
+
+impl Compute {
+    /// Pools of so many threads each. At most `most_queued` pieces of work wait, and none that would have to wait
+    /// longer than `most_wait`.
+    ///
+    /// # Errors
+    /// What the operating system says where it gives no threads.
+    pub fn new(
+        n_threads: usize,
+        most_queued: usize,
+        most_wait: Duration,
+        metrics: &Metrics,
+    ) -> Result<Self, String> {
+        let pool = |name: &'static str| {
+            ThreadPoolBuilder::new().num_threads(n_threads).thread_name(move |i| format!("{name}-{i}"))
+        };
+        let forecasts = pool("forecast").build().map_err(|error| error.to_string())?;
+        let background = pool("background").start_handler(|_| lower_priority(19));
+        let loads = pool("load").num_threads(1).start_handler(|_| lower_priority(10));
+        let loads = loads.build().map_err(|error| error.to_string())?;
+        let background = Arc::new(background.build().map_err(|error| error.to_string())?);
+        let stage = |stage: &str| {
+            let help = "Time of a forecast, by where it was spent.";
+            metrics.histogram("longcast_forecast_seconds", help, &[("stage", stage)])
+        };
+        let seen = Seen {
+            queue: stage("queue"),
+            compute: stage("compute"),
+            waiting: metrics.gauge("longcast_forecasts_waiting", "Forecasts that wait for a thread.", &[]),
+            shed: metrics.counter(
+                "longcast_forecasts_shed_total",
+                "Forecasts that were refused for lack of time.",
+                &[],
+            ),
+            panics: metrics.counter("longcast_panics_total", "Models that panicked.", &[]),
+        };
+        let inner = Inner {
+            forecasts,
+            background,
+            loads,
+            n_threads: n_threads.max(1) as u64,
+            most_queued,
+            most_wait,
+            n_queued: AtomicUsize::new(0),
+            queued_cost: AtomicU64::new(0),
+            seen,
+        };
+        Ok(Compute { inner: Arc::new(inner) })
+    }
+
+    /// The pool of the lowest priority: what runs inside `install` uses no other threads.
+    #[must_use]
+    pub fn background(&self) -> &Arc<ThreadPool> {
+        &self.inner.background
+    }
+
+    /// Runs what loads, stores or deletes models, one after another, at a low priority.
+    ///
+    /// # Errors
+    /// `INTERNAL` if it panics; its own.
+    pub async fn load<T, F>(&self, work: F) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Status> + Send + 'static,
+    {
+        let (send, receive) = oneshot::channel();
+        self.inner.loads.spawn(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            // Nobody to tell if the caller has gone meanwhile.
+            let _ = send.send(outcome.unwrap_or_else(|_| Err(internal("a load panicked; please report it"))));
+        });
+        receive.await.unwrap_or_else(|_| Err(internal("the loading thread dropped the call")))
+    }
+
+    /// Whether more may come.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` with when to try again.
+    pub fn admit(&self) -> Result<(), Status> {
+        let wait = self.wait();
+        let n = self.inner.n_queued.load(Ordering::Relaxed);
+        if n < self.inner.most_queued && wait <= self.inner.most_wait {
+            return Ok(());
+        }
+        self.inner.seen.shed.add(1);
+        let message = format!("{n} forecasts wait already, for about {} ms", wait.as_millis());
+        Err(Reason::Overloaded.retry_after(message, wait.clamp(SHORTEST_HINT, LONGEST_HINT)))
+    }
+
+    /// How long what comes now will wait.
+    fn wait(&self) -> Duration {
+        Duration::from_nanos(self.inner.queued_cost.load(Ordering::Relaxed) / self.inner.n_threads)
+    }
+
+    /// Runs a piece of work on the pool for forecasts to its end, whatever else waits: for streams, which hold up their
+    /// senders instead of being refused, and have one piece at a time.
+    ///
+    /// # Errors
+    /// `INTERNAL` if it panics; its own.
+    pub async fn in_turn<T, F>(&self, work: F) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Status> + Send + 'static,
+    {
+        let (send, receive) = oneshot::channel();
+        let inner = Arc::clone(&self.inner);
+        self.inner.forecasts.spawn(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                inner.seen.panics.add(1);
+                Err(internal("the model panicked; please report it"))
+            });
+            // Nobody to tell if the caller has gone meanwhile.
+            let _ = send.send(outcome);
+        });
+        receive.await.unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
+    }
+
+    /// Runs a piece of work on the pool for forecasts; it is left out if the caller goes before it begins.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` if too much waits; `INTERNAL` if it panics; its own.
+    pub async fn run<T, F>(&self, cost: &Arc<Cost>, work: F) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Status> + Send + 'static,
+    {
+        self.admit()?;
+        let (send, receive) = oneshot::channel();
+        let queued = Queued::enter(&self.inner, cost);
+        let stage = call::stage();
+        stage.set(Stage::Queue);
+        let from = Instant::now();
+        self.inner.forecasts.spawn(move || {
+            let inner = Arc::clone(&queued.inner);
+            // The caller may have gone while this was queued.
+            if send.is_closed() {
+                return;
+            }
+            let start = Instant::now();
+            stage.set(Stage::Compute);
+            inner.seen.queue.record(start - from);
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            let took = start.elapsed();
+            queued.cost.learn(took);
+            inner.seen.compute.record(took);
+            drop(queued);
+            stage.set(Stage::Write);
+            let outcome = outcome.unwrap_or_else(|_| {
+                inner.seen.panics.add(1);
+                Err(internal("the model panicked; please report it"))
+            });
+            // Nobody to tell if the caller has gone meanwhile.
+            let _ = send.send(outcome);
+        });
+        receive.await.unwrap_or_else(|_| Err(internal("the compute pool dropped the call")))
+    }
+}
+
+/// A place in the queue, and its cost, until the work is done or left out.
+struct Queued {
+    inner: Arc<Inner>,
+    cost: Arc<Cost>,
+    nanos: u64,
+}
+
+impl Queued {
+    fn enter(inner: &Arc<Inner>, cost: &Arc<Cost>) -> Self {
+        let nanos = cost.nanos();
+        inner.n_queued.fetch_add(1, Ordering::Relaxed);
+        inner.queued_cost.fetch_add(nanos, Ordering::Relaxed);
+        inner.seen.waiting.add(1);
+        Queued { inner: Arc::clone(inner), cost: Arc::clone(cost), nanos }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.inner.n_queued.fetch_sub(1, Ordering::Relaxed);
+        self.inner.queued_cost.fetch_sub(self.nanos, Ordering::Relaxed);
+        self.inner.seen.waiting.add(-1);
+    }
+}
+
+/// Gives this thread a lower priority, where the system has one for threads; 19 is the lowest.
+#[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
+fn lower_priority(niceness: i32) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+        tracing::warn!(%error, "training and loading run at the priority of forecasts");
+    }
+}

@@ -1,0 +1,173 @@
+//! One connection: who is on it, whether they read what they asked for, and when it is closed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::config::Limits;
+use super::connections::Connections;
+use super::gate::Gate;
+
+/// How often a connection is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// Streams that were reset before anybody took them, and errors answered with a reset, before a connection is closed:
+/// a client that cancels a few calls has nothing to fear, a flood ends.
+const MOST_RESETS: usize = 256;
+const MOST_ERRORS: usize = 1024;
+
+/// What is known of a connection.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    opened: Instant,
+    n_calls: AtomicUsize,
+    /// When the last call ended, in milliseconds since it was opened.
+    active: AtomicU64,
+    has_called: AtomicBool,
+    turns: Arc<Semaphore>,
+    /// Answers that somebody should be reading.
+    unread: Mutex<BTreeMap<usize, Arc<AtomicU64>>>,
+    pub(super) close: Notify,
+}
+
+impl Conn {
+    pub(super) fn new(most_calls: usize) -> Arc<Self> {
+        Arc::new(Conn {
+            opened: Instant::now(),
+            n_calls: AtomicUsize::new(0),
+            active: AtomicU64::new(0),
+            has_called: AtomicBool::new(false),
+            turns: Arc::new(Semaphore::new(most_calls)),
+            unread: Mutex::default(),
+            close: Notify::new(),
+        })
+    }
+
+    /// Milliseconds since it was opened, at least 1.
+    pub(crate) fn millis(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    pub(crate) fn call_began(&self) {
+        self.n_calls.fetch_add(1, Ordering::Relaxed);
+        self.has_called.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn call_ended(&self) {
+        self.active.store(self.millis(), Ordering::Relaxed);
+        self.n_calls.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Waits until the connection may have another call answered.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.turns).acquire_owned().await.ok()
+    }
+
+    pub(crate) fn watch(&self, unread: &Arc<AtomicU64>) {
+        self.unread().insert(Arc::as_ptr(unread).addr(), Arc::clone(unread));
+    }
+
+    pub(crate) fn unwatch(&self, unread: &Arc<AtomicU64>) {
+        self.unread().remove(&Arc::as_ptr(unread).addr());
+    }
+
+    fn unread(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, Arc<AtomicU64>>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long it has had no call; `None` while it has one.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let is_idle = self.n_calls.load(Ordering::Relaxed) == 0;
+        let since = self.active.load(Ordering::Relaxed);
+        is_idle.then(|| Duration::from_millis(self.millis().saturating_sub(since)))
+    }
+
+    /// How long the answer that waits longest has not been read.
+    fn longest_unread(&self) -> Duration {
+        let now = self.millis();
+        let since = self
+            .unread()
+            .values()
+            .map(|since| since.load(Ordering::Relaxed))
+            .filter(|since| *since > 0)
+            .min();
+        since.map_or(Duration::ZERO, |since| Duration::from_millis(now.saturating_sub(since)))
+    }
+}
+
+/// Serves a connection until one side ends it.
+pub(super) async fn serve<S>(stream: S, conn: Arc<Conn>, gate: Gate, all: Arc<Connections>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let limits = all.limits.clone();
+    let handle = {
+        let conn = Arc::clone(&conn);
+        let is_admin = gate.is_admin;
+        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            gate.clone().answer(Arc::clone(&conn), request)
+        });
+        let builder = builder(&limits, is_admin);
+        builder.serve_connection(TokioIo::new(stream), service).into_owned()
+    };
+    let mut handle = std::pin::pin!(handle);
+    let mut look = tokio::time::interval(LOOK);
+    let mut is_leaving = false;
+    let mut cut = all.cut.subscribe();
+    loop {
+        tokio::select! {
+            ended = handle.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return;
+            }
+            () = conn.close.notified() => return,
+            _ = cut.changed() => return,
+            _ = all.drain.started(), if !is_leaving => {
+                is_leaving = true;
+                handle.as_mut().graceful_shutdown();
+            }
+            _ = look.tick() => {
+                if conn.longest_unread() > limits.stall {
+                    tracing::warn!("a client does not read its answers; its connection is closed");
+                    return;
+                }
+                let has_called = conn.has_called.load(Ordering::Relaxed);
+                let patience = if has_called { limits.idle } else { limits.idle.min(limits.greeting) };
+                if !is_leaving && conn.idle().is_some_and(|idle| idle > patience) {
+                    is_leaving = true;
+                    handle.as_mut().graceful_shutdown();
+                } else if is_leaving && conn.idle().is_some_and(|idle| idle > patience + limits.keepalive_timeout) {
+                    // Asked to leave, and still there without a call.
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn builder(limits: &Limits, is_admin: bool) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    if !is_admin {
+        builder = builder.http2_only();
+    }
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.greeting).keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.keepalive)
+        .keep_alive_timeout(limits.keepalive_timeout)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes)
+        .max_pending_accept_reset_streams(MOST_RESETS)
+        .max_local_error_reset_streams(MOST_ERRORS);
+    builder
+}

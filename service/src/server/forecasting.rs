@@ -1,0 +1,127 @@
+//! One forecast, wherever it was asked for: by a call, a batch, a stream or a session.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use forecast::{Forecast, ForecastOptions};
+use forecast_proto::v1;
+use tonic::Status;
+
+use super::batching::Batching;
+use super::convert::{history, options, to_message};
+use super::shadow::Shadows;
+use super::status::from_error;
+use crate::operation::compute::Compute;
+use crate::operation::{Limits, Metrics};
+use crate::registry::{Loaded, Registry, Routed};
+
+/// Makes forecasts on the compute pool.
+#[derive(Debug, Clone)]
+pub(crate) struct Forecaster {
+    pub(crate) registry: Registry,
+    pub(crate) limits: Arc<Limits>,
+    compute: Compute,
+    batching: Batching,
+    shadows: Shadows,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) options: ForecastOptions,
+    /// Interval coverages as they were sent.
+    pub(crate) coverages: Vec<f64>,
+}
+
+impl Asked {
+    /// What a request asks for, checked without a model.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with every field of `spec` that breaks a rule.
+    pub(crate) fn of(spec: Option<v1::ForecastSpec>, limits: &Limits) -> Result<Self, Status> {
+        let options = options(spec.as_ref(), limits)?;
+        Ok(Asked { options, coverages: spec.unwrap_or_default().interval_coverages })
+    }
+
+    /// Whether a model can do it.
+    ///
+    /// # Errors
+    /// Those of [`ForecastOptions::check`].
+    pub(crate) fn check(&self, loaded: &Loaded) -> Result<(), Status> {
+        self.options.check(&loaded.model).map_err(|error| from_error(&error, "series"))
+    }
+}
+
+impl Forecaster {
+    pub(crate) fn new(registry: Registry, limits: Arc<Limits>, compute: Compute, metrics: &Metrics) -> Self {
+        let batching = Batching::new(compute.clone(), limits.pass_series, limits.pass_delay, metrics);
+        let shadows = Shadows::new(compute.clone(), metrics);
+        Forecaster { registry, limits, compute, batching, shadows }
+    }
+
+    /// Forecasts one series with whoever answers for it.
+    ///
+    /// # Errors
+    /// Those of the conversion and of the model, with fields below `path`; `UNAVAILABLE`, `INTERNAL`.
+    pub(crate) async fn forecast(
+        &self,
+        routed: Routed,
+        series: v1::Series,
+        path: String,
+        asked: Asked,
+    ) -> Result<v1::Forecast, Status> {
+        let Routed { loaded, shadows } = routed;
+        let copy = (!shadows.is_empty()).then(|| series.clone());
+        let answer = if loaded.model.forecasts_in_batches() && self.batching.is_on() {
+            self.in_a_batch(&loaded, series, path, &asked).await
+        } else {
+            self.alone(&loaded, series, path, asked.clone()).await
+        }?;
+        if let Some(copy) = copy {
+            self.shadows.compare(shadows, copy, &asked, &answer);
+        }
+        Ok(answer)
+    }
+
+    /// The straight path: converted, forecast and converted back in one piece of work.
+    async fn alone(
+        &self,
+        loaded: &Arc<Loaded>,
+        series: v1::Series,
+        path: String,
+        asked: Asked,
+    ) -> Result<v1::Forecast, Status> {
+        let most_ahead = self.limits.horizon;
+        let cost = Arc::clone(loaded.cost());
+        let loaded = Arc::clone(loaded);
+        self.compute.run(&cost, move || answer(&loaded, series, &path, &asked, most_ahead)).await
+    }
+
+    /// Networks forecast several series in one pass.
+    async fn in_a_batch(
+        &self,
+        loaded: &Arc<Loaded>,
+        series: v1::Series,
+        path: String,
+        asked: &Asked,
+    ) -> Result<v1::Forecast, Status> {
+        let history = history(series, &path, &loaded.model, self.limits.horizon)?;
+        let (forecast, took) = self.batching.forecast(loaded, history, &asked.options, &path).await?;
+        Ok(to_message(&forecast, &asked.coverages, loaded.revision(), took))
+    }
+}
+
+/// A forecast of one series, as it is computed alone.
+pub(super) fn answer(
+    loaded: &Loaded,
+    series: v1::Series,
+    path: &str,
+    asked: &Asked,
+    most_ahead: usize,
+) -> Result<v1::Forecast, Status> {
+    let start = Instant::now();
+    let series = history(series, path, &loaded.model, most_ahead)?;
+    let forecast: Forecast =
+        loaded.model.forecast_series(&series, &asked.options).map_err(|error| from_error(&error, path))?;
+    Ok(to_message(&forecast, &asked.coverages, loaded.revision(), start.elapsed()))
+}
