@@ -24,8 +24,8 @@ pub(crate) fn glu(x: Tensor<2>) -> Tensor<2> {
     fuse([x.into_dispatch()], Gated { n_rows, d: width / 2 })
 }
 
-/// `out = value / (1 + exp(-gate))`, element by element; of the same bits wherever a number stands.
-pub(crate) fn gate(out: &mut [f32], value: &[f32], gate: &[f32]) {
+/// `out = value / (1 + exp(-gate))`, element by element; a number has the same bits wherever it stands.
+fn gate(out: &mut [f32], value: &[f32], gate: &[f32]) {
     lanes::dispatch(Gate { out, value, gate });
 }
 

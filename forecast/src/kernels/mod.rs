@@ -47,7 +47,7 @@ pub(crate) use cauchy_sums::Grid as CauchyGrid;
 pub(crate) use circular_conv::circular_conv3;
 pub(crate) use dropout::dropout;
 pub(crate) use fft_conv::{TimeOrder, fft_conv};
-pub(crate) use gated::{gate, glu};
+pub(crate) use gated::glu;
 pub(crate) use last_conv::last_conv;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;

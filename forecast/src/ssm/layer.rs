@@ -76,6 +76,17 @@ impl Layer {
         Ok((f64::from(mean.into_scalar::<f32>()), numbers(gradient)?))
     }
 
+    /// The kernel, from lag 0 on, of any length.
+    ///
+    /// # Shapes
+    /// `(d_model, length)`.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for a length of 0 or beyond [`MAX_KERNEL`](super::MAX_KERNEL).
+    pub fn kernel(&self, length: usize) -> Result<Vec<f32>> {
+        numbers(self.mixer.kernel(length)?)
+    }
+
     /// The layer step by step, exactly, from a state that has seen nothing.
     ///
     /// # Errors
@@ -109,6 +120,6 @@ impl LayerStream {
     }
 }
 
-fn numbers(tensor: Tensor<3>) -> Result<Vec<f32>> {
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor.try_into_vec_as::<f32>().map_err(|error| Error::Internal(error.to_string()))
 }

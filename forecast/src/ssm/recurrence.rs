@@ -101,11 +101,6 @@ impl Recurrence {
         }
     }
 
-    /// Channels.
-    pub(crate) fn d_model(&self) -> usize {
-        self.d_model
-    }
-
     /// Numbers of a state.
     pub(crate) fn n_state(&self) -> usize {
         let n_blocks = self.d_model.div_ceil(WIDTH);
