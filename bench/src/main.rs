@@ -21,6 +21,7 @@ use error::Result;
 use record::Record;
 use topics::Setting;
 use topics::informer::InformerArguments;
+use topics::ssm::SsmArguments;
 
 /// Measures Longcast beside its peers; each topic prints a table.
 #[derive(Debug, Parser)]
@@ -80,6 +81,10 @@ enum Topic {
     /// Does work that is asked for on standard input: what `kernels` runs in processes of their own.
     #[command(hide = true)]
     Workload,
+    /// State spaces and global convolutions: layers beside PyTorch, growth with the length, a needle far back, and the
+    /// tables of the S4 paper.
+    #[command(after_help = "Example: forecast-bench ssm --parts speed,needle --json ssm.json --plots charts")]
+    Ssm(SsmArguments),
     /// The gRPC service under load: calls, sessions, latencies, a restart.
     #[command(after_help = "Example: forecast-bench service --json service.json")]
     Service,
@@ -115,6 +120,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Informer(informer) => topics::informer::run(setting, informer),
         _ => topics::informer::run_quick(setting),
     };
+    let ssm = |setting: &Setting| match &arguments.topic {
+        Topic::Ssm(ssm) => topics::ssm::run(setting, ssm),
+        _ => topics::ssm::run_without_data(setting),
+    };
     let topics: &[&dyn Fn(&Setting) -> Result<Vec<Record>>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::Echo => return load::echo::serve(),
@@ -128,6 +137,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Panel => &[&topics::panel::run],
         Topic::Arnet => &[&topics::arnet::run],
         Topic::Stream => &[&topics::stream::run],
+        Topic::Ssm(_) => &[&ssm],
         Topic::All => &[
             &topics::cold_start::run,
             &topics::windows::run,
@@ -135,6 +145,7 @@ fn run(arguments: Arguments) -> Result<()> {
             &topics::panel::run,
             &topics::arnet::run,
             &topics::stream::run,
+            &ssm,
             &topics::service::run,
             &topics::kernels::run,
             &informer,

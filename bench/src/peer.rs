@@ -53,6 +53,8 @@ impl Script {
         self.text
     }
 }
+/// Layers of S4, S4D and SGConv by PyTorch.
+pub(crate) const SSM: Script = Script { name: "ssm.py", text: include_str!("../peers/ssm.py") };
 
 /// A script that is running.
 #[derive(Debug)]

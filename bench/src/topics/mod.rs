@@ -7,6 +7,7 @@ pub(crate) mod kernels;
 pub(crate) mod panel;
 pub(crate) mod read;
 pub(crate) mod service;
+pub(crate) mod ssm;
 pub(crate) mod stream;
 pub(crate) mod windows;
 

@@ -259,6 +259,8 @@ impl Model {
         options.cancel.check()?;
         report.training = family.training_report().cloned();
         report.warnings = unstable(family.as_ref(), panel, &plan);
+        let approximation = family.approximation();
+        report.warnings.extend(approximation.map(|message| Warning { reason: "APPROXIMATED", message }));
         let (history, fingerprint) = match purpose {
             Purpose::Model => (plan.history(panel)?, fingerprint(panel)),
             _ => Default::default(),

@@ -73,9 +73,8 @@ impl<N: Network> NeuralFamily<N> {
 
     /// The last steps of a memory as they were `age` steps ago, NaN where missing. Shape `(lookback, channel)`.
     fn window(&self, memory: &Memory, age: usize) -> Array2<f32> {
-        let Memory::Lags(lags) = memory;
         let lookback = self.network.lookback();
-        let observed = |(step, channel)| lags.observed(channel, age + lookback - 1 - step) as f32;
+        let observed = |(step, channel)| memory.observed(channel, age + lookback - 1 - step) as f32;
         Array2::from_shape_fn((lookback, self.n_channels), observed)
     }
 
@@ -121,21 +120,29 @@ impl<N: Network> Family for NeuralFamily<N> {
         Memory::Lags(Lags::new(self.network.lookback(), kept, n_channels))
     }
 
-    fn observe(&self, _slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>) {
-        let Memory::Lags(lags) = memory;
+    fn observe(
+        &self,
+        _slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        step: &mut dyn Iterator<Item = f64>,
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         take(lags, step);
     }
 
-    fn observe_all(&self, _slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]) {
-        let Memory::Lags(lags) = memory;
+    fn observe_all(
+        &self,
+        _slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        steps: ArrayView2<'_, f64>,
+        scalers: &[Scaler],
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         for row in steps.rows() {
             take(lags, row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)));
         }
-    }
-
-    fn n_missing(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.n_missing()
     }
 
     fn forecast(
@@ -176,19 +183,8 @@ impl<N: Network> Family for NeuralFamily<N> {
         self.network.attention(self.inputs(&[self.window(memory, 0)], &[(index, index.len)]))
     }
 
-    fn recall(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.recall()
-    }
-
-    fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
-        let Memory::Lags(lags) = memory;
-        lags.observed(channel, age)
-    }
-
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {
-        let Memory::Lags(lags) = memory;
-        lags.is_sound(self.network.lookback(), n_channels)
+        memory.lags().is_some_and(|lags| lags.is_sound(self.network.lookback(), n_channels))
     }
 
     fn lag_rule(&self) -> Option<&dyn LagRule> {
@@ -217,11 +213,6 @@ impl<N: Network> Family for NeuralFamily<N> {
 
     fn unstable_root(&self, _slot: usize, _channel: usize) -> Option<f64> {
         None
-    }
-
-    fn remembered(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.seen()
     }
 
     fn updates_online(&self) -> bool {

@@ -4,8 +4,12 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::head::Head;
+use super::optimiser::ParameterGroup;
 use crate::Result;
 use crate::informer::AttentionMap;
+
+/// How a tensor differs from the others in training, by its path in the network: `layers.0.weight`.
+pub(crate) type GroupOf = Box<dyn Fn(&str) -> ParameterGroup>;
 
 /// A network that forecasts all channels of a window at once.
 pub(crate) trait Network: Module + Sync {
@@ -39,6 +43,11 @@ pub(crate) trait Network: Module + Sync {
     /// [`Error::Internal`](crate::Error::Internal) only.
     fn attention(&self, _inputs: Inputs) -> Result<Vec<AttentionMap>> {
         Ok(Vec::new())
+    }
+
+    /// How its tensors differ from each other in training.
+    fn group(&self) -> GroupOf {
+        Box::new(|_| ParameterGroup::default())
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct FittingArguments {
 pub(crate) struct FitArguments {
     /// The data: CSV, Parquet, Arrow or JSON, long or wide; a file, a quoted pattern, a folder, or - for standard input.
     pub(crate) data: PathBuf,
-    /// The model: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar or informer.
+    /// The model: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer or ssm.
     #[arg(long, default_value = "ar", conflicts_with = "config")]
     pub(crate) model: String,
     /// Settings of the model in a TOML file, with its name under `model`.
@@ -155,7 +155,7 @@ pub(crate) struct BatchArguments {
     /// The data, rows grouped by series: Parquet is read in pieces, CSV and Arrow IPC file by file.
     #[arg(required = true)]
     pub(crate) data: Vec<PathBuf>,
-    /// The models, each with columns of its own: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar or informer.
+    /// The models, each with columns of its own: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer or ssm.
     #[arg(long, value_name = "MODEL,...", value_delimiter = ',', default_value = "seasonal-naive")]
     pub(crate) model: Vec<String>,
     /// Steps ahead.
