@@ -28,7 +28,7 @@ fn model(order: &str) -> Model {
     let n = 2000;
     let index = TimeIndex::new(0, "1h".parse().unwrap(), Zone::Local, n);
     let values =
-        Array2::from_shape_fn((n, 1), |(i, _)| 10.0 + (i as f64 * 0.26).sin() + (i % 7) as f64 * 0.1);
+        Array2::from_shape_fn((n, 1), |(i, _)| 10.0 + (i as f64 * 0.26).sin() + (0.37 * (i * i) as f64).sin());
     let series = Series::new("load", index, values, &["y".to_string()]).unwrap();
     let panel = Panel::new(vec!["y".to_string()], vec![series]).unwrap();
     let config = ModelConfig::parse("ar").unwrap().with("order", order).unwrap();

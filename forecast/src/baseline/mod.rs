@@ -104,6 +104,10 @@ impl LagRule for Baseline {
         }
     }
 
+    fn repeats(&self) -> bool {
+        self.rule == Rule::Repeat
+    }
+
     fn n_direct_steps(&self) -> usize {
         usize::MAX
     }

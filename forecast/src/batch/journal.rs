@@ -121,15 +121,15 @@ impl Journal {
         &self.folder
     }
 
-    /// Adds a part: its table as an Arrow file, if it has rows, and its record.
-    pub(super) fn add(&mut self, record: &PartRecord, table: &[u8]) -> Result<()> {
+    /// Adds a part: its table as an Arrow file, if it has rows, and its record. Returns where the table stands.
+    pub(super) fn add(&mut self, record: &PartRecord, table: &[u8]) -> Result<PathBuf> {
         let (table_path, record_path) = (self.part(self.n_parts, "arrow"), self.part(self.n_parts, "json"));
         let record_bytes = json(record)?;
         let files = [(table_path.as_path(), table), (record_path.as_path(), record_bytes.as_slice())];
         // The record last: a part without one does not count.
         write_all_atomically(if table.is_empty() { &files[1..] } else { &files })?;
         self.count(record);
-        Ok(())
+        Ok(table_path)
     }
 
     /// Every part: its record, and its table if it has rows.

@@ -3,29 +3,30 @@
 use super::BatchOptions;
 use super::choices::Choices;
 use super::journal::{Journal, PartRecord};
-use super::sink;
+use super::sink::{self, Joined};
 use super::work::Outcome;
 use crate::Result;
 
 /// A part that is being filled.
-pub(super) struct Part<'a> {
+pub(super) struct Part<'a, 'b> {
     options: &'a BatchOptions,
     choices: &'a Choices,
     journal: &'a mut Journal,
+    joined: &'a mut Joined<'b>,
     n_series: usize,
     outcomes: Vec<Outcome>,
     /// The part before it, if it still has to be put away.
     full: Vec<Outcome>,
 }
 
-impl<'a> Part<'a> {
+impl<'a, 'b> Part<'a, 'b> {
     pub(super) fn new(
         options: &'a BatchOptions,
         choices: &'a Choices,
-        journal: &'a mut Journal,
+        (journal, joined): (&'a mut Journal, &'a mut Joined<'b>),
         n_series: usize,
     ) -> Self {
-        Part { options, choices, journal, n_series, outcomes: Vec::new(), full: Vec::new() }
+        Part { options, choices, journal, joined, n_series, outcomes: Vec::new(), full: Vec::new() }
     }
 
     /// Series that it still takes, at least one.
@@ -67,7 +68,8 @@ impl<'a> Part<'a> {
             failures,
         };
         let table = sink::part(sink::columns(outcomes, self.choices), self.options.format)?;
-        self.journal.add(&record, &table)
+        let path = self.journal.add(&record, &table)?;
+        if table.is_empty() { Ok(()) } else { self.joined.append(self.journal, &table, &path) }
     }
 
     /// Writes everything that there is.

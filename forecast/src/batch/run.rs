@@ -9,7 +9,7 @@ use super::choices::Choices;
 use super::identity::{Input, Manifest};
 use super::journal::{Journal, PartRecord};
 use super::part::Part;
-use super::sink;
+use super::sink::{self, Joined};
 use super::source::Source;
 use super::work::Work;
 use super::{BatchOptions, BatchReport, Progress, errors_beside};
@@ -46,8 +46,12 @@ pub fn run(
     let mut source = Source::open(inputs, options)?;
     let mut journal = Journal::open(output, manifest, options.restart)?;
     let n_resumed = journal.total().n_series;
-    match compute(&mut source, &mut journal, options, progress) {
-        Ok(choices) => finish(journal, output, options, choices, n_resumed),
+    let computed = Joined::new(&journal, output, options.format).and_then(|mut joined| {
+        let choices = compute(&mut source, (&mut journal, &mut joined), options, progress)?;
+        Ok((choices, joined))
+    });
+    match computed {
+        Ok((choices, joined)) => finish((journal, joined), output, options, choices, n_resumed),
         Err(error) => {
             journal.remove_if_untouched();
             Err(error)
@@ -58,7 +62,7 @@ pub fn run(
 /// Computes all parts that are not there yet.
 fn compute(
     source: &mut Source,
-    journal: &mut Journal,
+    (journal, joined): (&mut Journal, &mut Joined<'_>),
     options: &BatchOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Choices> {
@@ -81,7 +85,7 @@ fn compute(
     progress(Progress { n_done: n_resumed, n_resumed, n_expected: source.n_expected() });
 
     let work = Work::new(options, &choices, (&channels, &schema));
-    let mut part = Part::new(options, &choices, journal, options.series_per_part(channels.len()));
+    let mut part = Part::new(options, &choices, (journal, joined), options.series_per_part(channels.len()));
     let n_done = AtomicUsize::new(n_resumed);
     let mut shard = source.take(part.room())?;
     while let Some(now) = shard {
@@ -110,7 +114,7 @@ fn compute(
 
 /// Puts the parts together, writes what failed, and removes the folder.
 fn finish(
-    journal: Journal,
+    (journal, joined): (Journal, Joined<'_>),
     output: &Path,
     options: &BatchOptions,
     choices: Choices,
@@ -129,9 +133,7 @@ fn finish(
             _ => {}
         }
     }
-    if n_rows > 0 {
-        sink::join(&journal, output, options.format)?;
-    }
+    joined.finish()?;
     journal.remove()?;
     Ok(BatchReport {
         n_series,

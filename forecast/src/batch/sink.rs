@@ -7,9 +7,10 @@ use ndarray::Array2;
 use super::choices::Choices;
 use super::journal::Journal;
 use super::work::{Failure, Outcome};
-use crate::data::{Cells, Format, TableWriter, encode, label};
+use crate::data::{Cells, Format, TableWriter, encode};
 use crate::file::{self, StreamedFile};
-use crate::{Forecast, Result, table};
+use crate::model::table_of;
+use crate::{Forecast, Result};
 
 /// The columns of a part: those of [`table`] for every model, beside each other; none if nothing was forecast.
 pub(super) fn columns(outcomes: Vec<Outcome>, choices: &Choices) -> Vec<(String, Cells)> {
@@ -22,11 +23,9 @@ pub(super) fn columns(outcomes: Vec<Outcome>, choices: &Choices) -> Vec<(String,
     }
     let mut columns = Vec::new();
     for (model, forecasts) in choices.models.iter().zip(&by_model) {
-        let mut of_model = table(forecasts, model.name());
+        // Ids depend on how many series the whole run has, not on how many a part has.
+        let of_model = table_of(forecasts, model.name(), choices.n_series);
         if columns.is_empty() {
-            if let Some((_, ids)) = of_model.first_mut() {
-                *ids = Cells::Text(ids_of(forecasts, choices.n_series));
-            }
             columns = of_model;
         } else {
             // The ids and stamps stand there already.
@@ -34,16 +33,6 @@ pub(super) fn columns(outcomes: Vec<Outcome>, choices: &Choices) -> Vec<(String,
         }
     }
     columns
-}
-
-/// The ids of every row; they depend on how many series the whole run has, not on how many a part has.
-fn ids_of(forecasts: &[Forecast], n_series: usize) -> Vec<String> {
-    let of_one = |forecast: &Forecast| -> Vec<String> {
-        let labels =
-            (0..forecast.channels.len()).map(|at| label(&forecast.series, &forecast.channels, n_series, at));
-        labels.flat_map(|label| std::iter::repeat_n(label, forecast.index.len)).collect()
-    };
-    forecasts.iter().flat_map(of_one).collect()
 }
 
 /// The same forecast with every value missing.
@@ -72,16 +61,45 @@ pub(super) fn part(columns: Vec<(String, Cells)>, format: Format) -> Result<Vec<
     encode(&columns.into_iter().map(told).collect::<Vec<_>>(), Format::Arrow)
 }
 
-/// Puts all parts together to `output`, a row group each.
-pub(super) fn join(journal: &Journal, output: &Path, format: Format) -> Result<()> {
-    let file = StreamedFile::create_at(journal.folder().join(".joined.partial"), output)?;
-    let mut writer = TableWriter::over(file, format)?;
-    for part in journal.parts() {
-        if let (_, Some(path)) = part? {
-            writer.append(&file::read(&path)?, &path.display().to_string())?;
+/// All parts together in one file, a row group each: written while the run goes on, and put in place at its end.
+pub(super) struct Joined<'a> {
+    output: &'a Path,
+    format: Format,
+    /// `None` before the first part with rows.
+    writer: Option<TableWriter>,
+}
+
+impl<'a> Joined<'a> {
+    /// Begins with the parts that are there.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if one cannot be read, or the file cannot be written.
+    pub(super) fn new(journal: &Journal, output: &'a Path, format: Format) -> Result<Self> {
+        let mut joined = Joined { output, format, writer: None };
+        for part in journal.parts() {
+            if let (_, Some(path)) = part? {
+                joined.append(journal, &file::read(&path)?, &path)?;
+            }
         }
+        Ok(joined)
     }
-    writer.finish()
+
+    /// Adds a part; `path` names it in messages.
+    pub(super) fn append(&mut self, journal: &Journal, table: &[u8], path: &Path) -> Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let temporary = journal.folder().join(".joined.partial");
+                none.insert(TableWriter::over(StreamedFile::create_at(temporary, self.output)?, self.format)?)
+            }
+        };
+        writer.append(table, &path.display().to_string())
+    }
+
+    /// Puts the file in place, if there is a row.
+    pub(super) fn finish(self) -> Result<()> {
+        self.writer.map_or(Ok(()), TableWriter::finish)
+    }
 }
 
 /// Writes what failed to `errors`, a row each.

@@ -126,6 +126,11 @@ impl Series {
         self.values.view()
     }
 
+    /// The values of a channel side by side, if that is how they stand in memory: of one channel always.
+    pub(crate) fn channel(&self, channel: usize) -> Option<&[f64]> {
+        (self.values.ncols() == 1 && channel == 0).then(|| self.values.as_slice()).flatten()
+    }
+
     /// True where a value was observed.
     #[must_use]
     pub fn is_observed(&self, step: usize, channel: usize) -> bool {

@@ -17,7 +17,7 @@ use super::leaderboard::{Leaderboard, LeaderboardOptions};
 use super::rolling;
 use super::scores::Scores;
 use super::step_scores::StepScores;
-use crate::data::{self, Panel};
+use crate::data::Panel;
 use crate::model::{FitOptions, Model, ModelConfig};
 use crate::{Error, Result, TimeIndex};
 
@@ -140,14 +140,15 @@ pub enum OnError {
     #[default]
     Stop,
     /// The series is left out for all models, so that their scores are of the same series, and told in
-    /// [`Backtest::failed`]. The result is that of a back-test without it.
+    /// [`Backtest::failed`]; of one series with several channels, the channels that cannot be fitted are. The result
+    /// is that of a back-test without them.
     LeaveOut,
 }
 
-/// A series that was left out.
+/// A series that was left out, or a channel of the only one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailedSeries {
-    /// The id of the series.
+    /// The id of the series, or the name of the channel.
     pub series: String,
     /// The first error that it gave.
     pub error: String,
@@ -170,8 +171,12 @@ pub struct Backtest {
     pub season_length: usize,
     /// Intervals, in percent.
     pub levels: Vec<f64>,
-    /// The series that were left out, in the order of the panel that was given.
+    /// The series or channels that were left out, in the order of the panel that was given.
     pub failed: Vec<FailedSeries>,
+    /// True if the panel that was given is one series of several channels, of which [`Backtest::failed`] then tells.
+    pub is_wide: bool,
+    /// How every series and channel is called in tables.
+    pub(super) labels: Vec<String>,
     /// The series that were not left out.
     pub(super) panel: Panel,
     /// Position after the first cutoff of each series.
@@ -260,8 +265,7 @@ impl Backtest {
 
     /// How a series and channel are called in tables.
     pub(super) fn label(&self, (series, channel): (usize, usize)) -> String {
-        let n_series = self.panel.series().len() + self.failed.len();
-        data::label(self.panel.series()[series].id(), self.panel.channels(), n_series, channel)
+        self.labels[series * self.panel.channels().len() + channel].clone()
     }
 
     /// Position of the first step after a cutoff.

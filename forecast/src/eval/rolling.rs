@@ -12,7 +12,7 @@ use crate::data::Panel;
 use crate::model::{AdaptiveOptions, Forecast, Model, ModelConfig};
 use crate::{Error, Result};
 
-/// Runs a back-test, if it has to without the series that cannot be tested.
+/// Runs a back-test, if it has to without the series that cannot be tested, or without the channels of the only one.
 pub(super) fn run(
     models: &[ModelConfig],
     stored: Option<&Model>,
@@ -20,21 +20,36 @@ pub(super) fn run(
     options: &BacktestOptions,
     watch: &mut dyn FnMut(BacktestEvent),
 ) -> Result<Backtest> {
-    let mut kept: Vec<usize> = (0..panel.series().len()).collect();
+    let is_wide = is_wide(panel);
+    let names: Vec<String> = match is_wide {
+        true => panel.channels().to_vec(),
+        false => panel.series().iter().map(|series| series.id().to_string()).collect(),
+    };
+    let mut kept: Vec<usize> = (0..names.len()).collect();
     let mut failed: Vec<(usize, FailedSeries)> = Vec::new();
     loop {
         // What is left is tested as if the others had never been there: seasons, settings and intervals that
         // series share would depend on them.
-        let rest = if failed.is_empty() { panel.clone() } else { select(panel, &kept)? };
+        let rest = match (failed.is_empty(), is_wide) {
+            (true, _) => panel.clone(),
+            (false, false) => select(panel, &kept)?,
+            (false, true) => {
+                panel.select_channels(&kept.iter().map(|at| names[*at].clone()).collect::<Vec<_>>())?
+            }
+        };
         let plan = Plan::new(models, stored, &rest, options)?;
         let mut paths = Vec::new();
         let mut blamed = plan.too_short();
+        if is_wide && !blamed.is_empty() {
+            return Err(blamed.swap_remove(0).1);
+        }
         if blamed.is_empty() {
             blamed = plan.run(&mut paths, watch)?;
         }
         if blamed.is_empty() {
             failed.sort_by_key(|(position, _)| *position);
-            return plan.finish(paths, failed.into_iter().map(|(_, failed)| failed).collect());
+            let failed = failed.into_iter().map(|(_, failed)| failed).collect();
+            return plan.finish(paths, failed, panel);
         }
         // Stable: of several errors of a series the first counts.
         blamed.sort_by_key(|(position, _)| *position);
@@ -43,10 +58,16 @@ pub(super) fn run(
             return Err(blamed.swap_remove(0).1);
         }
         for (position, error) in blamed.into_iter().rev() {
-            let series = rest.series()[position].id().to_string();
-            failed.push((kept.remove(position), FailedSeries { series, error: error.to_string() }));
+            let position = kept.remove(position);
+            failed
+                .push((position, FailedSeries { series: names[position].clone(), error: error.to_string() }));
         }
     }
+}
+
+/// True for a file with a column for each of several channels of one series: they are left out one by one.
+fn is_wide(panel: &Panel) -> bool {
+    panel.series().len() == 1 && panel.channels().len() > 1
 }
 
 /// A model fitted at one cutoff, and the windows that it forecasts.
@@ -126,7 +147,7 @@ impl Plan<'_> {
             },
         };
         if self.options.intervals == Intervals::Adaptive {
-            return Ok(self.stream(&model, segment));
+            return self.of_channels(self.stream(&model, segment));
         }
         let [_, n_series, of_series @ ..] = self.dim();
         let forecasts = segment.numbers.par_chunks_mut(of_series.iter().product()).enumerate();
@@ -143,7 +164,15 @@ impl Plan<'_> {
                 Err(error) => Some((series, error)),
             }
         });
-        Ok(errors.collect())
+        self.of_channels(errors.collect())
+    }
+
+    /// An error of a forecast of the only series names no channel that could be left out.
+    fn of_channels(&self, mut blamed: Blamed) -> Result<Blamed> {
+        match is_wide(self.panel) && self.options.on_error == OnError::LeaveOut && !blamed.is_empty() {
+            true => Err(blamed.swap_remove(0).1),
+            false => Ok(blamed),
+        }
     }
 
     /// Forecasts from streams: each series step by step from the segment's first cutoff to its last.
@@ -209,8 +238,9 @@ impl Plan<'_> {
         }
     }
 
-    /// Which series are to blame for an error of a fit: those that cannot be fitted alone, in the same way if the
-    /// series share their coefficients, since those can be fitted to a series that gives none alone.
+    /// Which series, or channels of the only one, are to blame for an error of a fit: those that cannot be fitted
+    /// alone, in the same way if they share their coefficients, since those can be fitted to a series that gives none
+    /// alone.
     fn blame(&self, config: &ModelConfig, past: &Panel, error: Error) -> Result<Blamed> {
         if matches!(error, Error::Cancelled) {
             return Err(error);
@@ -221,20 +251,33 @@ impl Plan<'_> {
             return Ok(vec![(named, error)]);
         }
         let kind = discriminant(&error);
-        let alone = past.series().par_iter().enumerate().filter_map(|(position, series)| {
-            let panel = Panel::new(past.channels().to_vec(), vec![series.clone()]);
-            let error = panel.and_then(|panel| Model::fit(config, &panel, &self.fit)).err()?;
+        let alone = |position: usize| match is_wide(past) {
+            true => past.select_channels(&past.channels()[position..=position]),
+            false => select(past, &[position]),
+        };
+        let n = if is_wide(past) { past.channels().len() } else { past.series().len() };
+        let blame = |position: usize| {
+            let error = alone(position).and_then(|panel| Model::fit(config, &panel, &self.fit)).err()?;
             (!config.is_shared() || discriminant(&error) == kind).then_some((position, error))
-        });
-        let mut blamed: Blamed = alone.collect();
+        };
+        let mut blamed: Blamed = (0..n).into_par_iter().filter_map(blame).collect();
         if blamed.is_empty() {
+            if is_wide(past) {
+                return Err(error);
+            }
             blamed.push((named, error));
         }
         Ok(blamed)
     }
 
-    fn finish(self, paths: Vec<Vec<f64>>, failed: Vec<FailedSeries>) -> Result<Backtest> {
+    fn finish(self, paths: Vec<Vec<f64>>, failed: Vec<FailedSeries>, all: &Panel) -> Result<Backtest> {
         let dim = self.dim();
+        // As before anything was left out.
+        let labels = self.panel.series().iter().flat_map(|series| {
+            let at = |name: &String| all.channels().iter().position(|channel| channel == name).unwrap_or(0);
+            self.panel.channels().iter().map(move |name| all.label(series.id(), at(name)))
+        });
+        let labels = labels.collect();
         let shaped = |numbers| {
             Array5::from_shape_vec(dim, numbers).map_err(|error| Error::Internal(error.to_string()))
         };
@@ -247,6 +290,8 @@ impl Plan<'_> {
             season_length: self.season_length,
             levels: self.options.levels.clone(),
             failed,
+            is_wide: is_wide(all),
+            labels,
             panel: self.panel.clone(),
             first_cutoffs: self.first_cutoffs,
             paths: paths.into_iter().map(shaped).collect::<Result<_>>()?,
@@ -257,5 +302,5 @@ impl Plan<'_> {
 /// The panel of the series at these positions.
 fn select(panel: &Panel, positions: &[usize]) -> Result<Panel> {
     let series = positions.iter().map(|position| panel.series()[*position].clone());
-    Panel::new(panel.channels().to_vec(), series.collect())
+    Panel::of(panel.channels().to_vec(), panel.covariate_schema().clone(), series.collect())
 }

@@ -235,6 +235,11 @@ impl ModelConfig {
             || self.is_trained_once()
     }
 
+    /// True if every forecast is a value as it was.
+    pub(crate) fn repeats(&self) -> bool {
+        matches!(self, ModelConfig::Naive(_) | ModelConfig::SeasonalNaive(_))
+    }
+
     /// The settings with every size that the weights of another program tell.
     ///
     /// # Errors

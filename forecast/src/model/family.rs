@@ -213,6 +213,11 @@ pub(crate) trait LagRule: fmt::Debug + Send + Sync {
     /// Writes the forecast of one channel from its window, oldest first. Shapes `(lookback)`, `(horizon)`.
     fn forecast_channel(&self, slot: usize, channel: usize, window: &[f64], out: &mut [f64]);
 
+    /// True if every step is forecast to be the one `lookback` steps before it.
+    fn repeats(&self) -> bool {
+        false
+    }
+
     /// Everything that was learned.
     fn tensors(&self) -> Tensors {
         Tensors::new()

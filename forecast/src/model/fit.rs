@@ -30,7 +30,7 @@ const MOST_WARNINGS: usize = 10;
 /// |---|---|---|---|
 /// | `horizon` | the longest usual season (hour, day, week) from 24 to 1,440 steps, less for short series | longest horizon with intervals | at least 1 |
 /// | `validation` | a year, at least a fifth and at most 0.4 of the steps | share of the steps, at the end, that the model is scored and first calibrated on | above 0, below 1 |
-/// | `scaling` | standard | how series are scaled | |
+/// | `scaling` | standard | how series are scaled; `naive` and `seasonal-naive` repeat values as they are | |
 /// | `season_length` | the one that stands out in the data | steps of one season, for seasonal naive and MASE | at least 1 |
 /// | `refit` | yes | fit the final coefficients on all steps, the validation range included | |
 /// | `seed` | 1 | seed of every random choice, stored with the model; networks may be told another among their settings | |
@@ -242,19 +242,19 @@ impl Model {
                 let device = options.device;
                 let once =
                     Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data, device };
-                fit_family(&plan, panel, &cuts, options.scaling, Some(once), &mut watch)?
+                fit_family(&plan, panel, &cuts, Some(once), &mut watch)?
             }
             false => {
                 check_trains(options)?;
-                fit_family(&plan, panel, &cuts, options.scaling, None, &mut watch)?
+                fit_family(&plan, panel, &cuts, None, &mut watch)?
             }
         };
-        let (calibration, mut report) = plan.calibrate(panel, &cuts, &first, options.scaling, purpose)?;
+        let (calibration, mut report) = plan.calibrate(panel, &cuts, &first, purpose)?;
         let ends: Vec<usize> = panel.series().iter().map(Series::n_steps).collect();
-        let Scaled { family, scalers, regression } = if options.refit && !config.is_trained_once() {
-            fit_family(&plan, panel, &ends, options.scaling, None, &mut watch)?
-        } else {
-            first
+        let is_final = !options.refit || config.is_trained_once() || plan.fits_alike();
+        let Scaled { family, scalers, regression } = match is_final {
+            true => first,
+            false => fit_family(&plan, panel, &ends, None, &mut watch)?,
         };
         options.cancel.check()?;
         report.training = family.training_report().cloned();
@@ -286,7 +286,6 @@ impl Plan {
         panel: &Panel,
         cuts: &[usize],
         first: &Scaled,
-        scaling: Scaling,
         purpose: Purpose,
     ) -> Result<(Calibration, FitReport)> {
         let shape = (self.horizon, panel.channels().len());
@@ -306,10 +305,14 @@ impl Plan {
             if self.config.is_trained_once() { Vec::new() } else { self.earlier_blocks(panel, cuts) };
         for block in blocks {
             self.cancel.check()?;
+            if self.fits_alike() {
+                let more = first.residuals(self, panel, &block)?;
+                residuals.iter_mut().zip(more).for_each(|(all, more)| all.append(more));
+                continue;
+            }
             let others = without(panel, &block)?;
             // What cannot be fitted without the block leaves no errors on it.
-            let Ok(fitted) = fit_family(self, &others, &ends, scaling, None, &mut |_| Control::Continue)
-            else {
+            let Ok(fitted) = fit_family(self, &others, &ends, None, &mut |_| Control::Continue) else {
                 continue;
             };
             let more = fitted.residuals(self, panel, &block)?;
@@ -383,7 +386,6 @@ fn fit_family(
     plan: &Plan,
     panel: &Panel,
     ends: &[usize],
-    scaling: Scaling,
     once: Option<Once<'_>>,
     watch: &mut dyn FnMut(&TrainingEvent) -> Control,
 ) -> Result<Scaled> {
@@ -391,7 +393,11 @@ fn fit_family(
     let mut scalers = Vec::with_capacity(ends.len());
     let mut scaled = Vec::with_capacity(ends.len());
     for (series, end) in panel.series().iter().zip(ends) {
-        let of_series = Scaler::fit(scaling, series, 0..*end);
+        if plan.scaling == Scaling::None && !config.learns() {
+            scalers.push(vec![Scaler::default(); panel.channels().len()]);
+            continue;
+        }
+        let of_series = Scaler::fit(plan.scaling, series, 0..*end);
         let training = series.slice(0..if once.is_some() { series.n_steps() } else { *end });
         // What learns nothing only has to know that its numbers stay numbers.
         if config.learns() || !stays_finite(&training, &of_series) {

@@ -1,21 +1,25 @@
 //! Windows of a lag family on complete stretches of a series: the steps themselves are the window, so no memory
 //! has to be fed. The numbers are those of a fed memory, bit for bit.
 
+use std::borrow::Cow;
+
 use super::LagRule;
 use super::family::Family;
 use crate::data::{Scaler, Series};
 use crate::eval::conformal::LastErrors;
 
-/// A series on the scale of a model, ready to be forecast from any complete window.
+/// A part of a series on the scale of a model, ready to be forecast from any complete window.
 #[derive(Debug)]
 pub(super) struct LagWindows<'a> {
     rule: &'a dyn LagRule,
     slot: usize,
     scalers: &'a [Scaler],
-    /// In the units of the series, one vector a channel.
-    values: Vec<Vec<f64>>,
+    /// The step of the series that the part begins at.
+    start: usize,
+    /// In the units of the series, one array a channel.
+    values: Vec<Cow<'a, [f64]>>,
     /// The same on the scale of the model.
-    scaled: Vec<Vec<f64>>,
+    scaled: Vec<Cow<'a, [f64]>>,
     /// Complete steps in a row up to each step.
     complete: Vec<usize>,
     /// One-step errors in the units of the series, one vector a channel; NaN where the window is not complete.
@@ -26,35 +30,54 @@ pub(super) struct LagWindows<'a> {
 }
 
 impl<'a> LagWindows<'a> {
-    /// Prepares the windows whose cutoffs lie in `cutoffs`; `None` for families that are no lag rules.
+    /// Prepares the windows at `cutoffs`, in ascending order; `None` for families that are no lag rules.
     pub(super) fn new(
         family: &'a dyn Family,
         slot: usize,
-        series: &Series,
+        series: &'a Series,
         scalers: &'a [Scaler],
         cutoffs: &[usize],
         (horizon, n_errors): (usize, usize),
     ) -> Option<Self> {
         let rule = family.lag_rule()?;
+        let lookback = rule.lookback();
         let (first, last) = (*cutoffs.first()?, *cutoffs.last()?);
-        let values: Vec<Vec<f64>> =
-            series.values().columns().into_iter().map(|column| column.to_vec()).collect();
-        let scaled: Vec<Vec<f64>> = values
-            .iter()
-            .zip(scalers)
-            .map(|(column, scaler)| column.iter().map(|value| scaler.scale(*value)).collect())
-            .collect();
+        let start = first.saturating_sub(lookback + n_errors);
+        let of_channel = |channel: usize| match series.channel(channel) {
+            Some(values) => Cow::Borrowed(&values[start..last + horizon]),
+            None => series
+                .values()
+                .column(channel)
+                .iter()
+                .skip(start)
+                .take(last + horizon - start)
+                .copied()
+                .collect(),
+        };
+        let values: Vec<Cow<'a, [f64]>> = (0..scalers.len()).map(of_channel).collect();
+        let scaled = |(values, scaler): (&Cow<'a, [f64]>, &Scaler)| match *scaler == Scaler::default() {
+            true => values.clone(),
+            false => values.iter().map(|value| scaler.scale(*value)).collect(),
+        };
+        let scaled: Vec<Cow<'a, [f64]>> = values.iter().zip(scalers).map(scaled).collect();
+        let last = last - start;
         let mut run = 0;
-        let complete: Vec<usize> = (0..series.n_steps())
+        let complete: Vec<usize> = (0..last)
             .map(|step| {
                 run = if values.iter().any(|column| column[step].is_nan()) { 0 } else { run + 1 };
                 run
             })
             .collect();
-        let lookback = rule.lookback();
-        let from = first.saturating_sub(n_errors).max(lookback);
-        let of_channel = |(channel, (steps, scaler)): (usize, (&Vec<f64>, &Scaler))| {
+        let from = (first - start).saturating_sub(n_errors).max(lookback);
+        let of_channel = |(channel, (steps, scaler)): (usize, (&Cow<'a, [f64]>, &Scaler))| {
             let mut errors = vec![f64::NAN; last];
+            if rule.repeats() {
+                let before = steps.iter().skip(from - lookback);
+                for ((error, step), before) in errors.iter_mut().zip(&steps[..]).skip(from).zip(before) {
+                    *error = (step - before) * scaler.spread;
+                }
+                return errors;
+            }
             for step in (from..last).filter(|step| complete[*step] > lookback) {
                 let mut next = [0.0];
                 rule.forecast_channel(slot, channel, &steps[step - lookback..step], &mut next);
@@ -63,7 +86,7 @@ impl<'a> LagWindows<'a> {
             errors
         };
         let errors = scaled.iter().zip(scalers).enumerate().map(of_channel).collect();
-        Some(LagWindows { rule, slot, scalers, values, scaled, complete, errors, horizon, n_errors })
+        Some(LagWindows { rule, slot, scalers, start, values, scaled, complete, errors, horizon, n_errors })
     }
 
     /// Writes the errors of the window at a cutoff, shape `(channel, horizon)`, and its last one-step errors, one a
@@ -71,6 +94,7 @@ impl<'a> LagWindows<'a> {
     pub(super) fn window(&self, cutoff: usize, errors: &mut [f64], last: &mut [LastErrors]) -> Option<()> {
         let lookback = self.rule.lookback();
         let fed = (lookback + self.n_errors).min(cutoff);
+        let cutoff = cutoff.checked_sub(self.start)?;
         if cutoff < lookback || cutoff == 0 || self.complete[cutoff - 1] < fed {
             return None;
         }

@@ -55,6 +55,7 @@ pub(crate) use recurrent::{Recurrent, RecurrentShape};
 pub use regressed::StepCovariates;
 pub use state::State;
 pub use table::table;
+pub(crate) use table::table_of;
 pub(crate) use tensor::{Tensor, Tensors};
 
 /// A fitted model: immutable, cheap to clone and to share between threads.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::fit::{FitOptions, FitReport};
 use super::header::{Header, Stretch};
 use super::{Cancel, ModelConfig, Shape};
-use crate::data::{self, Frequency, Panel, Series};
+use crate::data::{self, Frequency, Panel, Scaling, Series};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
 use crate::{Error, Result};
@@ -25,6 +25,8 @@ const LONGEST_DEFAULT_HORIZON: usize = 1_440;
 /// The choices of one fit.
 pub(super) struct Plan {
     pub(super) config: ModelConfig,
+    /// How series are scaled; a rule that repeats values takes them as they are, to the last bit.
+    pub(super) scaling: Scaling,
     pub(super) horizon: usize,
     pub(super) season_length: usize,
     pub(super) recency: Recency,
@@ -51,7 +53,11 @@ impl Plan {
             let n = series.n_steps();
             series.slice(0..n.saturating_sub(validation_steps(n, &frequency, options).max(horizon)))
         });
-        let stretches = Shape::stretches(&trained.collect::<Vec<_>>());
+        // What learns nothing has no setting that depends on them.
+        let stretches = match config.learns() {
+            true => Shape::stretches(&trained.collect::<Vec<_>>()),
+            false => Vec::new(),
+        };
         let n_series = panel.series().len();
         let shape = Shape {
             season_length,
@@ -66,8 +72,14 @@ impl Plan {
         let most_windows = options.calibration_windows.map_or(MOST_WINDOWS, |n| n.div_ceil(1 + MOST_BLOCKS));
         let regressors = regressors(&config, panel, horizon)?;
         let recency = if config.is_trained_once() { Recency::none() } else { Recency::new(season_length) };
+        let scaling = if config.repeats() { Scaling::None } else { options.scaling };
         let cancel = options.cancel.clone();
-        Ok(Plan { config, horizon, season_length, recency, regressors, most_windows, cancel })
+        Ok(Plan { config, scaling, horizon, season_length, recency, regressors, most_windows, cancel })
+    }
+
+    /// True if every fit is the same, whatever it is fitted on.
+    pub(super) fn fits_alike(&self) -> bool {
+        self.config.repeats()
     }
 
     /// Where the validation range of each series begins.
@@ -137,7 +149,7 @@ impl Plan {
         Header {
             longcast: env!("CARGO_PKG_VERSION").to_string(),
             config: self.config.clone(),
-            scaling: options.scaling,
+            scaling: self.scaling,
             step: panel.step(),
             opening: panel.report().opening.clone(),
             zone: panel.series().first().map_or_else(Default::default, |s| s.index().zone.clone()),

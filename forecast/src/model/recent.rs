@@ -28,6 +28,20 @@ pub(super) fn one_step_errors(
 ) -> Array2<f64> {
     let n = memory.recall().min(most);
     let mut errors = Array2::zeros((n, scalers.len()));
+    if let (Some(rule), Memory::Lags(lags)) = (family.lag_rule(), memory) {
+        for (channel, scaler) in scalers.iter().enumerate() {
+            let mut next = [0.0];
+            for age in 0..n {
+                let window = lags.window(channel, age + 1);
+                match rule.repeats() {
+                    true => next = [window[0]],
+                    false => rule.forecast_channel(slot, channel, window, &mut next),
+                }
+                errors[[age, channel]] = (lags.observed(channel, age) - next[0]) * scaler.spread;
+            }
+        }
+        return errors;
+    }
     let mut next = Array2::zeros((1, scalers.len()));
     for age in 0..n {
         family.forecast(slot, memory, age + 1, index, next.view_mut());

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_last_steps_are_those_that_were_observed() {
-        let value = |i: usize| 100.0 + (i as f64 * 0.7).sin() * 10.0 + (i % 5) as f64;
+        let value = |i: usize| 100.0 + (i as f64 * 0.7).sin() * 10.0 + (i * i % 101) as f64 / 20.0;
         let rows: String = (0..600).map(|i| format!("{i},{}\n", value(i))).collect();
         let panel =
             Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "t.csv", &ReadOptions::default()).unwrap();

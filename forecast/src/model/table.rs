@@ -12,6 +12,11 @@ use crate::data::{Cells, Step, label};
 /// ```
 #[must_use]
 pub fn table(forecasts: &[Forecast], model: &str) -> Vec<(String, Cells)> {
+    table_of(forecasts, model, forecasts.len())
+}
+
+/// [`table`] of forecasts that are some of `n_series`: whether ids need the channel depends on all of them.
+pub(crate) fn table_of(forecasts: &[Forecast], model: &str, n_series: usize) -> Vec<(String, Cells)> {
     let Some(first) = forecasts.first() else {
         return Vec::new();
     };
@@ -22,7 +27,7 @@ pub fn table(forecasts: &[Forecast], model: &str) -> Vec<(String, Cells)> {
     let ids = paths
         .iter()
         .flat_map(|(forecast, channel)| {
-            let id = label(&forecast.series, &forecast.channels, forecasts.len(), *channel);
+            let id = label(&forecast.series, &forecast.channels, n_series, *channel);
             std::iter::repeat_n(id, forecast.index.len)
         })
         .collect();

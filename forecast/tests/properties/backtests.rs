@@ -5,7 +5,7 @@ use forecast::eval::{
     Backtest, BacktestOptions, Intervals, LeaderboardOptions, OnError, Refit, TrainingRange, backtest,
     metrics,
 };
-use forecast::{AdaptiveOptions, FitOptions, ForecastOptions, Model, ModelConfig, Panel};
+use forecast::{AdaptiveOptions, FitOptions, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
 use forecast_datasets::{Season, Seasonal};
 
 use crate::random::Draws;
@@ -373,4 +373,52 @@ fn what_cannot_be_tested_is_told_and_the_rest_is_as_if_it_had_not_been_there() {
     let options = BacktestOptions { on_error: OnError::LeaveOut, ..options() };
     let message = backtest(&[ar(5)], &bad, &options).unwrap_err().to_string();
     assert!(message.contains("series \""), "{message}");
+}
+
+#[test]
+fn a_channel_of_a_wide_file_that_cannot_be_fitted_is_left_out_alone() {
+    let csv = (0..300).map(|hour: i32| {
+        let stamp = format!("2024-01-{:02} {:02}:00", 1 + hour / 24, hour % 24);
+        format!("{stamp},{},7,{},\n", hour * 37 % 101, hour * 53 % 89)
+    });
+    let csv = format!("ds,a,stuck,b,dead\n{}", csv.collect::<String>());
+    let wide = Panel::read_csv(csv.as_bytes(), "t.csv", &ReadOptions::default()).unwrap();
+    let options = BacktestOptions { levels: vec![50.0], on_error: OnError::LeaveOut, ..options() };
+    let result = backtest(&[ar(5)], &wide, &options).unwrap();
+    assert!(result.is_wide);
+    let failed: Vec<(&str, bool)> =
+        result.failed.iter().map(|one| (&one.series[..], one.error.contains(&one.series[..]))).collect();
+    assert!(failed.contains(&("stuck", true)) && !failed.iter().any(|(name, _)| ["a", "b"].contains(name)));
+    let rest = wide.select_channels(&["a".to_string(), "b".to_string()]).unwrap();
+    let alone = backtest(&[ar(5)], &rest, &BacktestOptions { on_error: OnError::Stop, ..options.clone() });
+    assert!(told(&result).0 == told(&alone.unwrap()).0);
+    // Of one channel that is left the name stays, and where none is that is an error.
+    let pair = wide.select_channels(&["a".to_string(), "stuck".to_string()]).unwrap();
+    let Cells::Text(ids) = backtest(&[ar(5)], &pair, &options).unwrap().table().swap_remove(0).1 else {
+        panic!("ids are text")
+    };
+    assert!(ids.iter().all(|id| id == "a"), "{ids:?}");
+    let stuck = wide.select_channels(&["stuck".to_string()]).unwrap();
+    assert!(backtest(&[ar(5)], &stuck, &options).unwrap_err().to_string().contains("constant"));
+}
+
+#[test]
+fn covariates_stay_with_the_series_that_are_left() {
+    let mut csv = String::from("unique_id,ds,y,promo\n");
+    for id in ["a", "stuck", "b"] {
+        for hour in 0..300 {
+            let promo = i32::from(hour % 11 == 3);
+            let y = if id == "stuck" { 7 } else { hour * 37 % 13 + 50 * promo };
+            csv += &format!("{id},2024-01-{:02} {:02}:00,{y},{promo}\n", 1 + hour / 24, hour % 24);
+        }
+    }
+    let covariates = serde_json::from_str(r#"{"covariates": {"promo": "future"}}"#).unwrap();
+    let read = ReadOptions { covariates, ..ReadOptions::default() };
+    let all = Panel::read_csv(csv.as_bytes(), "t.csv", &read).unwrap();
+    let kept = csv.lines().filter(|line| !line.starts_with("stuck")).collect::<Vec<_>>().join("\n");
+    let kept = Panel::read_csv(kept.as_bytes(), "t.csv", &read).unwrap();
+    let options = BacktestOptions { on_error: OnError::LeaveOut, ..options() };
+    let result = backtest(&[ar(2)], &all, &options).unwrap();
+    assert_eq!(result.failed.iter().map(|one| &one.series[..]).collect::<Vec<_>>(), ["stuck"]);
+    assert!(told(&result).0 == told(&backtest(&[ar(2)], &kept, &options).unwrap()).0);
 }

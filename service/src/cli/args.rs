@@ -107,3 +107,17 @@ pub(crate) enum Command {
         shell: Shell,
     },
 }
+
+impl Command {
+    /// `-o -` is standard output, where results go without `-o`.
+    pub(crate) fn with_named_outputs(mut self) -> Self {
+        let output = match &mut self {
+            Command::Data(DataArguments { action: DataAction::Export { output, .. } }) => output,
+            Command::Clean(arguments) => &mut arguments.output,
+            Command::Forecast(arguments) => &mut arguments.output,
+            _ => return self,
+        };
+        output.take_if(|path| path.as_os_str() == "-");
+        self
+    }
+}

@@ -142,8 +142,11 @@ fn say(result: &Backtest, errors: Option<&Path>, console: &Console) -> Result<()
     match (result.failed.len(), errors) {
         (0, _) | (_, None) => Ok(()),
         (n, Some(path)) => {
-            let all = n + n_series;
-            console.say(format!("{n} of {all} series left out; {} says why", path.display()))
+            let (kept, what) = match result.is_wide {
+                true => (result.panel().channels().len(), "channels"),
+                false => (n_series, "series"),
+            };
+            console.say(format!("{n} of {} {what} left out; {} says why", n + kept, path.display()))
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn run() -> ExitCode {
     };
     quiet_readers();
     let console = Console::new(arguments.json);
-    match execute(&arguments.command, &console) {
+    match execute(&arguments.command.with_named_outputs(), &console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => console.fail(&failure),
     }

@@ -62,6 +62,9 @@ pub(crate) fn format(path: Option<&Path>, format: Option<&str>) -> Result<Format
 pub(crate) fn check(path: Option<&Path>) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
     let refuse = |reason: &str| Err(Failure::User(format!("cannot write \"{}\": {reason}", path.display())));
+    if path.as_os_str() == "-" {
+        return refuse("this result goes to a file; name one");
+    }
     if path.is_dir() {
         return refuse("it is a folder; name a file in it");
     }

@@ -55,7 +55,9 @@ pub enum Shape {
     Unary,
     /// A stream out: lasts as long as it lasts.
     Download,
-    /// A stream in, or both ways.
+    /// A stream of small messages in, or both ways.
+    Stream,
+    /// A stream of the chunks of a file, or of whole series, in.
     Upload,
 }
 
@@ -94,7 +96,7 @@ const ADMIN: Access = Access::Scope(Scope::Admin);
 pub const RPCS: &[Rpc] = &[
     rpc("/longcast.v1.ForecastService/Forecast", FORECAST, Shape::Unary, Work::Forecast),
     rpc("/longcast.v1.ForecastService/BatchForecast", FORECAST, Shape::Download, Work::Forecast),
-    rpc("/longcast.v1.ForecastService/StreamForecast", FORECAST, Shape::Upload, Work::Forecast),
+    rpc("/longcast.v1.ForecastService/StreamForecast", FORECAST, Shape::Stream, Work::Forecast),
     rpc("/longcast.v1.ModelService/GetModel", Access::AnyToken, Shape::Unary, Work::Other),
     rpc("/longcast.v1.ModelService/ListModels", Access::AnyToken, Shape::Unary, Work::Other),
     rpc("/longcast.v1.ModelService/GetModelRevision", Access::AnyToken, Shape::Unary, Work::Other),
@@ -111,7 +113,7 @@ pub const RPCS: &[Rpc] = &[
     rpc("/longcast.v1.SessionService/GetSession", SESSION, Shape::Unary, Work::Other),
     rpc("/longcast.v1.SessionService/ListSessions", SESSION, Shape::Unary, Work::Other),
     rpc("/longcast.v1.SessionService/DeleteSession", SESSION, Shape::Unary, Work::Other),
-    rpc("/longcast.v1.SessionService/StreamSession", SESSION, Shape::Upload, Work::Other),
+    rpc("/longcast.v1.SessionService/StreamSession", SESSION, Shape::Stream, Work::Other),
     rpc("/longcast.v1.SessionService/Observe", SESSION, Shape::Unary, Work::Other),
     rpc("/longcast.v1.SessionService/WatchSession", SESSION, Shape::Download, Work::Other),
     rpc("/longcast.v1.TrainingService/CreateTrainingJob", TRAIN, Shape::Unary, Work::Other),
@@ -134,13 +136,13 @@ pub const RPCS: &[Rpc] = &[
     rpc(
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         Access::AnyToken,
-        Shape::Upload,
+        Shape::Stream,
         Work::Other,
     ),
     rpc(
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         Access::AnyToken,
-        Shape::Upload,
+        Shape::Stream,
         Work::Other,
     ),
 ];

@@ -71,7 +71,7 @@ impl Drop for Share {
 pub(crate) struct Counted {
     inner: Incoming,
     share: Arc<Share>,
-    /// A longer message is refused by the decoder, which says so better.
+    /// Bytes of one message.
     most: u64,
     prefix: [u8; PREFIX],
     n_prefix: usize,
@@ -99,7 +99,12 @@ impl Counted {
                 self.n_prefix = 0;
                 let [_, a, b, c, d] = self.prefix;
                 self.left = u64::from(u32::from_be_bytes([a, b, c, d]));
-                self.share.hold(if self.left > self.most { 0 } else { self.left })?;
+                if self.left > self.most {
+                    let message =
+                        format!("a message has {} bytes, at most {} are taken", self.left, self.most);
+                    return Err(Reason::MessageTooLarge.status(message, &[]));
+                }
+                self.share.hold(self.left)?;
             }
         }
         Ok(())

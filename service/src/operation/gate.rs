@@ -30,6 +30,8 @@ use crate::server::Reason;
 /// When to try again after a refusal that is not about the queue of forecasts.
 const RETRY: Duration = Duration::from_millis(500);
 const N_CODES: usize = 17;
+/// Bytes of a message with a chunk of a file.
+const CHUNK_MESSAGE: usize = 2 << 20;
 
 /// The door of one port.
 #[derive(Debug, Clone)]
@@ -149,8 +151,11 @@ impl Gate {
         let deadline = cap.map(|cap| (tokio::time::Instant::from_std(end.start + cap), cap));
         let share = Share::of(&shared.budget);
         end.share = Some(Arc::clone(&share));
-        let is_stream = rpc.is_none_or(|rpc| rpc.shape == Shape::Upload);
-        let most = if is_stream { shared.limits.stream_bytes } else { shared.limits.unary_bytes };
+        let most = match rpc.map(|rpc| rpc.shape) {
+            Some(Shape::Stream) | None => shared.limits.stream_bytes,
+            Some(Shape::Unary | Shape::Download) => shared.limits.unary_bytes,
+            Some(Shape::Upload) => shared.limits.unary_bytes.max(CHUNK_MESSAGE),
+        };
         let request = request.map(|body| Counted::new(body, share, most));
         let is_unary = rpc.is_some_and(|rpc| rpc.shape == Shape::Unary);
         let routes = &mut self.routes;

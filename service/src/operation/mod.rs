@@ -32,6 +32,6 @@ pub(crate) use budget::Budget;
 pub(crate) use connections::Connections;
 pub(crate) use gate::{Gate, Seen, Shared};
 pub(crate) use health::Health;
-pub(crate) use process::{Memory, resident_bytes};
+pub(crate) use process::Memory;
 pub(crate) use tls::Tls;
 pub(crate) use tokens::Tokens;

@@ -106,8 +106,9 @@ impl ModelAdminService for ModelChanges {
             upload.take(chunk.offset, &chunk.data, chunk.crc32c)?;
         }
         let imported = self.blocking(move |registry| {
-            let loaded = upload.finish(registry, header.serve)?;
-            registry.revision(loaded.revision())
+            // Not held any longer: a revision that does not serve is not in memory.
+            let name = upload.finish(registry, header.serve)?.revision().to_string();
+            registry.revision(&name)
         });
         let model_revision = Some(revision_of(&self.registry, imported.await?));
         Ok(Response::new(v1::ImportModelRevisionResponse { model_revision }))

@@ -186,11 +186,7 @@ impl Server {
             drain: drain.clone(),
             limits: Arc::clone(&limits),
             registry: registry.limits(),
-            others: forecast_proto::v1::Limits {
-                max_jobs: i32::try_from(config.jobs.most_queued + config.jobs.parallel).unwrap_or(i32::MAX),
-                max_dataset_bytes: i64::try_from(config.jobs.all_datasets_bytes).unwrap_or(i64::MAX),
-                ..session_limits(&sessions)
-            },
+            others: other_limits(&config, &sessions),
             services: services.iter().map(ToString::to_string).collect(),
             has_durable_sessions: sessions.log().is_some(),
         };
@@ -250,7 +246,7 @@ impl Server {
                 .add_service(health_service)
                 .add_service(reads())
                 .add_service(ServerServiceServer::new(info(&services)))
-                .add_service(changes.max_decoding_message_size(2 << 20));
+                .add_service(changes.max_decoding_message_size(CHUNK_MESSAGE));
             tasks.extend(admin.open(&connections, gate(routes, true)));
         }
 
@@ -258,16 +254,30 @@ impl Server {
         tracing::info!(within = ?config.listening.drain, "stopping");
         drain.start(config.listening.drain);
         health.stop(&registry).await;
-        // Running jobs are put aside, and whoever watches them is told.
-        let aside = tokio::task::spawn_blocking(move || jobs.stop());
-        connections.ended().await;
-        sessions.close();
-        if tokio::time::timeout(LAST_STEP, aside).await.is_err() {
-            tracing::warn!("a job has not ended its step; it goes on from its last checkpoint");
-        }
+        end(&connections, &sessions, jobs).await;
         drop(jobs_folder);
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// What jobs and sessions hold callers to.
+fn other_limits(config: &Config, sessions: &Store) -> forecast_proto::v1::Limits {
+    forecast_proto::v1::Limits {
+        max_jobs: i32::try_from(config.jobs.most_queued + config.jobs.parallel).unwrap_or(i32::MAX),
+        max_dataset_bytes: i64::try_from(config.jobs.all_datasets_bytes).unwrap_or(i64::MAX),
+        ..session_limits(sessions)
+    }
+}
+
+/// Waits for connections, sessions and jobs to end, each within its time.
+async fn end(connections: &Connections, sessions: &Store, jobs: Jobs) {
+    // Running jobs are put aside, and whoever watches them is told.
+    let aside = tokio::task::spawn_blocking(move || jobs.stop());
+    connections.ended().await;
+    sessions.close();
+    if tokio::time::timeout(LAST_STEP, aside).await.is_err() {
+        tracing::warn!("a job has not ended its step; it goes on from its last checkpoint");
     }
 }
 
@@ -292,7 +302,7 @@ async fn keep_house(sessions: Arc<Store>, compute: Compute, metrics: SessionMetr
         let (store, metrics) = (Arc::clone(&sessions), metrics.clone());
         let kept = compute.in_turn(move || {
             store.keep_house();
-            if second % METRICS_EVERY == 0 {
+            if second.is_multiple_of(METRICS_EVERY) {
                 metrics.refresh(&store);
             }
             Ok(())

@@ -1,18 +1,15 @@
 //! `SessionService`: sessions that outlive their connections.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use forecast_proto::v1;
 use forecast_proto::v1::session_service_server::SessionService;
-use futures_util::Stream;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::reason::Reason;
 use super::session_convert::{batch, no_update, observation_error, update};
 use super::session_create::new_session;
+use super::session_ends::{Responses, outlet};
 use super::session_message::session;
 use super::session_metrics::SessionMetrics;
 use super::session_stream;
@@ -24,8 +21,6 @@ use crate::session::{Cell, Durability, FindModel, Issued, SessionError, Store, W
 /// Sessions a page where nothing is said, and at most.
 const PAGE: usize = 100;
 const MOST_A_PAGE: usize = 1000;
-/// Messages of a stream that wait for the transport.
-pub(super) const OUT_AHEAD: usize = 16;
 
 /// Answers from the sessions of a store.
 #[derive(Debug)]
@@ -55,8 +50,6 @@ impl Sessions {
 pub(super) fn schema(cell: &Cell) -> Result<forecast::data::CovariateSchema, SessionError> {
     cell.look(|engine| engine.model().model.covariate_schema())
 }
-
-type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl SessionService for Sessions {
@@ -128,11 +121,11 @@ impl SessionService for Sessions {
         &self,
         request: Request<Streaming<v1::StreamSessionRequest>>,
     ) -> Result<Response<Self::StreamSessionStream>, Status> {
-        let (send, receive) = mpsc::channel(OUT_AHEAD);
+        let (outlet, responses) = outlet();
         let metrics = self.metrics.clone();
         let context = (Arc::clone(&self.store), self.compute.clone(), self.drain.clone(), metrics);
-        tokio::spawn(session_stream::serve(context, request.into_inner(), send));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
+        tokio::spawn(session_stream::serve(context, request.into_inner(), outlet));
+        Ok(Response::new(responses))
     }
 
     async fn observe(
@@ -178,9 +171,9 @@ impl SessionService for Sessions {
             limit: limit as u64,
         })?;
         let watched = session_watch::begin(cell, watcher, &request, self.compute.clone())?;
-        let (send, receive) = mpsc::channel(OUT_AHEAD);
-        tokio::spawn(watched.serve(send, self.drain.clone()));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
+        let (outlet, responses) = outlet();
+        tokio::spawn(watched.serve(outlet, self.drain.clone()));
+        Ok(Response::new(responses))
     }
 }
 

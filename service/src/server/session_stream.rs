@@ -12,7 +12,7 @@ use tonic::{Status, Streaming};
 
 use super::reason::Reason;
 use super::session_convert::update;
-use super::session_ends::{end_stream, fenced, left, notice};
+use super::session_ends::{Outlet, fenced, left, notice};
 use super::session_message::session;
 use super::session_metrics::SessionMetrics;
 use super::session_service::{safe, schema};
@@ -36,30 +36,30 @@ type Out = mpsc::Sender<Result<v1::StreamSessionResponse, Status>>;
 pub(super) async fn serve(
     (store, compute, drain, metrics): (Arc<Store>, Compute, Drain, SessionMetrics),
     mut messages: Streaming<v1::StreamSessionRequest>,
-    out: Out,
+    outlet: Outlet<v1::StreamSessionResponse>,
 ) {
     let first = tokio::select! {
-        () = out.closed() => return,
+        () = outlet.messages.closed() => return,
         first = messages.message() => first,
     };
     let open = match first {
         Ok(Some(v1::StreamSessionRequest { payload: Some(Asked::Open(open)) })) => open,
         Ok(_) => {
-            let status =
-                Reason::FieldInvalid.at("open", "the first message of the stream must be OpenSession");
-            return end_stream(&out, status).await;
+            let rule = "the first message of the stream must be OpenSession";
+            return outlet.end(Reason::FieldInvalid.at("open", rule));
         }
-        Err(status) => return end_stream(&out, status).await,
+        Err(status) => return outlet.end(status),
     };
     let stream = match Stream::open(&store, (compute, metrics), &open).await {
         Ok(stream) => stream,
-        Err(status) => return end_stream(&out, status).await,
+        Err(status) => return outlet.end(status),
     };
     let (cell, attachment) = (Arc::clone(&stream.cell), stream.attachment);
-    if let Err(status) = stream.run(messages, &out, &drain).await {
-        end_stream(&out, status).await;
-    }
+    let outcome = stream.run(messages, &outlet.messages, &drain).await;
     cell.detach(attachment);
+    if let Err(status) = outcome {
+        outlet.end(status);
+    }
 }
 
 /// One stream that writes to a session.
@@ -244,8 +244,8 @@ impl Stream {
     }
 
     async fn next_output(&mut self) -> Result<Option<Payload>, Status> {
-        // The first message of a stream comes before every other.
-        if let Some(Payload::Opened(_)) = self.waiting.front() {
+        // The first message of a stream comes before every other, and what was refused before its acknowledgement.
+        if let Some(Payload::Opened(_) | Payload::ObservationError(_)) = self.waiting.front() {
             return Ok(self.waiting.pop_front());
         }
         if self.has_ack() {

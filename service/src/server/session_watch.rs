@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, mpsc};
 use tonic::Status;
 
 use super::session_convert::update;
-use super::session_ends::{end_stream, left, notice};
+use super::session_ends::{Outlet, left, notice};
 use crate::operation::Drain;
 use crate::operation::compute::Compute;
 use crate::session::{Cell, Due, Emission, Issued, MOST_ISSUED, SessionError, Watcher};
@@ -63,9 +63,9 @@ pub(super) fn begin(
 
 impl Watched {
     /// Sends what is due until the reader goes, the session ends or the server does.
-    pub(super) async fn serve(mut self, out: Out, drain: Drain) {
-        if let Err(status) = self.run(&out, drain).await {
-            end_stream(&out, status).await;
+    pub(super) async fn serve(mut self, outlet: Outlet<v1::WatchSessionResponse>, drain: Drain) {
+        if let Err(status) = self.run(&outlet.messages, drain).await {
+            outlet.end(status);
         }
     }
 

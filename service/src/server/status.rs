@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use forecast::Error;
+use tonic::Status;
 use tonic::metadata::MetadataValue;
-use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 
 use super::reason::Reason;

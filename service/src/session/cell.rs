@@ -267,7 +267,11 @@ impl Cell {
                 *seen = now;
                 Ok(Some(Issued { made, n_conflated }))
             }
-            Err(SessionError::Library(forecast::Error::HistoryTooShort { .. }, _)) => Ok(None),
+            Err(SessionError::Library(error, _))
+                if matches!(*error, forecast::Error::HistoryTooShort { .. }) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

@@ -65,7 +65,7 @@ impl Engine {
     ) -> Result<Self, SessionError> {
         let start = |(at, (id, history)): (usize, &(String, Option<Series>))| {
             SeriesState::new(&model.model, &settings, id, history.as_ref())
-                .map_err(|error| SessionError::Library(error, format!("history[{at}]")))
+                .map_err(|error| SessionError::Library(Box::new(error), format!("history[{at}]")))
         };
         let series = histories.iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         Ok(Engine::from_parts(settings, model, 0, 1, series))
@@ -204,7 +204,7 @@ impl Engine {
     pub(super) fn with_model(&self, model: PinnedModel) -> Result<Self, SessionError> {
         let settings = Settings { revision: model.revision.clone(), ..self.settings.clone() };
         let moved = |(at, old): (usize, &SeriesState)| {
-            let refused = |error| SessionError::Library(error, format!("series[{at}]"));
+            let refused = |error| SessionError::Library(Box::new(error), format!("series[{at}]"));
             let history = old.state.as_ref().map(|state| self.model.model.remembered(state)).transpose();
             let history = history.map_err(refused)?;
             let mut new =
@@ -233,7 +233,7 @@ impl Engine {
         let state = match (known_ahead, &series.state) {
             (Some(rows), Some(state)) => {
                 let mut state = state.clone();
-                let refused = |error| SessionError::Library(error, "known_ahead".to_string());
+                let refused = |error| SessionError::Library(Box::new(error), "known_ahead".to_string());
                 model.know_ahead(&mut state, rows.view()).map_err(refused)?;
                 Some(state)
             }

@@ -23,7 +23,7 @@ pub enum SessionError {
     },
     /// The library refuses; with the path of the field that it refuses.
     #[error("{0}")]
-    Library(#[source] forecast::Error, String),
+    Library(#[source] Box<forecast::Error>, String),
     /// The registry refuses.
     #[error("{}", .0.message())]
     Model(Box<Status>),

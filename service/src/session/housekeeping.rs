@@ -10,7 +10,7 @@ use super::store::{Slot, Store};
 /// Bytes of the log that are kept at least, so that states are not written again too often.
 const LEAST_LOG: u64 = 128 << 20;
 /// Bytes of states that one round of housekeeping writes.
-const MOST_REWRITTEN: u64 = 32 << 20;
+const MOST_REWRITTEN: u64 = 8 << 20;
 
 impl Store {
     /// Moves the sessions of a revision to another model, as far as it takes them; returns how many went.

@@ -47,7 +47,7 @@ pub(super) fn judge(
         adaptive.judge(values, &mut |level, is_inside| figures.judge(level, is_inside));
         return;
     }
-    if settings.levels.is_empty() || figures.n_taken % JUDGED_EVERY != 0 {
+    if settings.levels.is_empty() || !figures.n_taken.is_multiple_of(JUDGED_EVERY) {
         return;
     }
     let options = ForecastOptions { quantiles: Vec::new(), ..options(settings, 1) };

@@ -157,7 +157,8 @@ impl SeriesState {
     ) -> forecast::Result<()> {
         let (model, settings, scratch) = context;
         let Some(state) = &mut self.state else { return Ok(()) };
-        let is_scored = settings.scored_every <= 1 || self.figures.n_taken % settings.scored_every == 0;
+        let is_scored =
+            settings.scored_every <= 1 || self.figures.n_taken.is_multiple_of(settings.scored_every);
         if is_scored {
             if model.next_step(state, &mut scratch.next).is_err() {
                 // Short of its lookback: there is no forecast yet.
@@ -232,7 +233,7 @@ impl SeriesState {
         settings: &Settings,
         state: Option<&State>,
     ) -> Result<(Forecast, bool), SessionError> {
-        let refused = |error| SessionError::Library(error, "session".to_string());
+        let refused = |error| SessionError::Library(Box::new(error), "session".to_string());
         let Some(state) = state.or(self.state.as_ref()) else {
             let (series, lookback) = (self.id.clone(), model.lookback());
             return Err(refused(forecast::Error::HistoryTooShort { series, steps: 0, lookback }));

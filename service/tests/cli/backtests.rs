@@ -134,3 +134,21 @@ fn scores_that_are_not_defined_are_counted_and_not_averaged() {
     let at = scores.rows.iter().position(|row| row[0] == "flat" && row[1] == "mase").unwrap();
     assert!(scores.numbers("naive")[at].is_nan());
 }
+
+#[test]
+fn of_a_wide_file_the_channels_that_cannot_be_tested_are_left_out_alone() {
+    let folder = Folder::new("errors-wide");
+    let rows: Vec<String> = stamps(400)
+        .iter()
+        .zip(wave(400, 1))
+        .map(|(stamp, y)| format!("{stamp},{y},7,{}\n", y / 2.0))
+        .collect();
+    folder.write("wide.csv", format!("ds,a,stuck,b\n{}", rows.concat()));
+    let call = "backtest wide.csv --order 24 --horizon 6 --n-windows 4 --errors errors.csv -o folds.csv";
+    let run = folder.run(call).succeeded();
+    assert!(run.text().contains("1 of 3 channels left out; errors.csv says why"), "{}", run.text());
+    let errors = String::from_utf8(folder.read("errors.csv")).unwrap();
+    assert!(errors.contains("\nstuck,") && errors.contains("constant"), "{errors}");
+    let folds = String::from_utf8(folder.read("folds.csv")).unwrap();
+    assert!(folds.contains("\na,") && folds.contains("\nb,") && !folds.contains("stuck"), "{folds}");
+}

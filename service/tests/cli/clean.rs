@@ -51,6 +51,21 @@ fn the_regular_table_holds_every_step_and_reads_back_as_itself() {
 }
 
 #[test]
+fn a_dash_names_standard_output_and_no_file() {
+    let folder = Folder::new("clean-dash");
+    folder.write("messy.csv", MESSY);
+    for format in ["csv", "ndjson", "arrow-stream", "parquet"] {
+        let plain = folder.run(&format!("clean messy.csv {FLAGS} --format {format}")).succeeded();
+        let dash = folder.run(&format!("clean messy.csv {FLAGS} --format {format} -o -")).succeeded();
+        assert!(!dash.stdout.is_empty() && dash.stdout == plain.stdout, "{format}");
+    }
+    assert!(!folder.join("-").exists());
+    // What has no place on standard output says so.
+    let run = folder.run(&format!("fit messy.csv {FLAGS} --model naive -o -")).failed(2);
+    assert!(run.stderr.contains("cannot write \"-\": this result goes to a file"), "{}", run.stderr);
+}
+
+#[test]
 fn json_reports_repairs_on_standard_error_and_the_table_on_standard_output() {
     let folder = Folder::new("clean-json");
     folder.write("messy.csv", MESSY);

@@ -157,7 +157,7 @@ async fn what_is_left_half_written_is_cleaned_up_and_what_is_damaged_is_left_alo
 /// The program, killed without a word while a training runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_goes_on_with_the_training_at_the_next_start() {
-    let request = training(network("60"));
+    let request = training(network("40"));
     let whole = undisturbed("killed-whole", request.clone()).await;
     let folder = Folder::new("killed");
     let start = || crate::run::Served::with(&folder, "serve --data data --port 0");

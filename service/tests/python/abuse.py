@@ -217,7 +217,7 @@ def main(address, pid):
     axis = types_pb2.TimeAxis(regular=types_pb2.RegularAxis(start_unix_nano=0, step_nano=HOUR))
     series = types_pb2.Series(series_id="good", axis=axis, values=[float(i % 24) for i in range(200)])
     request = pb.ForecastRequest(series=series, spec=types_pb2.ForecastSpec(horizon=24))
-    over, served, failed = threading.Event(), [0], []
+    over, served, asked_to_wait, failed = threading.Event(), [0], [0], []
 
     def well_behaved():
         with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
@@ -227,7 +227,13 @@ def main(address, pid):
                     stub.Forecast(request, timeout=SECONDS)
                     served[0] += 1
                 except grpc.RpcError as error:
-                    failed.append(f"{error.code().name}: {error.details()}")
+                    # Who is told when to come again comes again then.
+                    hint = dict(error.trailing_metadata() or ()).get("grpc-retry-pushback-ms")
+                    if error.code() == grpc.StatusCode.UNAVAILABLE and hint is not None:
+                        asked_to_wait[0] += 1
+                        time.sleep(int(hint) / 1000)
+                    else:
+                        failed.append(f"{error.code().name}: {error.details()}")
                 time.sleep(0.002)
 
     other = threading.Thread(target=well_behaved)
@@ -261,7 +267,7 @@ def main(address, pid):
     over.set()
     other.join()
     time.sleep(0.5)
-    report["end"] = {"mib": resident_mib(pid), "descriptors": descriptors(pid), "served": served[0], "failed": failed[:5]}
+    report["end"] = {"mib": resident_mib(pid), "descriptors": descriptors(pid), "served": served[0], "asked_to_wait": asked_to_wait[0], "failed": failed[:5]}
     json.dump(report, sys.stdout)
 
 

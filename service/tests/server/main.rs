@@ -9,6 +9,7 @@ mod run;
 mod access;
 mod axes;
 mod batch;
+mod batching;
 mod covariates;
 mod deadlines;
 mod errors;

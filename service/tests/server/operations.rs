@@ -128,7 +128,7 @@ async fn a_request_over_sixteen_megabytes_is_refused_and_a_smaller_one_is_not() 
 }
 
 /// A mean over many steps: a history of it with one value is slow to fill, and needs no fit.
-pub(crate) const LOOKBACK: usize = 5000;
+const LOOKBACK: usize = 5000;
 
 pub(crate) fn slow_model() -> forecast::Model {
     let lookback = LOOKBACK.to_string();

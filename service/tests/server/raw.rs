@@ -107,16 +107,6 @@ impl Deaf {
         self.stream.write_all(&frame(1, 4, self.next, &headers)).await.unwrap();
         self.next += 2;
     }
-
-    /// Sends a message of the last call.
-    pub(crate) async fn send(&mut self, message: &[u8]) {
-        let mut bytes = vec![0];
-        bytes.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
-        bytes.extend_from_slice(message);
-        for part in bytes.chunks(16_000) {
-            self.stream.write_all(&frame(0, 0, self.next - 2, part)).await.unwrap();
-        }
-    }
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

@@ -15,7 +15,7 @@ use crate::run::{Folder, Served, bits, wave};
 use crate::session_client::{Sessions, Stream, hours, new_session, result};
 
 /// Observations of one run.
-const N: u64 = 3000;
+const N: u64 = 6000;
 /// Of one message.
 const BATCH: u64 = 17;
 
@@ -106,7 +106,7 @@ async fn try_once(proxy: &Proxy, session: &str, known: &mut Known) -> bool {
         let n = BATCH.min(N + 1 - known.next);
         stream.observe(hours(known.next, usize::try_from(n).unwrap())).await;
         known.next += n;
-        if known.next % 5 == 0 {
+        if known.next.is_multiple_of(5) {
             // Sent twice, as clients do that are not sure.
             stream.observe(hours(known.next - n, usize::try_from(n).unwrap())).await;
         }
@@ -166,7 +166,7 @@ async fn run(durability: v1::Durability, kills: bool) {
         if try_once(&proxy, "sessions/s", &mut known).await {
             break;
         }
-        if kills && attempt % 4 == 0 && n_killed < 12 {
+        if kills && attempt % 2 == 0 && n_killed < 12 {
             // No farewell: SIGKILL.
             drop(server);
             server = serve(&folder);

@@ -51,29 +51,29 @@ async fn open_streams_end_and_a_client_that_does_not_listen_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_comes_too_late_learns_that_the_server_stops() {
+async fn calls_that_come_too_late_are_refused_and_do_not_hold_up_the_stop() {
     let model = hourly_model();
     let running = Running::with(&[("load", &model)], &[("server.drain", "5s")]).await;
     let client = running.client().await;
     // A stream that is not over holds the connection open.
     let (send, receive) = mpsc::channel(4);
     send.send(open()).await.unwrap();
-    let _answers = in_time(client.clone().stream_forecast(ReceiverStream::new(receive))).await.unwrap();
+    let answers = in_time(client.clone().stream_forecast(ReceiverStream::new(receive))).await.unwrap();
+    let start = Instant::now();
     let stopped = running.stop();
     let mut last = None;
-    for _ in 0..200 {
+    for _ in 0..2000 {
         if let Err(status) = ask(&mut client.clone(), request(&series("load", wave(100, 1)))).await {
             last = Some(status);
             break;
         }
     }
     let status = last.expect("calls go on for ever after the stop");
-    // The connection may have been closed before the call could be refused on it.
-    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
-    if status.details().is_empty() {
-        return;
+    // Either the call is refused with when to try again, or its connection says goodbye before.
+    if !status.details().is_empty() {
+        details(&status, Reason::Draining);
     }
-    details(&status, Reason::Draining);
-    drop(send);
+    drop((send, answers));
     in_time(stopped).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(30));
 }

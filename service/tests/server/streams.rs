@@ -62,11 +62,14 @@ async fn each_series_gets_its_own_answer_and_a_bad_one_disturbs_no_other() {
 async fn a_stream_begins_with_what_holds_for_all_of_it() {
     let (_running, mut client) = serve(&hourly_model()).await;
     let series = to_series_message(&series("load", wave(100, 1)));
+    // A little more than four MiB.
+    let large = v1::Series { values: vec![1.0; 530_000], ..series.clone() };
     for (messages, reason) in [
         (vec![of(series.clone(), 1)], Reason::FieldInvalid),
         (vec![], Reason::FieldInvalid),
         (vec![open("models/other")], Reason::ModelNotFound),
         (vec![open("models/load"), of(series.clone(), 1), open("models/load")], Reason::FieldInvalid),
+        (vec![open("models/load"), of(large, 1)], Reason::MessageTooLarge),
     ] {
         let n = messages.len();
         let stream = client.stream_forecast(tokio_stream::iter(messages));

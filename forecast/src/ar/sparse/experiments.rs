@@ -102,7 +102,7 @@ fn lags_with_gaps_between_them_are_found() {
 
 #[test]
 fn the_needle_and_only_it_is_found() {
-    for (lag, p, n_steps) in [(1_000, 1_000, 20_000), (1_000, 1_200, 100_000)] {
+    for (lag, p, n_steps) in [(1_000, 1_000, 20_000), (1_000, 1_200, 100_000), (5_000, 5_200, 100_000)] {
         let series = Needle { lag, ..Needle::default() }.generate(n_steps, 3).unwrap();
         let solution = solved(&series, p, &PathOptions::default());
         assert_eq!(solution.support, [lag - 1]);

@@ -11,7 +11,8 @@ use crate::data::covariates::CovariateRows;
 use crate::data::files::frame::{BadCell, Frame, Kind, Runs};
 use crate::data::time::civil::{Hint, order_hint};
 use crate::data::time::index::Zone;
-use crate::data::time::stamp::{self, Axis, Stamps, TextStamps};
+use crate::data::time::integers::Integers;
+use crate::data::time::stamp::{Axis, Stamps, TextStamps};
 use crate::data::time::step::Step;
 use crate::{Error, Result};
 
@@ -22,6 +23,8 @@ pub(in crate::data) struct Collector {
     reader: StampReader,
     zone: Option<Zone>,
     force_index: bool,
+    /// What integers of the time column are; the first rows that are taken decide.
+    integers: Option<Integers>,
     known: HashMap<String, u32>,
     /// Ids of the rows that are held, by code less [`Collector::first`].
     ids: Vec<String>,
@@ -71,6 +74,7 @@ impl Collector {
             reader,
             zone: options.zone.clone(),
             force_index: matches!(options.freq, Some(Step::Index(_))),
+            integers: None,
             known: HashMap::new(),
             ids,
             first: 0,
@@ -87,6 +91,11 @@ impl Collector {
 
     pub(in crate::data) fn n_rows(&self) -> usize {
         self.n_rows
+    }
+
+    /// Series whose rows are held.
+    pub(in crate::data) fn n_series(&self) -> usize {
+        self.ids.len()
     }
 
     /// Adds the rows of a frame.
@@ -200,8 +209,30 @@ impl Collector {
         let values =
             self.values.iter_mut().map(|column| take_front(column, n_rows)).chain(covariates).collect();
         let taken = take_front(&mut self.stamps, n_rows);
-        let stamps = stamps(&self.reader, self.zone.clone(), self.force_index, taken)?;
+        let stamps = self.stamps(taken)?;
         Ok(Unsorted { ids, runs, stamps, values, has_infinite: self.has_infinite, bad })
+    }
+
+    fn stamps(&mut self, values: Vec<i64>) -> Result<Stamps> {
+        let zone = self.zone.clone();
+        Ok(match &self.reader {
+            StampReader::Text(reader) => Stamps { values, axis: reader.axis() },
+            StampReader::Digits | StampReader::Integers => {
+                let told = || Integers::of(&values, zone.as_ref(), self.force_index);
+                match values.is_empty() {
+                    true => Integers::Index.stamps(values, zone)?,
+                    false => self.integers.get_or_insert_with(told).stamps(values, zone)?,
+                }
+            }
+            StampReader::Stamps(own) => {
+                let zone = match (zone, own) {
+                    (Some(zone), _) => zone,
+                    (None, Some(name)) => Zone::named(name)?,
+                    (None, None) => Zone::Local,
+                };
+                Stamps { values, axis: Axis::new(zone) }
+            }
+        })
     }
 
     fn not_together(&self) -> Error {
@@ -272,21 +303,6 @@ fn last_codes(runs: &[(u32, usize)], n: usize) -> Vec<u32> {
 fn take_front<T>(values: &mut Vec<T>, n: usize) -> Vec<T> {
     let rest = values.split_off(n);
     std::mem::replace(values, rest)
-}
-
-fn stamps(reader: &StampReader, zone: Option<Zone>, force_index: bool, values: Vec<i64>) -> Result<Stamps> {
-    Ok(match reader {
-        StampReader::Text(reader) => Stamps { values, axis: reader.axis() },
-        StampReader::Digits | StampReader::Integers => stamp::from_integers(values, zone, force_index),
-        StampReader::Stamps(own) => {
-            let zone = match (zone, own) {
-                (Some(zone), _) => zone,
-                (None, Some(name)) => Zone::named(name)?,
-                (None, None) => Zone::Local,
-            };
-            Stamps { values, axis: Axis::new(zone) }
-        }
-    })
 }
 
 fn stamp_reader(frame: &Frame, time: &str, options: &ReadOptions) -> Result<StampReader> {

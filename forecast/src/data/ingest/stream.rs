@@ -233,12 +233,15 @@ impl SeriesReader {
                 self.collector.push(frame)?;
             }
             let is_full = self.collector.n_rows() as u64 > self.most_rows / 2;
+            // It will be: no more is waited for than the step is told from.
+            let will_be = self.n_rows.is_some_and(|n_rows| n_rows > self.most_rows / 2)
+                && self.collector.n_series() > SERIES_LOOKED_AT;
             if self.is_over && !self.has_begun {
                 // Everything fits, so the rows may stand in any order.
                 let mut rows = self.collector.take_all()?.sorted();
                 rows.drop_empty(&mut self.collector.parts, &self.input)?;
                 self.ready.push_back((rows, 0));
-            } else if self.is_over || is_full || self.has_begun {
+            } else if self.is_over || is_full || will_be || self.has_begun {
                 self.has_begun = true;
                 let rows = self.collector.take_complete(self.is_over)?.sorted();
                 if rows.n_series() > 0 {
@@ -338,6 +341,29 @@ mod tests {
         let error =
             SeriesReader::open(std::slice::from_ref(&path), &options, 1 << 20).unwrap_err().to_string();
         assert!(error.contains("memory-limit is 1 MiB, but reading needs at least"), "{error}");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_first_integers_decide_what_later_ones_are() {
+        let options = ReadOptions::default();
+        let memory = BYTES_TO_START + 1_100_000 * (BYTES_A_ROW + 16);
+        let path = std::env::temp_dir().join(format!("longcast-stream-{}-f.parquet", std::process::id()));
+        let rows = || (0..1_300i64).flat_map(|series| (0..1_000).map(move |step| (series, step)));
+        // Alone, the later series would be an epoch in seconds.
+        let table = [
+            ("unique_id".to_string(), Cells::Integers(rows().map(|(series, _)| series).collect())),
+            (
+                "ds".to_string(),
+                Cells::Integers(rows().map(|(series, step)| 200_000 * series + step).collect()),
+            ),
+            ("y".to_string(), Cells::Numbers(rows().map(|(_, step)| step as f64).collect())),
+        ];
+        write_atomically(&path, &encode(&table, Format::Parquet).unwrap()).unwrap();
+        let mut reader = SeriesReader::open(std::slice::from_ref(&path), &options, memory).unwrap();
+        let series = all(&mut reader);
+        assert_eq!((series.len(), reader.step()), (1_300, Step::Index(1)));
+        assert_eq!((series[1_299].index().start, series[1_299].n_steps()), (200_000 * 1_299, 1_000));
         std::fs::remove_file(path).unwrap();
     }
 }

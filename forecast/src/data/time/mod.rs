@@ -6,6 +6,7 @@ pub(super) mod civil;
 pub(super) mod clock;
 pub(super) mod frequency;
 pub(super) mod index;
+pub(super) mod integers;
 mod lag_words;
 pub(super) mod opening;
 pub(super) mod stamp;

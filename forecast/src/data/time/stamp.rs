@@ -1,11 +1,11 @@
-//! Time stamps as people write them: text with or without an offset, in several orders, and epochs.
+//! Time stamps as people write them: text with or without an offset, in several orders, and seconds with a fraction.
 
 use jiff::civil::{DateTime, Time};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::{DateTimeParser, Pieces, PiecesOffset};
 use jiff::tz::{Offset, TimeZone};
 
-use super::civil::{DateOrder, Hint, compact, iso, iso_seconds, numeric, order_hint};
+use super::civil::{DateOrder, Hint, iso, iso_seconds, numeric, order_hint};
 use super::clock::{Clock, NoInstant};
 use super::index::{Zone, format_stamp};
 use crate::{Error, Result};
@@ -288,38 +288,6 @@ pub fn parse_stamps(cells: &[String]) -> Result<(Vec<i64>, Zone)> {
     Ok((stamps.collect::<Result<_>>()?, reader.axis().zone))
 }
 
-/// Integers as an epoch in s, ms, us or ns, told by the size of the smallest, or as a plain index below 10^8; as
-/// dates, if all are such as 20240531.
-pub(crate) fn from_integers(mut values: Vec<i64>, zone: Option<Zone>, force_index: bool) -> Stamps {
-    let dates: Option<Vec<i64>> =
-        if force_index { None } else { values.iter().map(|date| compact(*date)).collect() };
-    if let Some(values) = dates.filter(|dates| dates.len() > 1) {
-        let note = "the time stamps are dates such as 20240531; give --freq 1 for a plain index".to_string();
-        let mut clock = Clock::new(zone.as_ref().unwrap_or(&Zone::Local));
-        let instants: Result<Vec<i64>, NoInstant> = values.iter().map(|date| clock.instant(*date)).collect();
-        // Where clocks are put forward at midnight, days are told without the zone.
-        let (values, zone) = instants.map_or((values, Zone::Local), |v| (v, zone.unwrap_or(Zone::Local)));
-        return Stamps { values, axis: Axis { notes: vec![note], ..Axis::new(zone) } };
-    }
-    let smallest = values.iter().copied().min().unwrap_or(0);
-    let (unit, factor) = match smallest {
-        _ if force_index => ("", 0),
-        100_000_000_000_000_000.. => ("ns", 1),
-        100_000_000_000_000.. => ("us", 1_000),
-        100_000_000_000.. => ("ms", 1_000_000),
-        100_000_000.. => ("s", 1_000_000_000),
-        _ => ("", 0),
-    };
-    let exact = factor > 0 && values.iter().all(|v| v.checked_mul(factor).is_some());
-    if !exact {
-        return Stamps { values, axis: Axis { is_index: true, ..Axis::new(Zone::Local) } };
-    }
-    values.iter_mut().for_each(|value| *value *= factor);
-    let notes = vec![format!("the time stamps are an epoch in {unit}")];
-    let zone = zone.unwrap_or(Zone::Named(TimeZone::UTC));
-    Stamps { values, axis: Axis { notes, ..Axis::new(zone) } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,19 +343,5 @@ mod tests {
         assert_eq!(read(&["1500-01-01"]).unwrap_err().expected, EXPECTED_RANGE);
         assert_eq!(read(&["2024-01-01T00:00Z", "2024-01-01"]).unwrap_err().expected, EXPECTED_OFFSET);
         assert_eq!(read(&["13/1/2024", "1/13/2024"]).unwrap_err().expected, EXPECTED_ORDER);
-    }
-
-    #[test]
-    fn integers_are_epochs_by_size_or_an_index() {
-        let ms = from_integers(vec![1_700_000_000_000, 1_700_000_060_000], None, false);
-        assert_eq!(ms.values[1] - ms.values[0], 60_000_000_000);
-        assert!(!ms.axis.is_index);
-        assert!(from_integers(vec![1, 2, 3], None, false).axis.is_index);
-        let dates = from_integers(vec![20_240_229, 20_240_301], None, false);
-        assert_eq!(dates.values[1] - dates.values[0], 86_400_000_000_000);
-        assert!(dates.axis.notes[0].contains("--freq 1 for a plain index"));
-        assert!(from_integers(vec![20_240_229, 20_240_230], None, false).axis.is_index);
-        assert!(from_integers(vec![20_240_229, 20_240_301], None, true).axis.is_index);
-        assert!(from_integers(vec![1_700_000_000], None, true).axis.is_index);
     }
 }

@@ -42,6 +42,19 @@ impl ByWindow {
         &self.values[start..start + self.horizon]
     }
 
+    /// The steps of a channel, window by window. Shape `(horizon)` each.
+    #[inline(always)]
+    pub(crate) fn paths(&self, channel: usize) -> impl Iterator<Item = &[f64]> + '_ {
+        let steps = channel * self.horizon..(channel + 1) * self.horizon;
+        self.values.chunks_exact(self.window_len()).map(move |window| &window[steps.clone()])
+    }
+
+    /// The same to be written.
+    pub(crate) fn paths_mut(&mut self, channel: usize) -> impl Iterator<Item = &mut [f64]> + '_ {
+        let (window_len, steps) = (self.window_len(), channel * self.horizon..(channel + 1) * self.horizon);
+        self.values.chunks_exact_mut(window_len).map(move |window| &mut window[steps.clone()])
+    }
+
     /// The numbers of a channel and step, window by window.
     pub(crate) fn at(&self, channel: usize, step: usize) -> impl Iterator<Item = f64> + '_ {
         let first = channel * self.horizon + step;
@@ -71,6 +84,7 @@ mod tests {
         for (channel, step) in [(0, 0), (0, 2), (1, 1)] {
             let paths: Vec<f64> = (0..3).map(|window| all.path(window, channel)[step]).collect();
             assert_eq!(all.at(channel, step).collect::<Vec<_>>(), paths);
+            assert_eq!(all.paths(channel).map(|path| path[step]).collect::<Vec<_>>(), paths);
         }
         assert_eq!(ByWindow::default().at(0, 0).count(), 0);
     }

@@ -28,37 +28,36 @@ impl Mixture<'_> {
             Side::Lower => q * (total + 1.0),
             Side::Upper => (1.0 - q) * (total + 1.0),
         };
-        let slack = 1e-9 * beyond.max(1.0);
-        let (mut training, mut recent) = (self.training.len(), self.recent.len());
-        let mut weight = 0.0;
-        let mut last = None;
-        while training + recent > 0 {
-            // A score may be the bound while those outside of it and the score to come weigh no more.
-            if last.is_some() && weight + 1.0 > beyond + slack {
-                break;
-            }
-            // Counted from the outside: the next score of either kind.
-            let next = |scores: &[f64], left: usize| {
-                let at = match side {
-                    Side::Lower => scores.len() - left,
-                    Side::Upper => left.wrapping_sub(1),
-                };
-                (left > 0).then(|| scores[at])
-            };
-            let (of_training, of_recent) = (next(self.training, training), next(self.recent, recent));
-            let takes_training = match (of_training, of_recent) {
-                (Some(a), Some(b)) if side == Side::Lower => a <= b,
-                (Some(a), Some(b)) => a >= b,
-                (a, _) => a.is_some(),
-            };
-            if takes_training {
-                training -= 1;
-                weight += self.training_weight;
-            } else {
-                recent -= 1;
-                weight += 1.0;
-            }
-            last = if takes_training { of_training } else { of_recent };
+        let most = beyond + 1e-9 * beyond.max(1.0);
+        match side {
+            Side::Lower => self.walk(most, |scores, n| scores[n], |a, b| a <= b),
+            Side::Upper => self.walk(most, |scores, n| scores[scores.len() - 1 - n], |a, b| a >= b),
+        }
+    }
+
+    /// The innermost score for which those outside of it and the score to come weigh at most `most`, at least the
+    /// outermost. `nth` is a score counted from the outside, `is_outer` whether one lies no less far out than another.
+    fn walk(
+        &self,
+        most: f64,
+        nth: impl Fn(&[f64], usize) -> f64,
+        is_outer: impl Fn(f64, f64) -> bool,
+    ) -> Option<f64> {
+        let (n_training, n_recent) = (self.training.len(), self.recent.len());
+        let (mut training, mut recent) = (0, 0);
+        let (mut weight, mut last) = (0.0, None);
+        // A score may be the bound while those outside of it and the score to come weigh no more.
+        while training + recent < n_training + n_recent && (last.is_none() || weight + 1.0 <= most) {
+            // Which kind comes next cannot be foreseen, so neither is a branch.
+            let of_training =
+                if n_training > 0 { nth(self.training, training.min(n_training - 1)) } else { 0.0 };
+            let of_recent = if n_recent > 0 { nth(self.recent, recent.min(n_recent - 1)) } else { 0.0 };
+            let takes_training =
+                training < n_training && (recent == n_recent || is_outer(of_training, of_recent));
+            training += usize::from(takes_training);
+            recent += usize::from(!takes_training);
+            weight += if takes_training { self.training_weight } else { 1.0 };
+            last = Some(if takes_training { of_training } else { of_recent });
         }
         last
     }

@@ -14,6 +14,7 @@
 //! A band for whole paths is the same for one score a window (`paths.rs`).
 
 mod by_window;
+mod lanes;
 mod mixture;
 mod outer;
 mod paths;

@@ -5,7 +5,7 @@
 //! of the scores of the fit, or than the error itself, if that is larger. Whole paths are scored without this bound:
 //! their errors come in bursts, and bands hold fewer of them with it.
 
-use super::Calibration;
+use super::{ByWindow, Calibration};
 
 /// The bounds of the scores of recent steps.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,11 +30,18 @@ impl Outer {
         Outer { bounds, ratios }
     }
 
-    /// Bounds the scores of one step and channel, window by window.
-    pub(super) fn bound(&self, channel: usize, step: usize, scores: &mut [f64]) {
-        let Some(bounds) = self.bounds.get(channel).and_then(|bounds| bounds.get(step)) else { return };
-        for (score, ratio) in scores.iter_mut().zip(&self.ratios[channel]) {
-            *score = within(*bounds, *score, *score * ratio);
+    /// Bounds scores of recent steps.
+    pub(super) fn bound(&self, scores: &mut ByWindow) {
+        let n_channels = scores.n_channels();
+        for channel in 0..n_channels {
+            let (Some(bounds), Some(ratios)) = (self.bounds.get(channel), self.ratios.get(channel)) else {
+                continue;
+            };
+            for (path, ratio) in scores.paths_mut(channel).zip(ratios) {
+                for (score, bounds) in path.iter_mut().zip(bounds) {
+                    *score = within(*bounds, *score, *score * ratio);
+                }
+            }
         }
     }
 }
@@ -102,9 +109,10 @@ mod tests {
             let mut calibration = Calibration::none(1, (1, 1), recency);
             calibration.scores = ndarray::Array3::from_elem((1, 1, 9), 1.0);
             calibration.long_run_weight = vec![weight];
-            let mut scores = [5.0];
-            Outer::new(&calibration, 1, vec![vec![0.5]]).bound(0, 0, &mut scores);
-            scores[0]
+            let mut scores = ByWindow::zeros(1, 1, 1);
+            scores.values_mut()[0] = 5.0;
+            Outer::new(&calibration, 1, vec![vec![0.5]]).bound(&mut scores);
+            scores.path(0, 0)[0]
         };
         let rule = Recency::new(1);
         assert_eq!(bounded(10.0, rule), 2.5);

@@ -75,42 +75,29 @@ impl Recent {
 
     /// Bounds and sorts the scores of each step and channel.
     pub(crate) fn sorted(&self) -> SortedRecent<'_> {
-        let (n_channels, horizon) = (self.scores.n_channels(), self.scores.horizon());
-        let n_most = n_channels * horizon * self.scores.n_windows();
-        let (mut sorted, mut unsorted) = (Vec::with_capacity(n_most), Vec::with_capacity(n_most));
-        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(n_channels * horizon);
-        // As ranges of `sorted`, but of the scores as they come.
-        let mut came: Vec<Range<usize>> = Vec::with_capacity(n_channels * horizon);
+        let mut scores = self.scores.clone();
+        self.outer.bound(&mut scores);
+        // An infinite score is no score either.
+        let finite = |score: f64| if score.is_finite() { score } else { f64::NAN };
+        scores.values_mut().iter_mut().for_each(|score| *score = finite(*score));
+        let (n_channels, horizon) = (scores.n_channels(), scores.horizon());
+        let mut sorted = Vec::with_capacity(scores.n_windows() * scores.window_len());
+        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(scores.window_len());
         let mut sorter = Sorter::default();
         for channel in 0..n_channels {
             for step in 0..horizon {
-                let start = unsorted.len();
-                unsorted.extend(self.scores.at(channel, step));
-                self.outer.bound(channel, step, &mut unsorted[start..]);
-                let mut end = start;
-                // Written always and kept where it is a number.
-                for at in start..unsorted.len() {
-                    let score = unsorted[at];
-                    unsorted[end] = score;
-                    end += usize::from(score.is_finite());
-                }
-                unsorted.truncate(end);
-                let scores = &unsorted[start..];
-                came.push(start..unsorted.len());
                 // Where an error depends on the step that it is of and not on the cutoff, as within a season of
                 // seasonal naive, the scores of some steps before come again.
-                let same = step.checked_sub(self.stride).map(|step| channel * horizon + step);
-                let same = same.filter(|at| same_bits(&unsorted[came[*at].clone()], scores));
-                let range = match same {
-                    Some(at) => ranges[at].clone(),
+                let before =
+                    step.checked_sub(self.stride).filter(|before| same(&scores, channel, *before, step));
+                ranges.push(match before {
+                    Some(before) => ranges[channel * horizon + before].clone(),
                     None => {
                         let start = sorted.len();
-                        sorted.extend_from_slice(scores);
-                        sorter.sort(&mut sorted[start..]);
+                        sorted.extend_from_slice(sorter.sorted(scores.at(channel, step)));
                         start..sorted.len()
                     }
-                };
-                ranges.push(range);
+                });
             }
         }
         SortedRecent { recent: self, sorted, ranges }
@@ -179,8 +166,10 @@ impl Recency {
     }
 }
 
-fn same_bits(a: &[f64], b: &[f64]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+/// True if two steps of a channel have the same scores that are numbers, in the same order.
+fn same(scores: &ByWindow, channel: usize, a: usize, b: usize) -> bool {
+    let there = |step| scores.at(channel, step).filter(|score| !score.is_nan()).map(f64::to_bits);
+    there(a).eq(there(b))
 }
 
 fn gcd(a: usize, b: usize) -> usize {
@@ -210,13 +199,17 @@ mod tests {
             let (window, channel, step) = (at / 24, at / 12 % 2, at % 12);
             // In the first channel by the step that is forecast, as windows are 5 steps apart; in the second, not.
             let target = if channel == 0 { 1000 + step - 5 * window } else { at };
-            *score = if target % 11 == 3 { f64::NAN } else { (target * 7919 % 101) as f64 - 50.0 };
+            *score = match target % 11 {
+                3 => f64::NAN,
+                7 => f64::INFINITY,
+                _ => (target * 7919 % 101) as f64 - 50.0,
+            };
         }
         let recent = Recent { scores, stride: 5, ..Recent::of_scale(vec![1.0; 2]) };
         let sorted = recent.sorted();
         for channel in 0..2 {
             for step in 0..12 {
-                let known = recent.scores.at(channel, step).filter(|score| !score.is_nan());
+                let known = recent.scores.at(channel, step).filter(|score| score.is_finite());
                 assert_eq!(sorted.scores(step, channel), crate::data::sorted(known.collect()));
             }
         }

@@ -114,19 +114,13 @@ impl Calibration {
 pub(super) fn sorted_scores(scores: &ByWindow, most: usize) -> Array3<f64> {
     let n_most = scores.n_windows().min(most);
     let mut all = Array3::from_elem((scores.n_channels(), scores.horizon(), n_most), f64::NAN);
-    let (mut sorter, mut of_step) = (Sorter::default(), Vec::with_capacity(scores.n_windows()));
-    let mut n_kept = 0;
+    let (mut sorter, mut n_kept) = (Sorter::default(), 0);
     for channel in 0..scores.n_channels() {
         for step in 0..scores.horizon() {
-            of_step.clear();
-            of_step.extend(scores.at(channel, step));
-            if of_step.iter().fold(false, |is_missing, score| is_missing | score.is_nan()) {
-                of_step.retain(|score| !score.is_nan());
-            }
-            sorter.sort(&mut of_step);
-            thin(&mut of_step, most);
+            let of_step = sorter.sorted(scores.at(channel, step));
+            thin(of_step, most);
             n_kept = n_kept.max(of_step.len());
-            all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step));
+            all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step[..]));
         }
     }
     if n_kept < n_most { all.slice(s![.., .., ..n_kept]).to_owned() } else { all }

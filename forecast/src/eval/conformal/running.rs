@@ -2,15 +2,16 @@
 
 use ndarray::Array2;
 
-use super::ranks::Outermost;
+use super::lanes::{self, FEW, LANES};
+use super::ranks::outermost;
 use super::residuals::Residuals;
 
 /// As how many errors the long-run mean may count beside the last ones; the first of equally good ones is taken.
 const WEIGHTS: [f64; 3] = [f64::INFINITY, 40.0, 10.0];
 /// The miscoverage of the intervals that are compared.
 const ALPHA: f64 = 0.1;
-/// Steps that are looked at, evenly spaced.
-const MOST_STEPS: usize = 8;
+/// Steps that are looked at, evenly spaced: a lane each.
+const MOST_STEPS: usize = LANES;
 
 /// The weight of the long-run mean with the smallest mean interval score (Gneiting and Raftery 2007, *Strictly
 /// proper scoring rules*, equation 43) of 90 % intervals on the calibration windows of one channel.
@@ -20,16 +21,18 @@ pub(super) fn long_run_weight(
     horizon: usize,
     spread: &Array2<f64>, // (slot, channel)
 ) -> f64 {
-    let mut weighed = WEIGHTS.map(|weight| Weighed::new(residuals, channel, spread, weight));
     let stride = horizon.div_ceil(MOST_STEPS).max(1);
-    let mut scores = [0.0; WEIGHTS.len()];
-    let mut errors = Vec::new();
-    for step in (0..horizon).step_by(stride) {
-        errors.clear();
-        residuals.iter().for_each(|series| errors.extend(series.errors.at(channel, step)));
-        let of_step = interval_scores(&errors, &mut weighed);
-        scores.iter_mut().zip(of_step).for_each(|(score, of_step)| *score += of_step);
-    }
+    let steps: Vec<usize> = (0..horizon).step_by(stride).collect();
+    let n_windows: usize = residuals.iter().map(|series| series.errors.n_windows()).sum();
+    let rows = (n_windows > 0 && tail(n_windows) <= FEW).then(|| rows(residuals, channel, &steps));
+    let score = |weight: f64| {
+        let weighed = Weighed::new(residuals, channel, spread, weight);
+        let beside = rows.as_ref().and_then(|rows| weighed.scores_beside(rows));
+        let scores = beside.unwrap_or_else(|| weighed.scores(residuals, channel, &steps));
+        // Lanes without a step are not looked at.
+        scores[..steps.len()].iter().sum::<f64>()
+    };
+    let scores = WEIGHTS.map(score);
     let mut best = 0;
     for (i, score) in scores.iter().enumerate() {
         if *score < scores[best] {
@@ -39,17 +42,28 @@ pub(super) fn long_run_weight(
     WEIGHTS[best]
 }
 
+/// The rank of the bounds of the intervals that are compared, from either end of `n` scores.
+fn tail(n: usize) -> usize {
+    ((ALPHA / 2.0 * (n + 1) as f64) as usize).clamp(1, n)
+}
+
+/// The errors of all windows, a lane for each step; zeros where there is none.
+fn rows(residuals: &[Residuals], channel: usize, steps: &[usize]) -> Vec<[f64; LANES]> {
+    let paths = residuals.iter().flat_map(|series| series.errors.paths(channel));
+    let row = |path: &[f64]| {
+        let mut row = [0.0; LANES];
+        row.iter_mut().zip(steps).for_each(|(error, step)| *error = path[*step]);
+        row
+    };
+    paths.map(row).collect()
+}
+
 /// The windows of all series as one weight sees them.
 struct Weighed {
     /// What errors are divided by.
     scales: Vec<f64>,
     /// The same in long-run scales of each series.
     relative: Vec<f64>,
-    /// The scores of a step, then what each adds to the interval score.
-    scores: Vec<f64>,
-    /// Scores that are finite, where not all are.
-    finite: Vec<f64>,
-    outermost: Outermost,
 }
 
 impl Weighed {
@@ -61,53 +75,62 @@ impl Weighed {
             scales.extend(series.scales(channel, long_run, weight));
             relative.extend(scales[from..].iter().map(|scale| scale / long_run));
         }
-        let (scores, finite) = (Vec::with_capacity(scales.len()), Vec::new());
-        Weighed { scales, relative, scores, finite, outermost: Outermost::default() }
+        Weighed { scales, relative }
     }
 
-    /// Takes the errors of a step. Returns how many windows have a score; what each adds is then in `scores`.
-    fn take(&mut self, errors: &[f64]) -> usize {
-        self.scores.clear();
-        self.scores.extend(errors.iter().zip(&self.scales).map(|(error, scale)| error / scale));
-        let all_are = self.scores.iter().fold(true, |all_are, score| all_are & score.is_finite());
-        let finite = if all_are {
-            &self.scores
-        } else {
-            self.finite.clear();
-            self.finite.extend(self.scores.iter().filter(|score| score.is_finite()));
-            &self.finite
-        };
-        let n = finite.len();
-        if n == 0 {
-            self.scores.fill(0.0);
-            return 0;
+    /// The mean interval score of each step, in long-run scales of each series.
+    fn scores(&self, residuals: &[Residuals], channel: usize, steps: &[usize]) -> [f64; LANES] {
+        let mut means = [0.0; LANES];
+        let (mut scores, mut finite) = (Vec::new(), Vec::new());
+        for (mean, step) in means.iter_mut().zip(steps) {
+            scores.clear();
+            let errors = residuals.iter().flat_map(|series| series.errors.at(channel, *step));
+            scores.extend(errors.zip(&self.scales).map(|(error, scale)| error / scale));
+            finite.clear();
+            finite.extend(scores.iter().copied().filter(|score| score.is_finite()));
+            if finite.is_empty() {
+                continue;
+            }
+            let n = finite.len();
+            let bounds = outermost(&mut finite, tail(n));
+            let mut sum = 0.0;
+            for (score, relative) in scores.iter().zip(&self.relative).filter(|(score, _)| score.is_finite())
+            {
+                sum += added(*relative, bounds, *score);
+            }
+            *mean = sum / n as f64;
         }
-        let tail = ((ALPHA / 2.0 * (n + 1) as f64) as usize).clamp(1, n);
-        let (lower, upper) = self.outermost.find(finite, tail);
-        let positive = |distance: f64| if distance > 0.0 { distance } else { 0.0 };
-        for (score, relative) in self.scores.iter_mut().zip(&self.relative) {
-            let miss = positive(lower - *score) + positive(*score - upper);
-            let adds = relative * (upper - lower + 2.0 / ALPHA * miss);
-            *score = if score.is_finite() { adds } else { 0.0 };
+        means
+    }
+
+    /// The same of all steps beside each other; `None` if a score is missing or infinite.
+    fn scores_beside(&self, errors: &[[f64; LANES]]) -> Option<[f64; LANES]> {
+        let n = errors.len();
+        let mut scores = errors.to_vec();
+        for (row, scale) in scores.iter_mut().zip(&self.scales) {
+            row.iter_mut().for_each(|score| *score /= scale);
         }
-        n
+        // All of them, without a way out: several are looked at at a time.
+        if !scores.as_flattened().iter().fold(true, |are_finite, score| are_finite & score.is_finite()) {
+            return None;
+        }
+        let (lower, upper) = lanes::outermost(&scores, tail(n));
+        let mut sums = [0.0; LANES];
+        for (row, relative) in scores.iter().zip(&self.relative) {
+            for lane in 0..LANES {
+                sums[lane] += added(*relative, (lower[lane], upper[lane]), row[lane]);
+            }
+        }
+        Some(sums.map(|sum| sum / n as f64))
     }
 }
 
-/// The mean interval scores of one step with each weight, in long-run scales of each series.
-fn interval_scores<const N: usize>(errors: &[f64], weighed: &mut [Weighed; N]) -> [f64; N] {
-    let n = weighed.each_mut().map(|weighed| weighed.take(errors));
-    let scores = weighed.each_ref().map(|weighed| &weighed.scores[..errors.len()]);
-    let mut sums = [0.0; N];
-    // All weights at a time: a sum waits for its last term, and meanwhile the others go on.
-    for window in 0..errors.len() {
-        sums.iter_mut().zip(&scores).for_each(|(sum, scores)| *sum += scores[window]);
-    }
-    let mut means = [0.0; N];
-    for ((mean, sum), n) in means.iter_mut().zip(sums).zip(n) {
-        *mean = if n == 0 { 0.0 } else { sum / n as f64 };
-    }
-    means
+/// What a score adds to the interval score, in long-run scales of its series.
+#[inline(always)]
+fn added(relative: f64, (lower, upper): (f64, f64), score: f64) -> f64 {
+    let positive = |distance: f64| if distance > 0.0 { distance } else { 0.0 };
+    let miss = positive(lower - score) + positive(score - upper);
+    relative * (upper - lower + 2.0 / ALPHA * miss)
 }
 
 #[cfg(test)]
@@ -156,20 +179,27 @@ mod tests {
     #[test]
     fn scores_are_those_of_the_definition_to_the_bit() {
         let size = |i: usize| 0.5 + (i % 7) as f64;
+        let steps = [0, 1, 2];
         for n in [1, 30, 119, 700] {
             let mut all = [residuals(n, size, |i| size(i + 1)), residuals(n / 2, size, |_| 0.0)];
+            let spread = Array2::from_shape_fn((3, 1), |(slot, _)| 1e-3 + slot as f64);
+            let check = |all: &[Residuals], is_complete: bool| {
+                for weight in WEIGHTS {
+                    let weighed = Weighed::new(all, 0, &spread, weight);
+                    let found = weighed.scores(all, 0, &steps);
+                    if is_complete || n > 1 {
+                        assert_eq!(found[..3], steps.map(|step| naive(all, step, &spread, weight)), "{n}");
+                    }
+                    let beside = (n < 200).then(|| weighed.scores_beside(&rows(all, 0, &steps))).flatten();
+                    assert_eq!(beside.is_some(), is_complete && n < 200);
+                    assert!(beside.is_none_or(|beside| beside == found), "{beside:?} {found:?}");
+                }
+            };
+            check(&all, true);
             // A missing outcome, and a score that is too large for a number.
             all[0].errors.values_mut()[n / 2] = f64::NAN;
             all[0].errors.values_mut()[(n / 3) * 3 + 2] = f64::MAX;
-            let spread = Array2::from_shape_fn((3, 1), |(slot, _)| 1e-3 + slot as f64);
-            let mut weighed = WEIGHTS.map(|weight| Weighed::new(&all, 0, &spread, weight));
-            for step in 0..3 {
-                let errors: Vec<f64> = all.iter().flat_map(|series| series.errors.at(0, step)).collect();
-                let found = interval_scores(&errors, &mut weighed);
-                if errors.iter().any(|error| error.abs() < f64::MAX) {
-                    assert_eq!(found, WEIGHTS.map(|weight| naive(&all, step, &spread, weight)), "{n} {step}");
-                }
-            }
+            check(&all, false);
         }
     }
 

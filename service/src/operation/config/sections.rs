@@ -96,7 +96,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "calls of one connection that are answered at a time, long streams not counted",
     ),
     bytes("limits.unary_bytes", "16 MiB", 1024, 1 << 31, "a request that is one message"),
-    bytes("limits.stream_bytes", "1 MiB", 1024, 1 << 31, "one message of a stream of requests"),
+    bytes("limits.stream_bytes", "4 MiB", 1024, 1 << 31, "one message of a stream of requests"),
     bytes("limits.header_bytes", "16 KiB", 1024, 1 << 20, "the headers of one call"),
     bytes("limits.request_memory", "512 MiB", 1 << 20, 1 << 40, "requests in memory, all together"),
     bytes(
@@ -122,7 +122,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "a call that is no stream, whatever deadline its client sets",
     ),
     count("limits.batch_series", "10000", 1, 1_000_000, "series of one BatchForecast call"),
-    count("limits.horizon", "100000", 1, 1_000_000, "steps ahead of one forecast"),
+    count("limits.horizon", "1000000", 1, 1_000_000, "steps ahead of one forecast"),
     count("limits.paths", "100", 1, 1000, "quantiles and intervals of one forecast, together"),
     time(
         "limits.keepalive",

@@ -1,8 +1,8 @@
 //! Tables into the bytes of a format.
 
 use polars::prelude::{
-    Column, CsvWriter, DataFrame, Int64Chunked, IntoColumn, IpcStreamWriter, IpcWriter, NamedFrom,
-    NewChunkedArray, ParquetWriter, PlSmallStr, SerWriter, Series, TimeUnit,
+    Column, CsvWriter, DataFrame, Float64Chunked, Int64Chunked, IntoColumn, IpcStreamWriter, IpcWriter,
+    NamedFrom, NewChunkedArray, ParquetWriter, PlSmallStr, SerWriter, Series, TimeUnit,
 };
 
 use super::internal;
@@ -43,6 +43,9 @@ fn to_column(name: &str, cells: &Cells, stamps_as_text: bool) -> Result<Column> 
     Ok(match cells {
         Cells::Text(text) => Series::new(name, text).into_column(),
         Cells::Integers(integers) => Series::new(name, integers).into_column(),
+        Cells::Numbers(numbers) if !numbers.iter().any(|number| number.is_nan()) => {
+            Float64Chunked::from_slice(name, numbers).into_column()
+        }
         Cells::Numbers(numbers) => {
             let cells: Vec<Option<f64>> =
                 numbers.iter().map(|v| if v.is_nan() { None } else { Some(*v) }).collect();
