@@ -178,7 +178,6 @@ mod tests {
             n_series: 1,
             stretches: Vec::new(),
             seed: 1,
-            seed: 1,
         }
     }
 
