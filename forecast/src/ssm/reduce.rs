@@ -1,9 +1,10 @@
 //! A long kernel as a state space of few states: `k_l ~ 2 Re(sum of w_n z_n^l)`.
 //!
-//! The matrix `H_ij = k_(1+i+j)` maps past inputs to later outputs; its range is that of the states. The leading part of
-//! the range is found by powers of H on a few vectors, H being applied by transforms (Halko et al. 2011, arXiv
-//! 0909.4061). That a step shifts the range by one row gives the `z` (Kung 1978), least squares on the kernel the `w`;
-//! lag 0 goes into D. What is left is summed up: a bound for every output.
+//! The matrix `H_ij = k_(1+i+j)`, with zeros beyond the kernel, maps past inputs to later outputs; its range is that of
+//! the states. The leading part of the range is found by powers of H on a few vectors, H being applied by transforms
+//! (Halko et al. 2011, arXiv 0909.4061). That a step shifts the range by one row gives the `z`: balanced truncation
+//! (Moore 1981) of a kernel that ends, which is stable. Least squares gives the `w`, on the kernel and on as many lags
+//! after it, where it is 0; lag 0 goes into D. What is left is summed up: a bound for every output.
 
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ const POWERS: usize = 3;
 
 /// Directions weaker than this share of the strongest one are noise.
 const FAINTEST: f64 = 1e-9;
+
+/// The lags that are fitted, as a multiple of those of the kernel.
+const FITTED: usize = 2;
 
 /// States decay at least by this in a step.
 const SLOWEST: f64 = 1.0 - 1e-6;
@@ -80,12 +84,13 @@ impl Channel {
         let is_real = |z: &Complex64| z.im == 0.0;
         let n_columns: usize = poles.iter().map(|z| if is_real(z) { 1 } else { 2 }).sum();
         let mut modes = Vec::new();
-        if n_columns > 0 && n_lags > n_columns {
-            let mut design = Mat::<f64>::zeros(n_lags - 1, n_columns);
+        if n_columns > 0 {
+            let n_rows = FITTED * n_lags - 1;
+            let mut design = Mat::<f64>::zeros(n_rows, n_columns);
             let mut column = 0;
             for z in &poles {
                 let mut power = *z;
-                for row in 0..n_lags - 1 {
+                for row in 0..n_rows {
                     design[(row, column)] = power.re;
                     if !is_real(z) {
                         design[(row, column + 1)] = -power.im;
@@ -94,7 +99,7 @@ impl Channel {
                 }
                 column += if is_real(z) { 1 } else { 2 };
             }
-            let due = Mat::from_fn(n_lags - 1, 1, |row, _| kernel[row + 1]);
+            let due = Mat::from_fn(n_rows, 1, |row, _| kernel.get(row + 1).copied().unwrap_or(0.0));
             let weights = design.qr().solve_lstsq(&due);
             let mut column = 0;
             for z in &poles {
@@ -108,7 +113,8 @@ impl Channel {
         }
         let mut powers: Vec<Complex64> = modes.iter().map(|mode| mode.w * 2.0).collect();
         let (mut at_once, mut error_bound) = (0.0, 0.0);
-        for (lag, k) in kernel.iter().enumerate() {
+        for lag in 0..FITTED * n_lags {
+            let k = kernel.get(lag).copied().unwrap_or(0.0);
             let left = k - powers.iter().map(|power| power.re).sum::<f64>();
             if lag == 0 {
                 at_once = left
@@ -117,7 +123,7 @@ impl Channel {
             }
             powers.iter_mut().zip(&modes).for_each(|(power, mode)| *power *= mode.z);
         }
-        // Beyond the kernel, where it is 0.
+        // Beyond what is fitted, where the kernel is 0.
         error_bound +=
             powers.iter().zip(&modes).map(|(power, mode)| power.norm() / (1.0 - mode.z.norm())).sum::<f64>();
         Ok(Channel { modes, at_once, error_bound })
@@ -147,14 +153,12 @@ fn poles(kernel: &[f64], hankel: &Hankel, max_order: usize) -> Result<Vec<Comple
     order.sort_by(|a, b| strength(*b).total_cmp(&strength(*a)));
     let strongest = strength(order[0]);
     order.retain(|at| strength(*at) > FAINTEST * strongest);
-    order.truncate(max_order.min(m - 1));
-    if order.is_empty() {
-        return Ok(Vec::new());
-    }
+    order.truncate(max_order);
     let turned = Mat::from_fn(n_tried, order.len(), |row, column| found.U()[(row, order[column])]);
     let range = &basis * turned; // (m, order)
     let (above, below) = (range.subrows(0, m - 1), range.subrows(1, m - 1));
-    let shift = above.to_owned().qr().solve_lstsq(&below.to_owned());
+    // The row after the last one is 0.
+    let shift = above.transpose() * below;
     let values = shift.eigenvalues().map_err(|_| internal("no poles"))?;
     let pole = |z: &faer::c64| {
         let z = Complex64::new(z.re, z.im);
@@ -167,7 +171,7 @@ fn orthogonal(columns: &Mat<f64>) -> Mat<f64> {
     columns.qr().compute_thin_Q()
 }
 
-/// Products with `H_ij = k_(1+i+j)` of m x m numbers.
+/// Products with `H_ij = k_(1+i+j)` of m x m numbers, where m is the number of lags but the first.
 struct Hankel {
     m: usize,
     length: usize,
@@ -177,7 +181,7 @@ struct Hankel {
 
 impl Hankel {
     fn new(n_lags: usize) -> Self {
-        let m = n_lags / 2;
+        let m = n_lags.saturating_sub(1);
         let length = (2 * n_lags).next_power_of_two();
         let mut planner = RealFftPlanner::new();
         let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
@@ -195,7 +199,7 @@ impl Hankel {
     }
 
     fn spectrum(&self, kernel: &[f64]) -> Vec<Complex64> {
-        self.transform(kernel.iter().skip(1).take(2 * self.m).copied())
+        self.transform(kernel.iter().skip(1).copied())
     }
 
     /// `H` times every column: with a column reversed, a convolution.

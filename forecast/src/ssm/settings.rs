@@ -177,6 +177,7 @@ mod tests {
             horizon: 24,
             n_series: 1,
             stretches: Vec::new(),
+            seed: 1,
         }
     }
 
