@@ -32,7 +32,8 @@ impl Model {
         };
         let quantile = |q: f64, asked: String| self.own_quantile(state, &marginals, q, &asked);
         for level in &options.levels {
-            let tail = (1.0 - level / 100.0) / 2.0;
+            // As people write it: the tail of level 80 is the quantile 0.1, not the number just below.
+            let tail = (1e12 * (1.0 - level / 100.0) / 2.0).round() / 1e12;
             let asked = format!("level {level}");
             let (lower, upper) = (quantile(tail, asked.clone())?, quantile(1.0 - tail, asked)?);
             forecast.intervals.push(Interval { level: *level, lower, upper });
