@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use forecast_proto::v1;
 use forecast_proto::v1::forecast_service_server::{ForecastService, ForecastServiceServer};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -72,10 +72,14 @@ pub(crate) fn serve() -> Result<()> {
             channels: vec!["y".to_string()],
             ..v1::Forecast::default()
         };
+        // A setting of the builder does not reach connections that are accepted elsewhere.
+        let incoming = TcpListenerStream::new(listener).inspect(|connection| {
+            // Where it cannot be set the floor is lower, which shows.
+            let _ = connection.as_ref().map(|connection| connection.set_nodelay(true));
+        });
         tonic::transport::Server::builder()
-            .tcp_nodelay(true)
             .add_service(ForecastServiceServer::new(Echo { answer }))
-            .serve_with_incoming(TcpListenerStream::new(listener))
+            .serve_with_incoming(incoming)
             .await
             .map_err(|error| fail(&error))
     })
