@@ -29,6 +29,7 @@
 //!             })),
 //!         }),
 //!         values: vec![41.5, f64::NAN, 40.0],
+//!         ..Series::default()
 //!     }),
 //!     spec: Some(ForecastSpec {
 //!         horizon: 24,
