@@ -18,7 +18,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use error::Result;
+use record::Record;
 use topics::Setting;
+use topics::informer::InformerArguments;
+use topics::ssm::SsmArguments;
 
 /// Measures Longcast beside its peers; each topic prints a table.
 #[derive(Debug, Parser)]
@@ -67,6 +70,21 @@ enum Topic {
     /// A stream of observations with a forecast after each, and with coefficients that learn.
     #[command(after_help = "Example: forecast-bench stream --json stream.json")]
     Stream,
+    /// The tables of the Informer paper: networks trained on ETTh1 and ETTh2, every window scored.
+    #[command(
+        after_help = "Example: forecast-bench informer --sets ETTh1 --horizons 24 --set d_model=64 --json informer.json"
+    )]
+    Informer(InformerArguments),
+    /// Networks and kernels beside PyTorch: steps of training, forecasts, attention, a cold start.
+    #[command(after_help = "Example: forecast-bench kernels --json kernels.json --plots charts")]
+    Kernels,
+    /// Does work that is asked for on standard input: what `kernels` runs in processes of their own.
+    #[command(hide = true)]
+    Workload,
+    /// State spaces and global convolutions: layers beside PyTorch, growth with the length, a needle far back, and the
+    /// tables of the S4 paper.
+    #[command(after_help = "Example: forecast-bench ssm --parts speed,needle --json ssm.json --plots charts")]
+    Ssm(SsmArguments),
     /// The gRPC service under load: calls, sessions, latencies, a restart.
     #[command(after_help = "Example: forecast-bench service --json service.json")]
     Service,
@@ -98,24 +116,39 @@ fn run(arguments: Arguments) -> Result<()> {
         longcast: arguments.longcast,
         plots: arguments.plots,
     };
-    let topics: &[topics::Run] = match &arguments.topic {
+    let informer = |setting: &Setting| match &arguments.topic {
+        Topic::Informer(informer) => topics::informer::run(setting, informer),
+        _ => topics::informer::run_quick(setting),
+    };
+    let ssm = |setting: &Setting| match &arguments.topic {
+        Topic::Ssm(ssm) => topics::ssm::run(setting, ssm),
+        _ => topics::ssm::run_without_data(setting),
+    };
+    let topics: &[&dyn Fn(&Setting) -> Result<Vec<Record>>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::Echo => return load::echo::serve(),
-        Topic::Service => &[topics::service::run],
-        Topic::ColdStart => &[topics::cold_start::run],
-        Topic::Windows => &[topics::windows::run],
-        Topic::Read => &[topics::read::run],
-        Topic::Panel => &[topics::panel::run],
-        Topic::Arnet => &[topics::arnet::run],
-        Topic::Stream => &[topics::stream::run],
+        Topic::Service => &[&topics::service::run],
+        Topic::Workload => return topics::kernels::serve(),
+        Topic::Informer(_) => &[&informer],
+        Topic::Kernels => &[&topics::kernels::run],
+        Topic::ColdStart => &[&topics::cold_start::run],
+        Topic::Windows => &[&topics::windows::run],
+        Topic::Read => &[&topics::read::run],
+        Topic::Panel => &[&topics::panel::run],
+        Topic::Arnet => &[&topics::arnet::run],
+        Topic::Stream => &[&topics::stream::run],
+        Topic::Ssm(_) => &[&ssm],
         Topic::All => &[
-            topics::cold_start::run,
-            topics::windows::run,
-            topics::read::run,
-            topics::panel::run,
-            topics::arnet::run,
-            topics::stream::run,
-            topics::service::run,
+            &topics::cold_start::run,
+            &topics::windows::run,
+            &topics::read::run,
+            &topics::panel::run,
+            &topics::arnet::run,
+            &topics::stream::run,
+            &ssm,
+            &topics::service::run,
+            &topics::kernels::run,
+            &informer,
         ],
     };
     let mut records = Vec::new();

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::environment::Python;
+use crate::environment::{Python, own_path};
 use crate::error::{Error, Result};
 
 /// Settings of numpy's linear algebra that belong to the machine, not to the peer: left alone it finds the best.
@@ -43,6 +43,19 @@ pub(crate) const GRPC_SERVER: Script =
 /// Seasonal naive over a panel by pandas and statsforecast.
 pub(crate) const PANEL: Script = Script { name: "panel.py", text: include_str!("../peers/panel.py") };
 
+/// Informer, an encoder and attention by PyTorch.
+pub(crate) const INFORMER: Script =
+    Script { name: "informer.py", text: include_str!("../peers/informer.py") };
+
+impl Script {
+    /// What Python runs.
+    pub(crate) fn text(self) -> &'static str {
+        self.text
+    }
+}
+/// Layers of S4, S4D and SGConv by PyTorch.
+pub(crate) const SSM: Script = Script { name: "ssm.py", text: include_str!("../peers/ssm.py") };
+
 /// A script that is running.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -63,12 +76,31 @@ impl Peer {
         for variable in FORCED_KERNELS {
             command.env_remove(variable);
         }
-        let mut process = command.spawn().map_err(|error| Error::NoPython { reason: error.to_string() })?;
+        let process = command.spawn().map_err(|error| Error::NoPython { reason: error.to_string() })?;
+        Self::running(script.name, process)
+    }
+
+    /// Starts this program with these arguments, which answers like a script.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it does not start.
+    pub(crate) fn own(arguments: &[&str]) -> Result<Self> {
+        let program = own_path()?;
+        let process = Command::new(&program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| Error::file("cannot run", &program, error))?;
+        Self::running("forecast-bench", process)
+    }
+
+    fn running(name: &'static str, mut process: Child) -> Result<Self> {
         match (process.stdin.take(), process.stdout.take()) {
             (Some(questions), Some(answers)) => {
-                Ok(Peer { name: script.name, process, questions, answers: BufReader::new(answers) })
+                Ok(Peer { name, process, questions, answers: BufReader::new(answers) })
             }
-            _ => Err(Error::Peer { peer: script.name, reason: "it has no pipes".to_string() }),
+            _ => Err(Error::Peer { peer: name, reason: "it has no pipes".to_string() }),
         }
     }
 

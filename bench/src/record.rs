@@ -54,6 +54,11 @@ impl Record {
         self.value
     }
 
+    /// The median of the peer's runs, if there is a peer.
+    pub(crate) fn peer_value(&self) -> Option<f64> {
+        self.peer_value
+    }
+
     /// The same with a peer, in the same unit. There is no ratio to a figure of 0.
     pub(crate) fn beside(mut self, peer: &str, theirs: Spread) -> Self {
         self.peer = Some(peer.to_string());

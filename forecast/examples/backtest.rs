@@ -1,4 +1,5 @@
-//! Back-tests AR against the baselines on the bundled electricity load: `cargo run --release -p forecast --example backtest`.
+//! Back-tests AR against the baselines on the bundled electricity load. Build with
+//! `cargo build --release --workspace --examples`, run `target/release/examples/backtest`.
 
 // An example says what it does on standard output.
 #![allow(clippy::print_stdout)]

@@ -1,4 +1,5 @@
-//! Fits AR on the bundled electricity load and forecasts the next day: `cargo run --release -p forecast --example quickstart`.
+//! Fits AR on the bundled electricity load and forecasts the next day. Build with
+//! `cargo build --release --workspace --examples`, run `target/release/examples/quickstart`.
 
 // An example says what it does on standard output.
 #![allow(clippy::print_stdout)]

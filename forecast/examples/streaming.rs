@@ -1,4 +1,5 @@
-//! Observations one at a time, a forecast after each: `cargo run --release -p forecast --example streaming`.
+//! Observations one at a time, a forecast after each. Build with
+//! `cargo build --release --workspace --examples`, run `target/release/examples/streaming`.
 
 // An example says what it does on standard output.
 #![allow(clippy::print_stdout)]

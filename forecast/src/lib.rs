@@ -40,6 +40,8 @@ pub mod model;
 pub mod nn;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod ssm;
+pub mod workload;
 
 pub use data::{Panel, ReadOptions, Series, Step, TimeIndex};
 pub use error::{Error, Result};

@@ -263,6 +263,35 @@ fn a_forecast_of_the_next_step_and_learning_from_it_allocate_nothing() {
 }
 
 #[test]
+fn a_recurrent_stream_allocates_nothing_and_its_state_stays_as_small_as_it_is() {
+    let panel = panel(2_000, 2).unwrap();
+    let small = [("lookback", "48"), ("d_model", "8"), ("d_state", "8"), ("epochs", "1"), ("stride", "20")];
+    for mixer in ["s4", "s4d", "sgconv"] {
+        let config = ModelConfig::parse("ssm").unwrap().with("mixer", mixer).unwrap();
+        let config = small.iter().fold(config, |config, (key, value)| config.with(key, value).unwrap());
+        let options = FitOptions { horizon: Some(4), ..FitOptions::default() };
+        let model = Model::fit(&config, &panel, &options).unwrap().model;
+        assert!(model.updates_online());
+        let mut state = model.start(&panel.series()[0]).unwrap();
+        let mut next = [0.0; 2];
+        // The room that a thread computes in comes with its first step.
+        model.observe(&mut state, &[1.0, f64::NAN]).unwrap();
+        model.next_step(&state, &mut next).unwrap();
+        let n_bytes = state.n_bytes();
+        let (n_allocations, ()) = allocations_of(|| {
+            for step in 0..10_000u32 {
+                let value = if step % 13 == 0 { f64::NAN } else { f64::from(step % 97) };
+                model.observe(&mut state, &[value, 2.0]).unwrap();
+                model.next_step(&state, &mut next).unwrap();
+            }
+        });
+        assert_eq!((n_allocations, state.n_bytes()), (0, n_bytes), "{mixer}");
+        let options = forecast::ForecastOptions { horizon: 1, ..Default::default() };
+        assert_eq!(next[1].to_bits(), model.forecast_from(&state, &options).unwrap().mean[[0, 1]].to_bits());
+    }
+}
+
+#[test]
 fn calendar_features_of_many_steps_allocate_as_little_as_those_of_one() {
     const N_STEPS: usize = 10_000;
     let table = [("ds", "2024-12-25"), ("holiday", "christmas")]

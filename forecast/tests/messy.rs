@@ -2,8 +2,7 @@
 //! reading with that fix works.
 //!
 //! The files are not part of the project. They lie in the folder that the environment variable
-//! `LONGCAST_REFERENCE` names, else in `../shared/datasets/reference` beside the project; without the folder the
-//! tests say so and check nothing.
+//! `LONGCAST_REFERENCE` names; without it the tests say so and check nothing.
 //!
 //! Expected numbers were counted with pandas, for a file with the time column `t`:
 //!
@@ -200,10 +199,12 @@ fn files() -> Vec<File> {
 const OTHER_SHAPES: [&str; 2] = ["uplot/bench_data.json", "uplot/traffic.json"];
 
 fn folder() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/datasets/reference");
-    let folder = std::env::var_os("LONGCAST_REFERENCE").map_or(beside, PathBuf::from);
+    let Some(folder) = std::env::var_os("LONGCAST_REFERENCE").map(PathBuf::from) else {
+        eprintln!("skipped: no folder of reference data; name it with LONGCAST_REFERENCE");
+        return None;
+    };
     if !folder.is_dir() {
-        eprintln!("skipped: there is no folder {}; name it with LONGCAST_REFERENCE", folder.display());
+        eprintln!("skipped: there is no folder {}, which LONGCAST_REFERENCE names", folder.display());
         return None;
     }
     Some(folder)

@@ -24,13 +24,15 @@ use forecast_datasets::{Season, Seasonal};
 use serde_json::{Value, json};
 
 const HORIZON: usize = 6;
+/// The first format that files of `ssm` have.
+const FIRST_OF_SSM: u64 = 6;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files")
 }
 
 /// The models of this version, and the first version that had them.
-fn models() -> [(&'static str, ModelConfig, u64); 6] {
+fn models() -> [(&'static str, ModelConfig, u64); 8] {
     let with =
         |model: &str, key: &str, value: &str| ModelConfig::parse(model).unwrap().with(key, value).unwrap();
     let small = [
@@ -44,7 +46,14 @@ fn models() -> [(&'static str, ModelConfig, u64); 6] {
     ];
     let informer = ModelConfig::parse("informer").unwrap();
     let informer = small.iter().fold(informer, |config, (key, value)| config.with(key, value).unwrap());
+    let small =
+        [("lookback", "24"), ("d_model", "4"), ("d_state", "4"), ("epochs", "1"), ("kernel_dim", "4")];
+    let ssm = ModelConfig::parse("ssm").unwrap();
+    let ssm = small.iter().fold(ssm, |config, (key, value)| config.with(key, value).unwrap());
+    let window = ssm.with("mixer", "sgconv").unwrap().with("normalisation", "last-value").unwrap();
     [
+        ("ssm", ssm, FIRST_OF_SSM),
+        ("ssm-window", window, FIRST_OF_SSM),
         ("informer", informer, 5),
         ("ar", with("ar", "order", "3"), 1),
         ("ar-net", with("ar-net", "order", "30"), 4),

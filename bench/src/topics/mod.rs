@@ -2,16 +2,16 @@
 
 pub(crate) mod arnet;
 pub(crate) mod cold_start;
+pub(crate) mod informer;
+pub(crate) mod kernels;
 pub(crate) mod panel;
 pub(crate) mod read;
 pub(crate) mod service;
+pub(crate) mod ssm;
 pub(crate) mod stream;
 pub(crate) mod windows;
 
 use std::path::PathBuf;
-
-use crate::error::Result;
-use crate::record::Record;
 
 /// How a topic is to measure.
 #[derive(Debug)]
@@ -25,6 +25,3 @@ pub(crate) struct Setting {
     /// Where charts go; none are drawn without.
     pub(crate) plots: Option<PathBuf>,
 }
-
-/// A topic: measures and returns its records.
-pub(crate) type Run = fn(&Setting) -> Result<Vec<Record>>;

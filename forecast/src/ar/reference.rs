@@ -50,6 +50,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
             checkpoint: None,
             weights: None,
             fingerprint: "",
+            device: crate::nn::DeviceKind::Cpu,
             cancel: &Cancel::default(),
         },
     )

@@ -22,6 +22,6 @@ pub use backtest::{
 pub use conformal::rearrange;
 pub use fold::{BacktestEvent, FoldScores};
 pub use leaderboard::{Leaderboard, LeaderboardOptions, Standing, Verdict, WinsOver};
-pub use ltsf::{Ltsf, LtsfOptions, LtsfScore};
+pub use ltsf::{Ltsf, LtsfModel, LtsfOptions, LtsfScore};
 pub use scores::{Score, Scores};
 pub use step_scores::StepScores;

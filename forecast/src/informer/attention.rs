@@ -37,6 +37,15 @@ pub(super) struct AttentionOptions {
     pub(super) merge: Merge,
 }
 
+/// What is asked of a layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask {
+    /// The last steps, as many as these.
+    pub(super) n_last: usize,
+    /// Where dropout draws its numbers.
+    pub(super) site: Site,
+}
+
 /// How heads are put side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Merge {
@@ -66,8 +75,10 @@ impl Attention {
         self.options.kind
     }
 
-    /// What each step of `x` finds in `memory`; shape `(batch * length of x, d_model)`.
-    pub(super) fn forward(&self, x: &Sequence, memory: &Sequence, pass: &Pass<'_>) -> Tensor<2> {
+    /// What the last steps of `x` find in `memory`, with dropout; shape `(batch * steps asked for, d_model)`.
+    ///
+    /// Of a ProbSparse layer all steps count where queries are chosen, so `x` has more than are asked for.
+    pub(super) fn forward(&self, x: &Sequence, memory: &Sequence, ask: Ask, pass: &Pass<'_>) -> Tensor<2> {
         let project = |layer: &Linear, x: &Sequence| {
             x.with(layer.forward(x.rows.clone(), Activation::None)).steps() // (batch, length, heads * d)
         };
@@ -80,7 +91,8 @@ impl Attention {
             Merge::Plain => attended,
             Merge::Mixed => mixed(attended, self.options.n_heads),
         };
-        self.output.forward(Sequence::new(attended).rows, Activation::None)
+        let attended = Sequence::new(attended).last(ask.n_last);
+        self.output.forward_dropped(attended.rows, Activation::None, pass.dropout_at(ask.site))
     }
 
     /// Shapes: `q` and the result `(batch, L_Q, heads * d)`, `k` and `v` `(batch, L_K, heads * d)`.

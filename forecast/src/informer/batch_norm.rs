@@ -11,12 +11,12 @@ use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
     ParamId,
 };
-use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 
 use super::draws::Draws;
 use super::layers::EPSILON;
 use super::pass::Phase;
+use crate::kernels::{Whose, batch_norm, moments};
 
 /// The weight of a batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
@@ -42,19 +42,22 @@ impl BatchNorm {
 
     /// Shapes: `x` and the result `(row, d_model)`.
     pub(super) fn forward(&self, x: Tensor<2>, phase: Phase) -> Tensor<2> {
-        let (gain, bias) = (self.gain.val(), self.bias.val());
-        match phase {
+        let [n_rows, d_model] = x.dims();
+        let moments = match phase {
             Phase::Training { .. } => {
-                let n_rows = x.dims()[0];
-                let normed = batch_norm_train(x, gain, bias, EPSILON);
+                let of_batch = moments(x.clone());
+                let row = |at: usize| of_batch.clone().narrow(0, at, 1).reshape([d_model]);
                 // The average takes the variance with n - 1; one row has none.
                 let unbiased = if n_rows > 1 { n_rows as f64 / (n_rows - 1) as f64 } else { 1.0 };
-                self.mean.add(normed.mean);
-                self.variance.add(normed.variance * unbiased);
-                normed.output
+                self.mean.add(row(0));
+                self.variance.add(row(1) * unbiased);
+                (of_batch, Whose::Own)
             }
-            Phase::Evaluation => batch_norm(x, gain, bias, self.mean.value(), self.variance.value(), EPSILON),
-        }
+            Phase::Evaluation => {
+                (Tensor::stack(vec![self.mean.value(), self.variance.value()], 0), Whose::Given)
+            }
+        };
+        batch_norm(x, moments, self.gain.val(), self.bias.val(), EPSILON)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::list;
-use crate::nn::Normalisation;
+use crate::nn::{Head, HeadKind, Normalisation, PointLoss};
 use crate::{Error, Result};
 
 /// Settings of the network; how it is trained is said elsewhere.
@@ -27,6 +27,11 @@ use crate::{Error, Result};
 /// | `activation` | gelu | of the two-layer network | gelu, relu |
 /// | `embedding` | timeF | time marks: features in a linear layer, or tables of sines, or tables that are learned | timeF, fixed, learned |
 /// | `normalisation` | none | of each window by its own values: not at all, by the last one, or by mean and spread | none, last-value, revin |
+/// | `head` | point | what is forecast of each value: a number, quantiles, or a distribution | point, quantiles, gaussian, student-t |
+/// | `loss` | mse | what a point head minimises | mse, mae, huber |
+/// | `quantiles` | 0.1, 0.5, 0.9 | of a head of quantiles; the forecast is the median, or what lies nearest | 1 to 99, rising, between 0 and 1 |
+/// | `intervals` | conformal | intervals come from the errors on the validation range, or are those of the head | conformal, head |
+/// | `mask` | false | whether each value was observed is an input of its own | |
 /// | `samples` | seeded | keys that measure a query: drawn by the seed, or all of them | seeded, all |
 /// | `seed` | 1 | of the first weights, of sampled keys and of dropout | |
 ///
@@ -75,6 +80,17 @@ pub struct InformerConfig {
     pub embedding: EmbeddingKind,
     /// Of each window by its own values.
     pub normalisation: Normalisation,
+    /// What is forecast of each value.
+    pub head: HeadKind,
+    /// What a point head minimises.
+    pub loss: PointLoss,
+    /// The levels of a head of quantiles.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub quantiles: Vec<f64>,
+    /// Where intervals come from.
+    pub intervals: IntervalKind,
+    /// True if whether each value was observed is an input of its own.
+    pub mask: bool,
     /// Which keys measure a query.
     pub samples: SampledKeys,
     /// Of the first weights, of sampled keys and of dropout.
@@ -128,6 +144,17 @@ pub enum SampledKeys {
     All,
 }
 
+/// Where intervals come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalKind {
+    /// From the errors on the validation range, whatever the head.
+    #[default]
+    Conformal,
+    /// The quantiles of the head, as the network has learned them.
+    Head,
+}
+
 const LONGEST: usize = 65_536;
 const WIDEST: usize = 8_192;
 const WIDEST_FF: usize = 32_768;
@@ -157,6 +184,11 @@ impl Default for InformerConfig {
             activation: FeedForwardActivation::Gelu,
             embedding: EmbeddingKind::TimeF,
             normalisation: Normalisation::None,
+            head: HeadKind::Point,
+            loss: PointLoss::Mse,
+            quantiles: vec![0.1, 0.5, 0.9],
+            intervals: IntervalKind::Conformal,
+            mask: false,
             samples: SampledKeys::Seeded,
             seed: 1,
         }
@@ -235,6 +267,11 @@ impl InformerConfig {
             return Err(Error::option("dropout", self.dropout, "it must be at least 0 and below 1"));
         }
         self.check_stacks()?;
+        self.head()?;
+        if self.intervals == IntervalKind::Head && self.head == HeadKind::Point {
+            let rule = "a point head has none; use conformal, or another head";
+            return Err(Error::option("intervals", "head", rule));
+        }
         let n_layers =
             self.encoders().iter().map(|(_, depth)| depth).sum::<usize>() + 2 * self.decoder_layers.len();
         let of_layer = self.d_model * (7 * self.d_model + 2 * self.d_ff);
@@ -272,6 +309,19 @@ impl InformerConfig {
             return Err(Error::option("stacks", listed(), rule));
         }
         Ok(())
+    }
+
+    /// The head.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for levels of quantiles that are out of range.
+    pub(super) fn head(&self) -> Result<Head> {
+        Head::new(self.head, self.loss, &self.quantiles)
+    }
+
+    /// True if intervals are those of the head.
+    pub(crate) fn has_own_intervals(&self) -> bool {
+        self.intervals == IntervalKind::Head
     }
 
     /// Heads of cross attention.

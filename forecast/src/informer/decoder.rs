@@ -5,7 +5,7 @@
 
 use burn::module::Module;
 
-use super::attention::{Attention, AttentionOptions, Merge};
+use super::attention::{Ask, Attention, AttentionOptions, Merge};
 use super::config::{AttentionKind, InformerConfig};
 use super::draws::Draws;
 use super::layers::{FeedForward, Norm};
@@ -48,18 +48,18 @@ impl DecoderLayer {
 
     /// The last `n_last` steps.
     pub(super) fn forward(&self, x: Sequence, memory: &Sequence, n_last: usize, pass: &Pass<'_>) -> Sequence {
-        let attended = x.with(self.self_attention.forward(&x, &x, pass));
         // ProbSparse attention chooses among all steps.
         let n_asked = match self.cross_attention.kind() {
             AttentionKind::Full => n_last,
             AttentionKind::Prob => x.length(),
         };
-        let (attended, x) = (attended.last(n_asked), x.last(n_asked));
-        let attended = pass.dropout(attended.rows, self.sites[0]);
+        let ask = Ask { n_last: n_asked, site: self.sites[0] };
+        let attended = self.self_attention.forward(&x, &x, ask, pass);
+        let x = x.last(n_asked);
         let x = x.with(self.self_norm.forward(attended, Some(x.rows.clone())));
-        let crossed = x.with(self.cross_attention.forward(&x, memory, pass));
-        let (crossed, x) = (crossed.last(n_last), x.last(n_last));
-        let crossed = pass.dropout(crossed.rows, self.sites[1]);
+        let ask = Ask { n_last, site: self.sites[1] };
+        let crossed = self.cross_attention.forward(&x, memory, ask, pass);
+        let x = x.last(n_last);
         let normed = self.cross_norm.forward(crossed, Some(x.rows.clone()));
         x.with(self.feed_forward.forward(normed, pass))
     }

@@ -60,7 +60,7 @@ impl<'a> Draws<'a> {
 }
 
 /// Numbers of keys, evenly with replacement, `(query, sample)` row by row.
-pub(super) fn keys(stream: u64, n_queries: usize, n_samples: usize, n_keys: usize) -> Vec<u32> {
+pub(crate) fn keys(stream: u64, n_queries: usize, n_samples: usize, n_keys: usize) -> Vec<u32> {
     let stream = mix(stream);
     let draw = |i: usize| ((u128::from(mix(stream ^ i as u64)) * n_keys as u128) >> 64) as u32;
     (0..n_queries * n_samples).map(draw).collect()

@@ -11,7 +11,9 @@ use super::draws::Draws;
 use super::layers::{Conv, Linear};
 use super::pass::{Pass, Site, Sites};
 use super::sequence::Sequence;
+#[cfg(test)]
 use crate::kernels::{Activation, linear};
+use crate::kernels::{linear_at, taps3};
 
 /// Rows of the tables of month (1 to 12), day of the month (1 to 31), day of the week (Monday is 0), hour, and
 /// quarter of an hour: the marks of `fixed` and `learned` embeddings, in this order. The last may be left out.
@@ -71,28 +73,38 @@ impl Embedding {
 
     /// Shapes: `x` `(batch, length, channel)`, `marks` `(batch, length, mark)`.
     pub(super) fn forward(&self, x: Tensor<3>, marks: Tensor<3>, pass: &Pass<'_>) -> Sequence {
-        let length = x.dims()[1];
-        let position = self.position.clone().narrow(0, 0, length).unsqueeze::<3>(); // (1, length, d_model)
-        let embedded = Sequence::new(self.value.forward(x) + position);
-        let rows = match self.time(marks) {
-            Some(time) => embedded.rows.clone() + time,
-            None => embedded.rows.clone(),
-        };
-        embedded.with(pass.dropout(rows, self.site))
+        let [n_batch, length, _] = x.dims();
+        let position = self.position.clone().narrow(0, 0, length); // (length, d_model)
+        let (mut columns, mut weight, mut bias) = (taps3(x), self.value.weight.val(), self.value.bias.val());
+        // What is added up is one product of matrices side by side.
+        if let Some((of_time, time_weight, time_bias)) = self.of_time(marks) {
+            columns = Tensor::cat(vec![columns, of_time], 1); // (batch * length, 3 channels + time)
+            weight = Tensor::cat(vec![weight, time_weight], 0);
+            bias = time_bias.map_or(bias.clone(), |time_bias| bias + time_bias);
+        }
+        let dropout = pass.dropout_at(self.site);
+        Sequence { rows: linear_at(columns, weight, bias, position, dropout), n_batch }
     }
 
-    /// The time's part, `(batch * length, d_model)`.
-    pub(super) fn time(&self, marks: Tensor<3>) -> Option<Tensor<2>> {
+    /// What the marks are as columns of a linear layer, `(batch * length, column)`, with its weights and its bias.
+    fn of_time(&self, marks: Tensor<3>) -> Option<(Tensor<2>, Tensor<2>, Option<Tensor<1>>)> {
         let [n_batch, length, n_marks] = marks.dims();
-        if n_marks == 0 {
+        if self.n_marks == 0 {
             return None;
         }
         let marks = marks.reshape([n_batch * length, n_marks]);
         if let Some(time) = &self.time {
-            return Some(time.forward(marks, Activation::None));
+            return Some((marks, time.weight.val(), Some(time.bias.val())));
         }
         let tables = self.calendar.as_ref().map(Param::val).or_else(|| self.sines.clone())?;
-        Some(linear(self.rows_taken(marks), tables, None, Activation::None))
+        Some((self.rows_taken(marks), tables, None))
+    }
+
+    /// The time's part alone, `(batch * length, d_model)`.
+    #[cfg(test)]
+    pub(super) fn time(&self, marks: Tensor<3>) -> Option<Tensor<2>> {
+        let (columns, weight, bias) = self.of_time(marks)?;
+        Some(linear(columns, weight, bias, Activation::None))
     }
 
     /// One where a step takes a row of the tables, `(step, row)`: as a product the sum has a fixed order, and so has

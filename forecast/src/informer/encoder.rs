@@ -3,7 +3,7 @@
 
 use burn::module::Module;
 
-use super::attention::{Attention, AttentionOptions, Merge};
+use super::attention::{Ask, Attention, AttentionOptions, Merge};
 use super::config::{AttentionKind, InformerConfig};
 use super::distil::Distil;
 use super::draws::Draws;
@@ -23,7 +23,12 @@ pub(super) struct EncoderLayer {
 }
 
 impl EncoderLayer {
-    fn new(kind: AttentionKind, config: &InformerConfig, draws: &mut Draws<'_>, sites: &mut Sites) -> Self {
+    pub(super) fn new(
+        kind: AttentionKind,
+        config: &InformerConfig,
+        draws: &mut Draws<'_>,
+        sites: &mut Sites,
+    ) -> Self {
         let InformerConfig { d_model, n_heads, d_ff, activation, .. } = *config;
         let options = AttentionOptions { kind, n_heads, mask: Mask::None, merge: Merge::Plain };
         EncoderLayer {
@@ -35,7 +40,8 @@ impl EncoderLayer {
     }
 
     pub(super) fn forward(&self, x: Sequence, pass: &Pass<'_>) -> Sequence {
-        let attended = pass.dropout(self.attention.forward(&x, &x, pass), self.site);
+        let ask = Ask { n_last: x.length(), site: self.site };
+        let attended = self.attention.forward(&x, &x, ask, pass);
         let normed = self.attention_norm.forward(attended, Some(x.rows.clone()));
         x.with(self.feed_forward.forward(normed, pass))
     }

@@ -9,14 +9,15 @@ use serde_json::{Map, Value};
 
 use super::config::{EmbeddingKind, InformerConfig};
 use super::import::{Imported, import};
+use super::maps::AttentionMap;
 use super::network::{Informer, Shape};
 use super::pass::Mode;
 use super::weights::{from_tensors, to_tensors};
 use crate::data::{CalendarFeatures, Step, TimeFeatures};
 use crate::model::{LoadShape, Tensors, Training};
 use crate::nn::{
-    Control, Inputs, Network, NeuralFamily, Normalisation, Pass, Schedule, TrainingConfig, TrainingEvent,
-    fit as train,
+    Control, Head, HeadKind, Inputs, Network, NeuralFamily, Normalisation, Pass, Schedule, TrainingConfig,
+    TrainingEvent, WindowMap, fit as train,
 };
 use crate::{Error, Result};
 
@@ -149,6 +150,8 @@ impl InformerSettings {
         about.insert("horizon".to_string(), training.horizon.to_string());
         about.insert("channels".to_string(), training.channels.join(", "));
         about.insert("data".to_string(), training.fingerprint.to_string());
+        // Another device rounds in another way.
+        about.insert("device".to_string(), training.device.to_string());
         about
     }
 }
@@ -196,7 +199,7 @@ pub(crate) fn fit(
         let tensors = to_tensors(&network)?;
         return Ok(NeuralFamily { network, calendar, n_channels, tensors, report: None });
     }
-    let network = Informer::new(&settings.network, shape, &Device::flex().autodiff())?;
+    let network = Informer::new(&settings.network, shape, &training.device.device()?.autodiff())?;
     let about = settings.about(training);
     let trained = train(network, training, &calendar, &settings.training, &about, watch)?;
     let tensors = to_tensors(&trained.network)?;
@@ -249,23 +252,61 @@ impl Network for Informer {
     }
 
     fn forward(&self, inputs: Inputs, pass: Pass) -> Tensor<3> {
+        // Of a distribution its location, of quantiles the one in the middle.
+        let at = match self.config().head {
+            HeadKind::Quantiles => (self.head_of().n_outputs() - 1) / 2,
+            HeadKind::Point | HeadKind::Gaussian | HeadKind::StudentT => 0,
+        };
+        self.parameters(inputs, pass).narrow(3, at, 1).squeeze_dim(3)
+    }
+
+    fn head(&self) -> &Head {
+        self.head_of()
+    }
+
+    fn parameters(&self, inputs: Inputs, pass: Pass) -> Tensor<4> {
+        let mode = match pass {
+            Pass::Training { step } => Mode::training(step),
+            Pass::Evaluation => Mode::evaluation(),
+        };
+        let ([x_enc, marks_enc, x_dec, marks_dec], map) = self.prepare(inputs);
+        let outputs = self.forward(x_enc, marks_enc, x_dec, marks_dec, mode);
+        let ([n_batch, horizon, _], n_outputs) = (outputs.dims(), self.shape().n_outputs);
+        let head = self.head_of();
+        if self.config().head == HeadKind::Point {
+            return map.restore(outputs).unsqueeze_dim(3);
+        }
+        let outputs = outputs.reshape([n_batch, horizon, n_outputs, head.n_outputs()]);
+        head.denormalise(head.parameters(outputs), &map)
+    }
+
+    fn has_own_intervals(&self) -> bool {
+        self.config().has_own_intervals()
+    }
+
+    fn attention(&self, inputs: Inputs) -> Result<Vec<AttentionMap>> {
+        let ([x_enc, marks_enc, x_dec, marks_dec], _) = self.prepare(inputs);
+        self.attention_maps(x_enc, marks_enc, x_dec, marks_dec)
+    }
+}
+
+impl Informer {
+    /// Values and marks of the encoder, then of the decoder, and the way back from the normalised values.
+    fn prepare(&self, inputs: Inputs) -> ([Tensor<3>; 4], WindowMap) {
         let (lookback, horizon) = (self.config().lookback, self.shape().horizon);
         let label_length = self.config().label_length;
         let mask = inputs.observed();
-        let Inputs { values, known_ahead } = inputs;
-        let (values, map) = self.normaliser().normalise(values, mask);
+        let Inputs { values, known_ahead, .. } = inputs;
+        let (values, map) = self.normaliser().normalise(values, mask.clone());
         let known = known_ahead.unwrap_or_else(|| {
             // A network without marks does not look at them.
             Tensor::zeros([values.dims()[0], lookback + horizon, 1], &values.device())
         });
         let marks_enc = known.clone().narrow(1, 0, lookback);
         let marks_dec = known.narrow(1, lookback - label_length, label_length + horizon);
+        let values = if self.config().mask { Tensor::cat(vec![values, mask], 2) } else { values };
         let x_dec = self.decoder_input(&values);
-        let mode = match pass {
-            Pass::Training { step } => Mode::training(step),
-            Pass::Evaluation => Mode::evaluation(),
-        };
-        map.restore(self.forward(values, marks_enc, x_dec, marks_dec, mode))
+        ([values, marks_enc, x_dec, marks_dec], map)
     }
 }
 

@@ -11,14 +11,16 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use safetensors::tensor::SafeTensors;
 use serde_json::Value;
 
+use super::attention::Ask;
 use super::config::InformerConfig;
 use super::import::from_state_dict;
 use super::names::Names;
 use super::network::Informer;
-use super::pass::{Mode, Pass};
+use super::pass::{Mode, Pass, Sites};
 use super::sequence::Sequence;
 use super::state_dict::read_state_dict;
 use super::weights::{Weight, Weights, to_weights};
+use crate::kernels::by_compositions;
 
 /// A golden file.
 struct Case {
@@ -43,6 +45,16 @@ fn cases() -> Vec<Case> {
     let cases: Vec<Case> = entries.filter(is_wanted).map(Case::read).collect();
     assert!(!cases.is_empty(), "no informer_*.safetensors in {}", folder.display());
     cases
+}
+
+/// Every case by the kernels, by their compositions, and on a graphics processor if the tests are built for one.
+fn on_every_path(check: impl Fn(&Case, &Device)) {
+    for case in cases() {
+        check(&case, &Device::flex());
+        by_compositions(|| check(&case, &Device::flex()));
+        #[cfg(feature = "wgpu")]
+        check(&case, &crate::nn::DeviceKind::Wgpu.device().unwrap());
+    }
 }
 
 impl Case {
@@ -141,8 +153,8 @@ fn compare(what: &str, ours: &[f32], expected: &[f32], tolerance: &Value) {
 
 #[test]
 fn imported_weights_give_the_outputs_of_the_reference() {
-    for case in cases() {
-        let device = Device::flex();
+    on_every_path(|case, device| {
+        let device = device.clone();
         let network = case.network(&device);
         let input = |name| case.input(name, &device);
         let x_enc = input("x_enc");
@@ -160,13 +172,13 @@ fn imported_weights_give_the_outputs_of_the_reference() {
         // The start token of the reference is the end of the lookback.
         let (ours, theirs) = (network.decoder_input(&x_enc), input("x_dec"));
         assert_eq!(ours.dims(), theirs.dims());
-    }
+    });
 }
 
 #[test]
 fn every_layer_gives_what_that_of_the_reference_does() {
-    for case in cases() {
-        let device = Device::flex();
+    on_every_path(|case, device| {
+        let device = device.clone();
         let network = case.network(&device);
         let pass = Pass::new(network.config(), case.mode());
         let mut due = case.part("inter.");
@@ -192,7 +204,10 @@ fn every_layer_gives_what_that_of_the_reference_does() {
             let prefix = if is_stack { format!("encoder.encoders.{i}") } else { "encoder".to_string() };
             let mut x = embedded.clone().last(encoder.length);
             for (j, layer) in encoder.layers.iter().enumerate() {
-                check(format!("{prefix}.attn_layers.{j}.attention"), layer.attention.forward(&x, &x, &pass));
+                check(
+                    format!("{prefix}.attn_layers.{j}.attention"),
+                    layer.attention.forward(&x, &x, all(&x), &pass),
+                );
                 x = layer.forward(x, &pass);
                 check(format!("{prefix}.attn_layers.{j}"), x.rows.clone());
                 if let Some(distil) = encoder.distils.get(j) {
@@ -206,17 +221,22 @@ fn every_layer_gives_what_that_of_the_reference_does() {
         check("encoder".to_string(), memory.rows.clone());
         let length = x.length();
         for (j, layer) in network.decoder.layers.iter().enumerate() {
-            let attended = layer.self_attention.forward(&x, &x, &pass);
+            let attended = layer.self_attention.forward(&x, &x, all(&x), &pass);
             check(format!("decoder.layers.{j}.self_attention"), attended.clone());
             let normed = x.with(layer.self_norm.forward(attended, Some(x.rows.clone())));
-            let crossed = layer.cross_attention.forward(&normed, &memory, &pass);
+            let crossed = layer.cross_attention.forward(&normed, &memory, all(&normed), &pass);
             check(format!("decoder.layers.{j}.cross_attention"), crossed);
             x = layer.forward(x, &memory, length, &pass);
             check(format!("decoder.layers.{j}"), x.rows.clone());
         }
         check("decoder".to_string(), network.decoder.norm.forward(x.rows, None));
         assert!(due.is_empty(), "{}: not compared: {:?}", case.path.display(), due.keys());
-    }
+    });
+}
+
+/// All steps; nothing is dropped when forecasting.
+fn all(x: &Sequence) -> Ask {
+    Ask { n_last: x.length(), site: Sites::default().next() }
 }
 
 /// Gradients by our names.
@@ -244,8 +264,8 @@ impl ModuleVisitor for OfParameters<'_> {
 
 #[test]
 fn every_parameter_and_input_has_the_gradient_of_the_reference() {
-    for case in cases() {
-        let device = Device::flex().autodiff();
+    on_every_path(|case, device| {
+        let device = device.clone().autodiff();
         let network = case.network(&device);
         let input = |name| case.input(name, &device);
         let (x_enc, x_dec) = (input("x_enc").require_grad(), input("x_dec").require_grad());
@@ -272,13 +292,13 @@ fn every_parameter_and_input_has_the_gradient_of_the_reference() {
             compare(&what, &ours, &expected.values, &case.tolerance["grad"]);
         }
         assert!(due.is_empty(), "{}: not compared: {:?}", case.path.display(), due.keys());
-    }
+    });
 }
 
 #[test]
 fn a_pass_of_training_takes_the_statistics_of_the_batch_and_keeps_them() {
-    for case in cases() {
-        let device = Device::flex().autodiff();
+    on_every_path(|case, device| {
+        let device = device.clone().autodiff();
         let network = case.network(&device);
         let input = |name| case.input(name, &device);
         let before = network.clone();
@@ -301,5 +321,5 @@ fn a_pass_of_training_takes_the_statistics_of_the_batch_and_keeps_them() {
             }
         }
         assert!(due.is_empty(), "{}: not compared: {:?}", case.path.display(), due.keys());
-    }
+    });
 }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::config::FeedForwardActivation;
 use super::draws::Draws;
 use super::pass::{Pass, Site, Sites};
-use crate::kernels::{Activation, circular_conv3, layer_norm, linear};
+use crate::kernels::{Activation, Dropout, circular_conv3, layer_norm, linear, linear_dropped};
 
 /// The constant of layer norm and batch norm in the reference code.
 pub(super) const EPSILON: f64 = 1e-5;
@@ -28,6 +28,16 @@ impl Linear {
     /// Shapes: `x` `(row, in)`, the result `(row, out)`.
     pub(super) fn forward(&self, x: Tensor<2>, activation: Activation) -> Tensor<2> {
         linear(x, self.weight.val(), Some(self.bias.val()), activation)
+    }
+
+    /// The same with dropout.
+    pub(super) fn forward_dropped(
+        &self,
+        x: Tensor<2>,
+        activation: Activation,
+        dropout: Dropout,
+    ) -> Tensor<2> {
+        linear_dropped(x, self.weight.val(), Some(self.bias.val()), activation, dropout)
     }
 }
 
@@ -112,8 +122,9 @@ impl FeedForward {
             FeedForwardActivation::Relu => Activation::Relu,
             FeedForwardActivation::Gelu => Activation::Gelu,
         };
-        let y = pass.dropout(self.expand.forward(x.clone(), activation), self.sites[0]); // (row, d_ff)
-        let y = pass.dropout(self.contract.forward(y, Activation::None), self.sites[1]); // (row, d_model)
+        let [first, second] = self.sites.map(|site| pass.dropout_at(site));
+        let y = self.expand.forward_dropped(x.clone(), activation, first); // (row, d_ff)
+        let y = self.contract.forward_dropped(y, Activation::None, second); // (row, d_model)
         self.norm.forward(y, Some(x))
     }
 }

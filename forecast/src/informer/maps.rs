@@ -14,12 +14,12 @@ use crate::{Error, Result};
 /// A layer between which and the input the sequence was halved `n` times has keys and queries of about `2^n` steps
 /// each. Cross attention of the last decoder layer has the queries of the horizon only.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct AttentionMap {
+pub struct AttentionMap {
     /// Such as `encoders.0.layers.1.attention`, as in the names of its tensors.
-    pub(crate) layer: String,
+    pub layer: String,
     /// Shape `(head, query, key)`. A row sums to 1; but rows of masked ProbSparse attention whose query does not attend
     /// are 1 for each key up to the query, since such a layer adds values up.
-    pub(crate) weights: Array3<f32>,
+    pub weights: Array3<f32>,
 }
 
 impl Informer {

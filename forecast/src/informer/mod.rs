@@ -16,7 +16,6 @@ mod family;
 mod import;
 mod layers;
 mod list;
-#[cfg(test)]
 mod maps;
 mod names;
 mod network;
@@ -24,12 +23,21 @@ mod pass;
 mod sequence;
 mod state_dict;
 mod weights;
+mod workload;
 
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod properties;
 
-pub use config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
+pub use config::{
+    AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, IntervalKind, SampledKeys,
+};
+pub(crate) use draws::keys;
 pub use family::InformerSettings;
 pub(crate) use family::{fit, load};
+pub use maps::AttentionMap;
+pub(crate) use network::{Informer, Shape};
+pub(crate) use pass::n_selected;
+pub(crate) use weights::{from_tensors, to_tensors};
+pub(crate) use workload::{EncoderLayers, forecast};

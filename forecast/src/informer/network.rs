@@ -16,7 +16,7 @@ use super::layers::Linear;
 use super::pass::{Mode, Pass, Sites};
 use super::sequence::Sequence;
 use crate::kernels::Activation;
-use crate::nn::{Normalisation, Normaliser};
+use crate::nn::{Head, Normalisation, Normaliser};
 use crate::{Error, Result};
 
 /// Informer.
@@ -28,6 +28,8 @@ pub(crate) struct Informer {
     pub(super) decoder: Decoder,
     pub(super) projection: Linear,
     normaliser: Normaliser,
+    #[module(skip)]
+    head: Head,
     #[module(skip)]
     config: InformerConfig,
     #[module(skip)]
@@ -60,10 +62,12 @@ impl Informer {
     pub(crate) fn new(config: &InformerConfig, shape: Shape, device: &Device) -> Result<Self> {
         config.check()?;
         shape.check(config)?;
+        let head = config.head()?;
+        let n_inputs = shape.n_channels * if config.mask { 2 } else { 1 };
         let (mut draws, mut sites) = (Draws::new(config.seed, device), Sites::default());
         let mut embedding = |length| {
-            let Shape { n_channels, n_marks, .. } = shape;
-            let shape = EmbeddingShape { n_channels, n_marks, d_model: config.d_model, length };
+            let Shape { n_marks, .. } = shape;
+            let shape = EmbeddingShape { n_channels: n_inputs, n_marks, d_model: config.d_model, length };
             Embedding::new(config.embedding, shape, &mut draws, &mut sites)
         };
         let encoder_embedding = embedding(config.lookback);
@@ -75,8 +79,9 @@ impl Informer {
             decoder_embedding,
             encoders,
             decoder: Decoder::new(config, &mut draws, &mut sites),
-            projection: Linear::new(config.d_model, shape.n_outputs, &mut draws),
+            projection: Linear::new(config.d_model, shape.n_outputs * head.n_outputs(), &mut draws),
             normaliser: Normaliser::new(config.normalisation, shape.n_channels, device),
+            head,
             config: config.clone(),
             shape,
         })
@@ -92,16 +97,23 @@ impl Informer {
         &self.normaliser
     }
 
+    /// What its outputs say of each value.
+    pub(super) fn head_of(&self) -> &Head {
+        &self.head
+    }
+
     /// What it takes and gives.
     pub(crate) fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// The forecast, `(batch, horizon, output)`.
+    /// What the last layer puts out, `(batch, horizon, output)`; of a head with several numbers for each output they
+    /// stand side by side.
     ///
     /// # Shapes
     /// `x_enc` `(batch, lookback, channel)`, `x_dec` `(batch, label_length + horizon, channel)`, see
-    /// [`Informer::decoder_input`]; `marks_enc` and `marks_dec` the time marks of the same steps.
+    /// [`Informer::decoder_input`]; `marks_enc` and `marks_dec` the time marks of the same steps. With `mask` there are
+    /// twice as many channels, the second half 1 where a value was observed.
     pub(crate) fn forward(
         &self,
         x_enc: Tensor<3>,

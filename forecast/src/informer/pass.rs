@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use super::config::{InformerConfig, SampledKeys};
 use super::draws::keys;
 use crate::data::mix;
-use crate::kernels;
+use crate::kernels::Dropout;
 
 /// How a forward pass runs.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,6 @@ impl<'a> Pass<'a> {
     }
 
     /// The same pass; every attention layer leaves its weights here, in the order of the pass.
-    #[cfg(test)]
     pub(super) fn watch(self, weights: &'a RefCell<Vec<Tensor<3>>>) -> Self {
         Pass { watched: Some(weights), ..self }
     }
@@ -105,18 +104,18 @@ impl<'a> Pass<'a> {
         self.mode.phase
     }
 
-    /// `x`, with dropout while the network learns.
-    pub(super) fn dropout(&self, x: Tensor<2>, site: Site) -> Tensor<2> {
-        match self.mode.phase {
-            Phase::Training { .. } => kernels::dropout(x, self.dropout, self.stream ^ mix(site.0)),
-            Phase::Evaluation => x,
-        }
+    /// What is dropped at a place: something while the network learns.
+    pub(super) fn dropout_at(&self, site: Site) -> Dropout {
+        let rate = match self.mode.phase {
+            Phase::Training { .. } => self.dropout,
+            Phase::Evaluation => 0.0,
+        };
+        Dropout { rate, seed: self.stream ^ mix(site.0) }
     }
 
-    /// `min(c ceil(ln L), L)`, at least 1: queries that attend, and keys that are sampled.
+    /// [`n_selected`] of its factor.
     pub(super) fn n_selected(&self, length: usize) -> usize {
-        let n = (length as f64).ln().ceil().max(0.0) as usize;
-        self.factor.saturating_mul(n).clamp(1, length.max(1))
+        n_selected(self.factor, length)
     }
 
     /// The keys that measure each query of a ProbSparse attention, and how many they are for each.
@@ -141,6 +140,12 @@ impl<'a> Pass<'a> {
             }
         }
     }
+}
+
+/// `min(c ceil(ln L), L)`, at least 1: queries that attend, and keys that are sampled.
+pub(crate) fn n_selected(factor: usize, length: usize) -> usize {
+    let n = (length as f64).ln().ceil().max(0.0) as usize;
+    factor.saturating_mul(n).clamp(1, length.max(1))
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
+use super::config::{
+    AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, IntervalKind, SampledKeys,
+};
 use super::network::{Informer, Shape};
 use super::pass::{Mode, Phase};
 use super::weights::to_weights;
 use crate::data::mix;
-use crate::nn::Normalisation;
+use crate::nn::{self, HeadKind, Inputs, Network, Normalisation, PointLoss};
 
 /// A number below `n` that follows from the case and its place in it.
 fn pick(case: u64, place: u64, n: usize) -> usize {
@@ -45,6 +47,11 @@ fn settings(case: u64) -> (InformerConfig, Shape, usize) {
         embedding: [EmbeddingKind::TimeF, EmbeddingKind::Fixed, EmbeddingKind::Learned][of(22, 3)],
         // The layers are tried; what goes around them has tests of its own.
         normalisation: Normalisation::None,
+        head: HeadKind::Point,
+        loss: PointLoss::Mse,
+        quantiles: vec![0.5],
+        intervals: IntervalKind::Conformal,
+        mask: false,
         samples: [SampledKeys::Seeded, SampledKeys::All][of(23, 2)],
         seed: case,
     };
@@ -167,6 +174,52 @@ fn a_forecast_ignores_what_comes_after_the_lookback_and_follows_the_marks() {
     let marks = random(3, [1, 10, 3], &device);
     assert_eq!(of(marks.clone()), of(marks.clone()));
     assert_ne!(of(marks.clone()), of(marks * 2.0));
+}
+
+#[test]
+fn heads_have_as_many_parameters_as_they_need_and_learn_from_what_was_observed() {
+    let device = Device::flex().autodiff();
+    let shape = Shape { n_channels: 2, n_marks: 3, n_outputs: 2, horizon: 4 };
+    let heads = [HeadKind::Point, HeadKind::Quantiles, HeadKind::Gaussian, HeadKind::StudentT];
+    for (head, n_parameters) in heads.into_iter().zip([1, 3, 2, 3]) {
+        for mask in [false, true] {
+            let config = InformerConfig {
+                lookback: 12,
+                label_length: 6,
+                d_model: 8,
+                n_heads: 2,
+                d_ff: 8,
+                head,
+                quantiles: vec![0.2, 0.5, 0.8],
+                normalisation: Normalisation::RevIn,
+                mask,
+                ..InformerConfig::default()
+            };
+            let network = Informer::new(&config, shape, &device).unwrap();
+            let values = random(1, [3, 12, 2], &device);
+            let of = |is_missing: bool| {
+                let mut observed = vec![1.0_f32; 3 * 12 * 2];
+                if is_missing {
+                    observed[..7].fill(0.0);
+                }
+                let observed = Tensor::<3>::from_data(TensorData::new(observed, [3, 12, 2]), &device);
+                let known = random(2, [3, 16, 3], &device);
+                let inputs = Inputs { values: values.clone(), mask: observed, known_ahead: Some(known) };
+                network.parameters(inputs, nn::Pass::Evaluation)
+            };
+            let parameters = of(false);
+            assert_eq!(parameters.dims(), [3, 4, 2, n_parameters], "{head:?}");
+            // What is missing counts for nothing in the window's own scale, and is told where the mask is an input.
+            assert_ne!(of(true).narrow(0, 0, 1).into_data(), parameters.clone().narrow(0, 0, 1).into_data());
+            assert_eq!(of(true).narrow(0, 1, 2).into_data(), parameters.clone().narrow(0, 1, 2).into_data());
+            let labels = random(3, [3, 4, 2], &device);
+            let loss = Network::head(&network).loss(parameters, labels.clone(), labels.ones_like()).unwrap();
+            let gradients = loss.mean.backward();
+            let mut visitor = Finite { gradients: &gradients, n_found: 0 };
+            network.visit(&mut visitor);
+            assert!(visitor.n_found > 30, "{head:?}");
+        }
+    }
 }
 
 #[test]

@@ -23,11 +23,20 @@ pub(crate) enum Activation {
 
 /// `x` where it is positive, else `exp(x) - 1`; the same shape.
 pub(crate) fn elu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    elementwise(x, Activation::Elu)
+}
+
+/// `x (1 + erf(x / sqrt 2)) / 2`; the same shape.
+pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    elementwise(x, Activation::Gelu)
+}
+
+fn elementwise<const D: usize>(x: Tensor<D>, function: Activation) -> Tensor<D> {
     if !is_fused(&x) {
-        return Activation::Elu.composition(x);
+        return function.composition(x);
     }
     let shape = x.dims().to_vec();
-    fuse([x.into_dispatch()], EluOperation { shape })
+    fuse([x.into_dispatch()], Elementwise { shape, function })
 }
 
 impl Activation {
@@ -42,7 +51,7 @@ impl Activation {
     }
 
     /// `z = f(z + bias)` on rows as long as the bias, if there is one.
-    pub(super) fn apply(self, z: &mut [f32], bias: Option<&[f32]>) {
+    pub(crate) fn apply(self, z: &mut [f32], bias: Option<&[f32]>) {
         match self {
             Activation::None => values(z, bias, Identity),
             Activation::Relu => values(z, bias, Relu),
@@ -176,14 +185,15 @@ fn values_and_slopes(z: &mut [f32], bias: Option<&[f32]>, slopes: &mut [f32], f:
 }
 
 #[derive(Debug)]
-struct EluOperation {
+struct Elementwise {
     shape: Vec<usize>,
+    function: Activation,
 }
 
 /// Elements that one thread takes at a time.
 const CHUNK: usize = 1 << 15;
 
-impl Operation<1> for EluOperation {
+impl Operation<1> for Elementwise {
     fn shape(&self) -> Vec<usize> {
         self.shape.clone()
     }
@@ -193,14 +203,14 @@ impl Operation<1> for EluOperation {
         if keep == Keep::Nothing {
             chunks.for_each(|(out, x)| {
                 out.copy_from_slice(x);
-                Activation::Elu.apply(out, None);
+                self.function.apply(out, None);
             });
             return Vec::new();
         }
         let mut slopes = pool::take(x.len());
         chunks.zip(slopes.par_chunks_mut(CHUNK)).for_each(|((out, x), slopes)| {
             out.copy_from_slice(x);
-            Activation::Elu.apply_with_slopes(out, None, slopes);
+            self.function.apply_with_slopes(out, None, slopes);
         });
         vec![slopes]
     }
@@ -228,6 +238,11 @@ mod tests {
         check(&[3 * 7 * 5], |x| elu(x[0].clone().reshape([3, 7, 5])).reshape([105]));
         let wide = (0..200).map(|i| (f64::from(i) - 100.3) / 4.0).collect::<Vec<_>>();
         check_at(&[wide], 2e-7, |x| elu(x[0].clone()));
+    }
+
+    #[test]
+    fn gelu_is_what_its_composition_is() {
+        check(&[3 * 7 * 5], |x| gelu(x[0].clone().reshape([3, 7, 5])).reshape([105]));
     }
 
     #[test]

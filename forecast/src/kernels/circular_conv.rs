@@ -17,17 +17,21 @@ use super::{Activation, linear, pool};
 /// `x` `(batch, L, in)`; `weight` `(3 * in, out)`, rows of the previous step first, then of the same, then of the
 /// next; `bias` `(out)`; the result `(batch, L, out)`.
 pub(crate) fn circular_conv3(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
-    let [n_batch, length, n_in] = x.dims();
+    let [n_batch, length, _] = x.dims();
     let n_out = weight.dims()[1];
-    let taps = if is_fused(&x) && n_batch * length * n_in > 0 {
-        fuse([x.into_dispatch()], Taps { n_batch, length, n_in })
-    } else {
-        composition(x)
-    };
-    linear(taps, weight, bias, Activation::None).reshape([n_batch, length, n_out])
+    linear(taps3(x), weight, bias, Activation::None).reshape([n_batch, length, n_out])
 }
 
-/// The three steps of every step side by side, `(batch * L, 3 * in)`.
+/// The previous step, the same and the next side by side, around the circle: `(batch, L, in)` becomes
+/// `(batch * L, 3 * in)`.
+pub(crate) fn taps3(x: Tensor<3>) -> Tensor<2> {
+    let [n_batch, length, n_in] = x.dims();
+    if is_fused(&x) && n_batch * length * n_in > 0 {
+        return fuse([x.into_dispatch()], Taps { n_batch, length, n_in });
+    }
+    composition(x)
+}
+
 fn composition(x: Tensor<3>) -> Tensor<2> {
     let [n_batch, length, n_in] = x.dims();
     let shifted = |by: usize| {

@@ -13,30 +13,49 @@ use super::pool;
 use super::register::fuse;
 use crate::data::mix;
 
+/// Which elements are set to 0.
+///
+/// The same seed gives the same elements: draw a new one for each use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dropout {
+    /// The share of elements; 0 or less keeps everything.
+    pub(crate) rate: f64,
+    /// Of the draws.
+    pub(crate) seed: u64,
+}
+
+impl Dropout {
+    /// The draws; none if everything is kept.
+    pub(super) fn draws(self) -> Option<Draws> {
+        (self.rate > 0.0).then(|| Draws::new(self.rate, self.seed))
+    }
+}
+
 /// `x` with some elements set to 0; of the same shape. A rate of 0 or less keeps everything.
 ///
 /// The same seed gives the same elements: draw a new one for each use.
+#[allow(dead_code, reason = "what follows a linear layer is dropped by it; other layers take this")]
 pub(crate) fn dropout<const D: usize>(x: Tensor<D>, rate: f64, seed: u64) -> Tensor<D> {
-    if rate <= 0.0 {
+    let Some(draws) = (Dropout { rate, seed }).draws() else {
         return x;
-    }
-    let draws = Draws::new(rate, seed);
+    };
     if !is_fused(&x) {
         return composition(x, draws);
     }
     let shape = x.dims().to_vec();
-    fuse([x.into_dispatch()], Dropout { shape, draws })
+    fuse([x.into_dispatch()], Drop { shape, draws })
 }
 
-fn composition<const D: usize>(x: Tensor<D>, draws: Draws) -> Tensor<D> {
+pub(super) fn composition<const D: usize>(x: Tensor<D>, draws: Draws) -> Tensor<D> {
     let shape = x.dims();
     let mask: Vec<f32> = (0..shape.iter().product()).map(|i| draws.factor(i as u64)).collect();
     let mask = Tensor::<D>::from_data(TensorData::new(mask, shape), (&x.device(), x.dtype()));
     x * mask
 }
 
+#[allow(dead_code, reason = "as `dropout`")]
 #[derive(Debug)]
-struct Dropout {
+struct Drop {
     shape: Vec<usize>,
     draws: Draws,
 }
@@ -44,7 +63,7 @@ struct Dropout {
 /// Elements that one thread takes at a time.
 const CHUNK: usize = 1 << 15;
 
-impl Operation<1> for Dropout {
+impl Operation<1> for Drop {
     fn shape(&self) -> Vec<usize> {
         self.shape.clone()
     }
@@ -67,7 +86,7 @@ impl Operation<1> for Dropout {
 
 /// What every element is multiplied by.
 #[derive(Debug, Clone, Copy)]
-struct Draws {
+pub(super) struct Draws {
     key: [u32; 2],
     /// An element is dropped if its draw is below.
     threshold: u32,
@@ -84,7 +103,7 @@ impl Draws {
     }
 
     /// `out = x factor`, element by element.
-    fn multiply(self, out: &mut [f32], x: &[f32]) {
+    pub(super) fn multiply(self, out: &mut [f32], x: &[f32]) {
         // A chunk never crosses a multiple of 2^32.
         out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(at, (out, x))| {
             let first = (at * CHUNK) as u64;
@@ -98,6 +117,26 @@ impl Draws {
                 },
             );
         });
+    }
+
+    /// Multiplies elements of which the first has this number.
+    pub(super) fn multiply_in_place(self, first: usize, x: &mut [f32]) {
+        // The upper half of the numbers changes at multiples of 2^32 alone.
+        let below = (1_u64 << 32) - (first as u64 & 0xffff_ffff);
+        let (head, tail) = x.split_at_mut(x.len().min(usize::try_from(below).unwrap_or(usize::MAX)));
+        let mut first = first as u64;
+        for part in [head, tail] {
+            let (low, high) = (first as u32, (first >> 32) as u32);
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for (i, x) in part.iter_mut().enumerate() {
+                        *x *= self.factor_at(low.wrapping_add(i as u32), high);
+                    }
+                },
+            );
+            first += part.len() as u64;
+        }
     }
 
     /// 0 or `1 / (1 - rate)`.
@@ -148,5 +187,19 @@ mod tests {
         assert!((share(&|i| a[i]) - 0.8).abs() < 0.0064);
         assert!((share(&|i| a[i] * b[i]) - 0.64).abs() < 0.0076);
         assert!((share(&|i| a[i] * a[i + 1]) - 0.64).abs() < 0.0076);
+    }
+
+    #[test]
+    fn parts_are_multiplied_as_the_whole_is_beyond_32_bits_too() {
+        let draws = Draws::new(0.4, 5);
+        for first in [0, 7, (1_usize << 32) - 5, (3_usize << 32) + 1] {
+            let mut part = [1.0; 11];
+            draws.multiply_in_place(first, &mut part);
+            assert!(
+                part.iter()
+                    .enumerate()
+                    .all(|(i, x)| x.to_bits() == draws.factor((first + i) as u64).to_bits())
+            );
+        }
     }
 }

@@ -10,6 +10,25 @@ pub(super) fn dispatch<T>(operation: impl WithSimd<Output = T>) -> T {
     Arch::new().dispatch(operation)
 }
 
+/// Runs a plain loop compiled for the processor at hand; the loop has to be inlined.
+pub(super) fn inlined<T>(operation: impl FnOnce() -> T) -> T {
+    Arch::new().dispatch(operation)
+}
+
+/// Lanes of a vector of 32-bit numbers, at most 16.
+pub(super) fn width() -> usize {
+    struct Width;
+    impl WithSimd for Width {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    dispatch(Width)
+}
+
 /// `exp` of every lane; 1e-38 below -87.3, where it would be less than the smallest normal number.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -75,11 +94,39 @@ pub(super) fn multiply(out: &mut [f32], x: &[f32], y: &[f32]) {
     );
 }
 
+/// `out += x y`, element by element.
+pub(super) fn multiply_add(out: &mut [f32], x: &[f32], y: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+                *out += x * y;
+            }
+        },
+    );
+}
+
 /// `out += x`, element by element, for callers that are compiled for the processor already.
 #[inline(always)]
 pub(super) fn add_inlined(out: &mut [f32], x: &[f32]) {
     for (out, x) in out.iter_mut().zip(x) {
         *out += *x;
+    }
+}
+
+/// `out += x` with `x` over and over again, from its element `first` on.
+pub(super) fn add_around(out: &mut [f32], x: &[f32], first: usize) {
+    let mut first = first % x.len().max(1);
+    let mut rest = out;
+    while !rest.is_empty() && !x.is_empty() {
+        let x = &x[first..];
+        let (part, after) = rest.split_at_mut(x.len().min(rest.len()));
+        let x = &x[..part.len()];
+        Arch::new().dispatch(
+            #[inline(always)]
+            || add_inlined(part, x),
+        );
+        (rest, first) = (after, 0);
     }
 }
 

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use burn::tensor::TensorData;
+
 /// Shorter buffers are left to the allocator, which does not give their pages back.
 const SHORTEST: usize = 1 << 14;
 
@@ -48,6 +50,13 @@ pub(super) fn give(buffer: Vec<f32>) {
         return;
     }
     POOL.lock().unwrap_or_else(PoisonError::into_inner).give(buffer);
+}
+
+/// Gives the memory of numbers back that came from an operation and are no longer needed.
+pub(crate) fn reuse(data: TensorData) {
+    if let Ok(values) = data.try_into_vec::<f32>() {
+        give(values);
+    }
 }
 
 impl Pool {

@@ -45,6 +45,15 @@ pub(super) trait Fused: Backend {
         d: FloatTensor<Self>,
         operation: Shared<4>,
     ) -> FloatTensor<Self>;
+    fn fused6(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        operation: Shared<6>,
+    ) -> FloatTensor<Self>;
 }
 
 impl Arity<1> for [AnyTensor; 1] {
@@ -75,6 +84,13 @@ impl Arity<4> for [AnyTensor; 4] {
     }
 }
 
+impl Arity<6> for [AnyTensor; 6] {
+    fn run(self, operation: Shared<6>) -> AnyTensor {
+        let [a, b, c, d, e, f] = self;
+        <Dispatch as Fused>::fused6(a, b, c, d, e, f, operation)
+    }
+}
+
 impl Fused for Flex {
     fn fused1(a: Values, operation: Shared<1>) -> Values {
         plain([a], &operation)
@@ -90,6 +106,18 @@ impl Fused for Flex {
 
     fn fused4(a: Values, b: Values, c: Values, d: Values, operation: Shared<4>) -> Values {
         plain([a, b, c, d], &operation)
+    }
+
+    fn fused6(
+        a: Values,
+        b: Values,
+        c: Values,
+        d: Values,
+        e: Values,
+        f: Values,
+        operation: Shared<6>,
+    ) -> Values {
+        plain([a, b, c, d, e, f], &operation)
     }
 }
 
@@ -119,5 +147,17 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         operation: Shared<4>,
     ) -> FloatTensor<Self> {
         tracked::<C, 4>([a, b, c, d], operation)
+    }
+
+    fn fused6(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        operation: Shared<6>,
+    ) -> FloatTensor<Self> {
+        tracked::<C, 6>([a, b, c, d, e, f], operation)
     }
 }

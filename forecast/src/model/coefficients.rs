@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(model.coefficients(0, 0), None);
         // Every family but networks has them.
         let others: Vec<_> = ModelConfig::NAMES.iter().filter(|name| !LINEAR.contains(**name)).collect();
-        assert_eq!(others, [&"informer"]);
+        assert_eq!(others, [&"informer", &"ssm"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::baseline::{self, DriftConfig, NaiveConfig, SeasonalNaiveConfig, Windo
 use crate::data::{Frequency, Series};
 use crate::informer::{self, InformerSettings};
 use crate::nn::{Control, TrainingEvent};
+use crate::ssm::{self, SsmSettings};
 use crate::{Error, Result};
 
 /// What defaults are told from.
@@ -77,12 +78,14 @@ pub enum ModelConfig {
     NeuralAr(NeuralArConfig),
     /// ProbSparse encoder-decoder, all channels and a long horizon in one pass.
     Informer(InformerSettings),
+    /// State spaces and global convolutions: the longest memory, and streams that never read a step twice.
+    Ssm(SsmSettings),
 }
 
 impl ModelConfig {
     /// The names of all families.
-    pub const NAMES: [&'static str; 8] =
-        ["naive", "seasonal-naive", "drift", "window-mean", "ar", "ar-net", "neural-ar", "informer"];
+    pub const NAMES: [&'static str; 9] =
+        ["naive", "seasonal-naive", "drift", "window-mean", "ar", "ar-net", "neural-ar", "informer", "ssm"];
 
     /// The default settings of the family with this name.
     ///
@@ -98,6 +101,7 @@ impl ModelConfig {
             "ar-net" => Ok(ModelConfig::ArNet(ArConfig::default())),
             "neural-ar" => Ok(ModelConfig::NeuralAr(NeuralArConfig::default())),
             "informer" => Ok(ModelConfig::Informer(InformerSettings::default())),
+            "ssm" => Ok(ModelConfig::Ssm(SsmSettings::default())),
             _ => Err(Error::UnknownModel { name: name.to_string(), known: Self::NAMES.join(", ") }),
         }
     }
@@ -114,6 +118,7 @@ impl ModelConfig {
             ModelConfig::ArNet(_) => "ar-net",
             ModelConfig::NeuralAr(_) => "neural-ar",
             ModelConfig::Informer(_) => "informer",
+            ModelConfig::Ssm(_) => "ssm",
         }
     }
 
@@ -182,6 +187,7 @@ impl ModelConfig {
             }
             ModelConfig::NeuralAr(config) => ModelConfig::NeuralAr(config.resolve(shape)?),
             ModelConfig::Informer(settings) => ModelConfig::Informer(settings.resolve()?),
+            ModelConfig::Ssm(settings) => ModelConfig::Ssm(settings.resolve(shape)?),
         })
     }
 
@@ -205,6 +211,7 @@ impl ModelConfig {
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => config.order.unwrap_or(1),
             ModelConfig::NeuralAr(config) => config.order.unwrap_or(1),
             ModelConfig::Informer(settings) => settings.network.lookback,
+            ModelConfig::Ssm(settings) => settings.lookback(),
         }
     }
 
@@ -224,10 +231,8 @@ impl ModelConfig {
 
     /// True if the family learns from values, and how they differ: a constant series teaches it nothing.
     pub(crate) fn learns(&self) -> bool {
-        matches!(
-            self,
-            ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_) | ModelConfig::Informer(_)
-        )
+        matches!(self, ModelConfig::Ar(_) | ModelConfig::ArNet(_) | ModelConfig::NeuralAr(_))
+            || self.is_trained_once()
     }
 
     /// True if every forecast is a value as it was.
@@ -258,7 +263,12 @@ impl ModelConfig {
     /// range.
     #[must_use]
     pub fn is_trained_once(&self) -> bool {
-        matches!(self, ModelConfig::Informer(_))
+        matches!(self, ModelConfig::Informer(_) | ModelConfig::Ssm(_))
+    }
+
+    /// True if intervals are those of the distribution that a network forecasts, not of its errors.
+    pub(crate) fn has_own_intervals(&self) -> bool {
+        matches!(self, ModelConfig::Informer(settings) if settings.network.has_own_intervals())
     }
 
     /// True if all series share one set of parameters, so that new series can be forecast.
@@ -281,6 +291,7 @@ impl ModelConfig {
             ModelConfig::Ar(config) | ModelConfig::ArNet(config) => Ok(Box::new(ar::fit(config, training)?)),
             ModelConfig::NeuralAr(config) => Ok(Box::new(neural::fit(config, training)?)),
             ModelConfig::Informer(settings) => Ok(Box::new(informer::fit(settings, training, watch)?)),
+            ModelConfig::Ssm(settings) => ssm::fit(settings, training, watch),
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -296,6 +307,7 @@ impl ModelConfig {
                 Ok(Box::new(neural::load(config, tensors, n_slots, n_channels)?))
             }
             ModelConfig::Informer(settings) => Ok(Box::new(informer::load(settings, tensors, shape)?)),
+            ModelConfig::Ssm(settings) => ssm::load(settings, tensors, shape),
             _ => self.baseline().map(|family| Box::new(family) as Box<dyn Family>),
         }
     }
@@ -308,7 +320,8 @@ impl ModelConfig {
             ModelConfig::Ar(_)
             | ModelConfig::ArNet(_)
             | ModelConfig::NeuralAr(_)
-            | ModelConfig::Informer(_) => {
+            | ModelConfig::Informer(_)
+            | ModelConfig::Ssm(_) => {
                 return Err(Error::Internal(format!("{} is not a baseline", self.name())));
             }
         };

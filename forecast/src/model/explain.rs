@@ -11,7 +11,7 @@
 
 use super::coefficients::check_step;
 use super::traced::traced;
-use super::{ForecastOptions, Memory, Model, Warning};
+use super::{ForecastOptions, Model, Warning};
 use crate::data::{Series, TimeIndex};
 use crate::{Error, Result};
 
@@ -110,7 +110,8 @@ impl Model {
         let options = ForecastOptions { horizon: step, ..ForecastOptions::default() };
         let forecast = self.forecast_from(&state, &options)?;
         let scaler = self.parts.scalers[slot.scale][channel];
-        let Memory::Lags(memory) = &state.memory;
+        // What has coefficients looks at lags.
+        let memory = state.memory.lags().ok_or_else(|| self.without_coefficients())?;
         let scaled = memory.window(channel, 0); // oldest first
         let n_steps = series.n_steps();
         let window = series.index().slice(n_steps - scaled.len()..n_steps);

@@ -4,13 +4,15 @@ use std::fmt;
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
-use serde::{Deserialize, Serialize};
 
 use super::cancel::Cancel;
 use super::lags::Lags;
+use super::memory::Memory;
 use super::tensor::Tensors;
+use crate::Result;
 use crate::data::{Scaler, Series, Step, TimeIndex};
-use crate::nn::TrainingReport;
+use crate::informer::AttentionMap;
+use crate::nn::{DeviceKind, Marginal, TrainingReport};
 
 /// What a family is fitted on: the training range of each series, scaled.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Training<'a> {
     pub(crate) weights: Option<&'a Path>,
     /// Of the data.
     pub(crate) fingerprint: &'a str,
+    /// Where a network is trained.
+    pub(crate) device: DeviceKind,
     /// Ends the fit.
     pub(crate) cancel: &'a Cancel,
 }
@@ -46,15 +50,6 @@ pub(crate) struct LoadShape {
     pub(crate) step: Step,
 }
 
-/// What a stream of observations leaves behind: plain data that a [`State`](super::State) owns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub(crate) enum Memory {
-    /// The last steps, for families that look at lags.
-    Lags(Lags),
-}
-
 /// A fitted family. Object-safe: the service holds any of them behind one pointer.
 pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// Steps after which a fresh memory forecasts as well as any.
@@ -63,19 +58,36 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// A memory that has seen nothing, and will keep `kept` steps where the family keeps any.
     fn start(&self, n_channels: usize, kept: usize) -> Memory;
 
-    /// Takes one step of scaled values, one a channel, NaN where missing.
+    /// Of the last `kept` steps of a history, those that a fresh memory is fed with, at least the lookback.
+    fn steps_fed(&self, kept: usize) -> usize {
+        kept
+    }
+
+    /// Takes one step of scaled values, one a channel, NaN where missing; it is the last of `index`.
     ///
-    /// A missing value is replaced by the family's own forecast of it and counted.
-    fn observe(&self, slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>);
+    /// A missing value is replaced by the family's own forecast of it and counted. The memory is one that the family
+    /// [accepts](Family::accepts), here and below: others are refused where they come in.
+    fn observe(
+        &self,
+        slot: usize,
+        memory: &mut Memory,
+        index: &TimeIndex,
+        step: &mut dyn Iterator<Item = f64>,
+    );
 
-    /// Takes steps of a series one after another, each value on the scale of `scalers`. Shape `(step, channel)`.
-    fn observe_all(&self, slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]);
-
-    /// Steps within the lookback whose value was missing.
-    fn n_missing(&self, memory: &Memory) -> usize;
+    /// Takes steps of a series one after another, each value on the scale of `scalers`; the last is the last of
+    /// `index`. Shape `(step, channel)`.
+    fn observe_all(
+        &self,
+        slot: usize,
+        memory: &mut Memory,
+        index: &TimeIndex,
+        steps: ArrayView2<'_, f64>,
+        scalers: &[Scaler],
+    );
 
     /// Writes the scaled forecast as it would have been `age` steps ago, with what was known then; `age` is at
-    /// most [`Family::recall`]. The last step of `index` is the last that the memory has seen. Shape
+    /// most [`Memory::recall`]. The last step of `index` is the last that the memory has seen. Shape
     /// `(horizon, channel)`.
     fn forecast(
         &self,
@@ -85,18 +97,6 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
         index: &TimeIndex,
         out: ArrayViewMut2<'_, f64>,
     );
-
-    /// How many steps ago the first forecast was possible whose inputs the memory still has.
-    fn recall(&self, memory: &Memory) -> usize;
-
-    /// The scaled value of the step `age` steps before the last, NaN where it was missing; `age` is less than
-    /// [`Family::recall`].
-    fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64;
-
-    /// How many of the last steps the memory still has, for [`Family::observed`] of each.
-    fn remembered(&self, memory: &Memory) -> usize {
-        self.recall(memory)
-    }
 
     /// True if a memory from outside has this family's shape.
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool;
@@ -124,6 +124,20 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     /// The size of the largest root of a recursion that grows without bound.
     fn unstable_root(&self, slot: usize, channel: usize) -> Option<f64>;
 
+    /// The distribution of each of the next steps, scaled, `(step, channel)`, of a family whose intervals are its own;
+    /// `None` where they come from its errors.
+    fn marginals(&self, _memory: &Memory, _index: &TimeIndex, _n_steps: usize) -> Option<Array2<Marginal>> {
+        None
+    }
+
+    /// What attention layers look at when they forecast what follows the memory; empty without such layers.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal) only.
+    fn attention(&self, _memory: &Memory, _index: &TimeIndex) -> Result<Vec<AttentionMap>> {
+        Ok(Vec::new())
+    }
+
     /// The ridge of each look-back where all series and channels have the same; none for other families.
     fn ridges(&self) -> Option<Vec<f64>> {
         None
@@ -141,9 +155,14 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
         }
     }
 
-    /// True if an observation changes a memory in constant time and a forecast reads no window again.
+    /// True if a step is taken and forgotten, false if each forecast reads a whole window again.
     fn updates_online(&self) -> bool {
         true
+    }
+
+    /// How far off what forecasts is from what was trained, where it is only close to it, in a sentence.
+    fn approximation(&self) -> Option<String> {
+        None
     }
 
     /// How the family was trained, if it was by gradient and has just been.
@@ -181,8 +200,8 @@ pub(crate) fn prime(
 ) -> (Memory, usize) {
     let values = history.values();
     let mut memory = family.start(scalers.len(), kept);
-    let start = feed_start(history, family.lookback(), kept);
-    family.observe_all(slot, &mut memory, values.slice(s![start.., ..]), scalers);
+    let start = feed_start(history, family.lookback(), family.steps_fed(kept));
+    family.observe_all(slot, &mut memory, history.index(), values.slice(s![start.., ..]), scalers);
     (memory, values.nrows() - start)
 }
 
@@ -258,22 +277,30 @@ impl<R: LagRule> Family for R {
         Memory::Lags(Lags::new(LagRule::lookback(self), kept, n_channels))
     }
 
-    fn observe(&self, slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>) {
-        let Memory::Lags(lags) = memory;
+    fn observe(
+        &self,
+        slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        step: &mut dyn Iterator<Item = f64>,
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         take(self, slot, lags, step);
     }
 
-    fn observe_all(&self, slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]) {
-        let Memory::Lags(lags) = memory;
+    fn observe_all(
+        &self,
+        slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        steps: ArrayView2<'_, f64>,
+        scalers: &[Scaler],
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         for step in 0..steps.nrows() {
             let values = scalers.iter().enumerate();
             take(self, slot, lags, values.map(|(channel, scaler)| scaler.scale(steps[[step, channel]])));
         }
-    }
-
-    fn n_missing(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.n_missing()
     }
 
     fn forecast(
@@ -284,7 +311,7 @@ impl<R: LagRule> Family for R {
         _index: &TimeIndex,
         mut out: ArrayViewMut2<'_, f64>,
     ) {
-        let Memory::Lags(lags) = memory;
+        let Some(lags) = memory.lags() else { return };
         for channel in 0..lags.n_channels() {
             let mut out = out.column_mut(channel);
             let window = lags.window(channel, age);
@@ -298,28 +325,12 @@ impl<R: LagRule> Family for R {
         }
     }
 
-    fn recall(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.recall()
-    }
-
-    fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
-        let Memory::Lags(lags) = memory;
-        lags.observed(channel, age)
-    }
-
-    fn remembered(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.seen()
-    }
-
     fn lag_rule(&self) -> Option<&dyn LagRule> {
         Some(self)
     }
 
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {
-        let Memory::Lags(lags) = memory;
-        lags.is_sound(LagRule::lookback(self), n_channels)
+        memory.lags().is_some_and(|lags| lags.is_sound(LagRule::lookback(self), n_channels))
     }
 
     fn tensors(&self) -> Tensors {

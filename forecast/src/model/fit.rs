@@ -14,7 +14,7 @@ use super::{
 use crate::ar::ArConfig;
 use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::{Calibration, Residuals, Scored};
-use crate::nn::{Control, TrainingEvent, TrainingReport};
+use crate::nn::{Control, DeviceKind, TrainingEvent, TrainingReport};
 use crate::regression::{Regression, Regressors};
 use crate::{Error, Result};
 
@@ -40,6 +40,7 @@ const MOST_WARNINGS: usize = 10;
 /// | `resume` | no | go on from that file, if it is there | |
 /// | `cancel` | never | ends the fit from another thread | |
 /// | `weights` | none | a PyTorch checkpoint of the reference code (`.pth` or `.safetensors`) in place of a training; of `informer` | |
+/// | `device` | cpu | where a network is trained; it forecasts on the CPU | cpu, and what the program was built for |
 ///
 /// A network (`informer`) is trained once: on the steps before the validation range, keeping the weights that do best
 /// on it. The same range is what it is scored and calibrated on, and `refit` and earlier blocks have no part in it.
@@ -70,6 +71,8 @@ pub struct FitOptions {
     pub resume: bool,
     /// A PyTorch checkpoint in place of a training.
     pub weights: Option<PathBuf>,
+    /// Where a network is trained.
+    pub device: DeviceKind,
     /// Ends the fit from another thread, with [`Error::Cancelled`].
     pub cancel: Cancel,
 }
@@ -88,6 +91,7 @@ impl Default for FitOptions {
             checkpoint: None,
             resume: false,
             weights: None,
+            device: DeviceKind::Cpu,
             cancel: Cancel::default(),
         }
     }
@@ -235,7 +239,9 @@ impl Model {
         let first = match config.is_trained_once() {
             true => {
                 let checkpoint = options.checkpoint.as_deref().map(|path| (path, options.resume));
-                let once = Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data };
+                let device = options.device;
+                let once =
+                    Once { checkpoint, weights: options.weights.as_deref(), fingerprint: &of_data, device };
                 fit_family(&plan, panel, &cuts, Some(once), &mut watch)?
             }
             false => {
@@ -253,6 +259,8 @@ impl Model {
         options.cancel.check()?;
         report.training = family.training_report().cloned();
         report.warnings = unstable(family.as_ref(), panel, &plan);
+        let approximation = family.approximation();
+        report.warnings.extend(approximation.map(|message| Warning { reason: "APPROXIMATED", message }));
         let (history, fingerprint) = match purpose {
             Purpose::Model => (plan.history(panel)?, fingerprint(panel)),
             _ => Default::default(),
@@ -359,6 +367,7 @@ fn check_trains(options: &FitOptions) -> Result<()> {
     let rule = "it goes with a model that is trained once, such as informer";
     match &options.checkpoint {
         Some(path) => Err(Error::option("checkpoint", path.display(), rule)),
+        None if options.device != DeviceKind::Cpu => Err(Error::option("device", options.device, rule)),
         None => Ok(()),
     }
 }
@@ -369,6 +378,7 @@ struct Once<'a> {
     checkpoint: Option<(&'a Path, bool)>,
     weights: Option<&'a Path>,
     fingerprint: &'a str,
+    device: DeviceKind,
 }
 
 /// Scalers and family fitted on the steps before `ends`; one that is fitted once watches how it does after them.
@@ -420,6 +430,7 @@ fn fit_family(
         checkpoint: once.and_then(|once| once.checkpoint),
         weights: once.and_then(|once| once.weights),
         fingerprint: once.map_or("", |once| once.fingerprint),
+        device: once.map_or(DeviceKind::Cpu, |once| once.device),
         cancel: &plan.cancel,
     };
     let family = config.fit(&training, watch)?;

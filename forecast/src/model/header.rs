@@ -14,7 +14,7 @@ use crate::regression::Regressors;
 use crate::{Error, Result};
 
 /// The version of the file format that this program writes; it reads this and every earlier one.
-pub const FORMAT_VERSION: u64 = 5;
+pub const FORMAT_VERSION: u64 = 6;
 
 /// Bytes of values that go into the digest together.
 const HASHED_AT_A_TIME: usize = 1 << 14;

@@ -84,6 +84,11 @@ impl Lags {
         (0..self.lookback).filter(is_missing).count()
     }
 
+    /// Bytes of everything that is kept.
+    pub(crate) fn n_bytes(&self) -> usize {
+        size_of_val(&self.values[..]) + self.missing.len() + size_of::<Self>()
+    }
+
     /// True if the parts fit each other, for memories that come from outside.
     pub(crate) fn is_sound(&self, lookback: usize, n_channels: usize) -> bool {
         self.lookback == lookback

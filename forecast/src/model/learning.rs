@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Forecast, ForecastOptions, Memory, Model, State};
+use super::{Forecast, ForecastOptions, Model, State};
 use crate::ar::rls::{RecursiveLeastSquares, RlsOptions};
 use crate::{Error, Result};
 
@@ -104,10 +104,9 @@ impl Model {
     /// [`Error::BadOption`] if learner and state are not of one series and model.
     pub fn learn(&self, learner: &mut Learner, state: &State) -> Result<()> {
         self.check_learner(learner, state)?;
-        let Memory::Lags(memory) = &state.memory;
-        if memory.recall() < 1 {
+        let Some(memory) = state.memory.lags().filter(|memory| memory.recall() > 0) else {
             return Ok(());
-        }
+        };
         let most = learner.lags.iter().map(Vec::len).max().unwrap_or(0);
         learner.inputs.resize(most, 0.0);
         for (channel, (lags, model)) in learner.lags.iter().zip(&mut learner.models).enumerate() {
@@ -129,7 +128,7 @@ impl Model {
         self.check_learner(learner, state)?;
         let options = ForecastOptions { horizon, ..ForecastOptions::default() };
         self.forecast_by(state, &options, &|_, memory, out| {
-            let Memory::Lags(memory) = memory;
+            let Some(memory) = memory.lags() else { return };
             for (channel, (lags, model)) in learner.lags.iter().zip(&learner.models).enumerate() {
                 let mut path = memory.window(channel, 0).to_vec();
                 let [intercept, weights @ ..] = model.coefficients() else { continue };

@@ -16,8 +16,11 @@ mod header;
 mod lag_windows;
 mod lags;
 mod learning;
+mod memory;
+mod own_intervals;
 mod plan;
 mod recent;
+mod recurrent;
 mod regressed;
 mod remembered;
 mod state;
@@ -40,13 +43,15 @@ pub use coefficients::{Coefficient, Coefficients};
 pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
 pub use explain::{Contribution, Explanation, ValueOrigin};
-pub(crate) use family::{Family, LagRule, LoadShape, Memory, Training, prime};
+pub(crate) use family::{Family, LagRule, LoadShape, Training, prime};
 pub(crate) use fit::Purpose;
 pub use fit::{FitOptions, FitReport, Fitted};
 pub use forecast::{Band, Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};
 pub(crate) use lags::Lags;
 pub use learning::Learner;
+pub(crate) use memory::Memory;
+pub(crate) use recurrent::{Recurrent, RecurrentShape};
 pub use regressed::StepCovariates;
 pub use state::State;
 pub use table::table;
@@ -110,16 +115,17 @@ impl Model {
         self.parts.family.lookback()
     }
 
+    /// True if an observation updates a state once and for all, in a time that does not depend on the lookback; false
+    /// if each forecast from a state reads its whole window again, as those of networks do.
+    #[must_use]
+    pub fn updates_online(&self) -> bool {
+        self.parts.family.updates_online()
+    }
+
     /// The end of each training series, as stored with the model.
     #[must_use]
     pub fn history(&self) -> &[Series] {
         &self.parts.history
-    }
-
-    /// True if an observation changes a state in constant time; else a forecast reads its whole window again.
-    #[must_use]
-    pub fn updates_online(&self) -> bool {
-        self.parts.family.updates_online()
     }
 
     /// True if several series cost less in one call of [`Model::forecast_many`] than one by one: a network.

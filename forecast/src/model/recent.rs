@@ -26,7 +26,7 @@ pub(super) fn one_step_errors(
     scalers: &[Scaler],
     most: usize,
 ) -> Array2<f64> {
-    let n = family.recall(memory).min(most);
+    let n = memory.recall().min(most);
     let mut errors = Array2::zeros((n, scalers.len()));
     if let (Some(rule), Memory::Lags(lags)) = (family.lag_rule(), memory) {
         for (channel, scaler) in scalers.iter().enumerate() {
@@ -46,7 +46,7 @@ pub(super) fn one_step_errors(
     for age in 0..n {
         family.forecast(slot, memory, age + 1, index, next.view_mut());
         for (channel, scaler) in scalers.iter().enumerate() {
-            let error = family.observed(memory, channel, age) - next[[0, channel]];
+            let error = memory.observed(channel, age) - next[[0, channel]];
             errors[[age, channel]] = error * scaler.spread;
         }
     }
@@ -88,13 +88,13 @@ impl Model {
             return Recent::of_scale(self.scale(slot, memory, index));
         };
         let one_step = self.scale_errors(slot, memory, index, usize::MAX);
-        let oldest = family.recall(memory).min(recency.recall + horizon);
+        let oldest = memory.recall().min(recency.recall + horizon);
         let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
         let mut scores = ByWindow::zeros(ages.len(), scalers.len(), horizon);
         let shape = (scalers.len(), horizon);
         // The last steps, the latest first. Shape `(channel, age)`.
         let observed: Vec<f64> = (0..scalers.len())
-            .flat_map(|channel| (0..oldest).map(move |age| family.observed(memory, channel, age)))
+            .flat_map(|channel| (0..oldest).map(move |age| memory.observed(channel, age)))
             .collect();
         // What each channel's scores are divided by. Shape `(channel, window)`.
         let scale_at = |channel: usize, age: usize| self.scale_at(slot, &one_step, channel, age);
@@ -128,7 +128,7 @@ impl Model {
         let ratios =
             scales.iter().zip(&scale).map(|(then, now)| then.iter().map(|then| then / now).collect());
         let outer = Outer::new(&self.parts.calibration, horizon, ratios.collect());
-        Recent { scale, scores, stride: recency.stride, outer }
+        Recent { scale, scores, outer }
     }
 
     /// The one-step errors that running scales are told from; none if no channel's scale depends on them.

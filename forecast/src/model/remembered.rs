@@ -40,11 +40,10 @@ impl Model {
         }
         self.check_memory(state)?;
         let scalers = &self.parts.scalers[self.slot(state.series())?.scale];
-        let family = self.parts.family.as_ref();
         let index = state.index();
-        let n = family.remembered(&state.memory).min(index.len);
+        let n = state.memory.remembered().min(index.len);
         let values = Array2::from_shape_fn((n, scalers.len()), |(step, channel)| {
-            scalers[channel].unscale(family.observed(&state.memory, channel, n - 1 - step))
+            scalers[channel].unscale(state.memory.observed(channel, n - 1 - step))
         });
         Series::new(state.series(), index.slice(index.len - n..index.len), values, &self.header().channels)
     }

@@ -34,6 +34,12 @@ impl State {
     pub fn index(&self) -> &TimeIndex {
         &self.index
     }
+
+    /// Bytes of what is remembered of the steps, however many they were; without covariates.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.memory.n_bytes()
+    }
 }
 
 impl Model {
@@ -121,30 +127,30 @@ impl Model {
                 stamp: state.index.format(state.index.stamp(state.index.len)),
             });
         }
-        match &self.parts.regression {
-            None => {
-                let mut scaled = values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-                self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
+        let known = match (&self.parts.regression, covariates) {
+            (Some(regression), None) => regression.at_once(slot.family, &state.index, state.index.len),
+            _ => None,
+        };
+        let offsets = match &self.parts.regression {
+            Some(regression) if known.is_none() => {
+                Some(self.next_offset(regression, slot, state, covariates)?)
             }
-            Some(regression) => {
-                let known = match covariates {
-                    None => regression.at_once(slot.family, &state.index, state.index.len),
-                    Some(_) => None,
-                };
-                if let Some(known) = known {
-                    let left = values.iter().zip(known).zip(scalers);
-                    let mut scaled =
-                        left.map(|((value, known), scaler)| scaler.scale(value - scaler.spread * known));
-                    self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
-                } else {
-                    let offsets = self.next_offset(regression, slot, state, covariates)?;
-                    let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
-                    let mut scaled = left.zip(scalers).map(|(value, scaler)| scaler.scale(value));
-                    self.parts.family.observe(slot.family, &mut state.memory, &mut scaled);
-                }
-            }
-        }
+            _ => None,
+        };
         state.index.len += 1;
+        let State { memory, index, .. } = state;
+        let mut take = |scaled: &mut dyn Iterator<Item = f64>| {
+            self.parts.family.observe(slot.family, memory, index, scaled);
+        };
+        if let Some(known) = known {
+            let left = values.iter().zip(known).zip(scalers);
+            take(&mut left.map(|((value, known), scaler)| scaler.scale(value - scaler.spread * known)));
+        } else if let Some(offsets) = offsets {
+            let left = values.iter().zip(&offsets).map(|(value, offset)| value - offset);
+            take(&mut left.zip(scalers).map(|(value, scaler)| scaler.scale(value)));
+        } else {
+            take(&mut values.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)));
+        }
         Ok(())
     }
 
@@ -157,6 +163,9 @@ impl Model {
     /// warnings of the forecast. For the options, the errors of [`Model::forecast`] for the options.
     pub fn forecast_from(&self, state: &State, options: &ForecastOptions) -> Result<Forecast> {
         let family = self.parts.family.as_ref();
+        if self.header().config.has_own_intervals() {
+            return self.forecast_with_own_intervals(state, options);
+        }
         self.forecast_by(state, options, &|slot, memory, out| {
             family.forecast(slot, memory, 0, &state.index, out.view_mut())
         })
@@ -233,16 +242,12 @@ impl Model {
 
     /// What is missing of the last steps.
     fn missing(&self, memory: &Memory) -> Missing {
-        let family = self.parts.family.as_ref();
-        let n_steps = family.n_missing(memory);
+        let n_steps = memory.n_missing();
         if n_steps == 0 {
             return Missing::default();
         }
-        let most = family.recall(memory);
-        let newest = |channel: usize| {
-            (0..most).take_while(|age| family.observed(memory, channel, *age).is_nan()).count()
-        };
-        Missing { n_steps, newest: (0..self.header().channels.len()).map(newest).collect() }
+        let newest = (0..self.header().channels.len()).map(|channel| memory.newest_missing(channel));
+        Missing { n_steps, newest: newest.collect() }
     }
 
     fn check_lookback(&self, state: &State) -> Result<()> {

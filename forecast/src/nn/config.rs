@@ -16,6 +16,7 @@ use crate::{Error, Result};
 /// | `epochs` | 10 | passes over the windows, at most | 1 to 100,000 |
 /// | `patience` | 3 | epochs in a row without a lower loss of validation, after which training stops; the best weights are kept | 1 to 100,000 |
 /// | `batch_size` | 32 | windows of a step | 1 to 65,536 |
+/// | `stride` | 1 | every how many steps of a series a window begins | 1 to 100,000 |
 /// | `learning_rate` | 0.001 | the largest of the schedule | above 0, at most 1 |
 /// | `schedule` | constant | how the learning rate changes | constant, step-decay, halving, cosine, one-cycle, plateau |
 /// | `optimiser` | adam | who takes the steps | adam, adamw |
@@ -32,6 +33,8 @@ pub struct TrainingConfig {
     pub patience: Option<usize>,
     /// Windows of a step.
     pub batch_size: Option<usize>,
+    /// Every how many steps of a series a window begins.
+    pub stride: Option<usize>,
     /// The largest learning rate.
     pub learning_rate: Option<f64>,
     /// How the learning rate changes.
@@ -63,6 +66,7 @@ impl TrainingConfig {
             epochs: self.epochs.or(family.epochs).or(Some(10)),
             patience: self.patience.or(family.patience).or(Some(3)),
             batch_size: self.batch_size.or(family.batch_size).or(Some(32)),
+            stride: self.stride.or(family.stride).or(Some(1)),
             learning_rate: self.learning_rate.or(family.learning_rate).or(Some(0.001)),
             schedule: self.schedule.or(family.schedule).or(Some(Schedule::Constant)),
             optimiser: self.optimiser.or(family.optimiser).or(Some(OptimiserKind::Adam)),
@@ -84,6 +88,7 @@ impl TrainingConfig {
             ("epochs", self.epochs, MOST_EPOCHS),
             ("patience", self.patience, MOST_EPOCHS),
             ("batch_size", self.batch_size, LARGEST_BATCH),
+            ("stride", self.stride, MOST_EPOCHS),
         ];
         for (field, value, most) in counts {
             if let Some(bad) = value.filter(|value| !(1..=most).contains(value)) {
@@ -102,7 +107,6 @@ impl TrainingConfig {
         number("time_limit", self.time_limit, |x| x > 0.0 && x <= LONGEST, rule)
     }
 
-    #[allow(dead_code)] // until the first family that has these settings
     /// What [`train`](super::train) takes of resolved settings; `series` is whose network it is, for messages.
     pub(crate) fn options<'a>(&self, series: &'a str) -> TrainOptions<'a> {
         let default = TrainOptions::default();

@@ -4,8 +4,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::TrainingReport;
+use super::marginal::Marginal;
 use super::network::{Inputs, Network, Pass};
+use crate::Result;
 use crate::data::{CalendarFeatures, Scaler, TimeIndex};
+use crate::informer::AttentionMap;
 use crate::model::{Family, LagRule, Lags, Memory, Tensors};
 
 /// A network and what it is told of the calendar.
@@ -21,9 +24,9 @@ pub(crate) struct NeuralFamily<N> {
 }
 
 impl<N: Network> NeuralFamily<N> {
-    /// What follows windows, the last step of each being the one before its end. Shapes: windows and results
-    /// `(step, channel)`.
-    fn blocks(&self, windows: &[Array2<f32>], ends: &[(&TimeIndex, usize)]) -> Vec<Array2<f32>> {
+    /// What the network sees of windows, the last step of each being the one before its end; NaN where missing. Shape
+    /// of a window `(step, channel)`.
+    fn inputs(&self, windows: &[Array2<f32>], ends: &[(&TimeIndex, usize)]) -> Inputs {
         let (lookback, horizon, n_windows) = (self.network.lookback(), self.network.horizon(), windows.len());
         let device = Device::flex();
         let tensor = |values: Vec<f32>, n_steps: usize| {
@@ -41,28 +44,38 @@ impl<N: Network> NeuralFamily<N> {
             }
             tensor(values, lookback + horizon)
         });
-        let values = tensor(windows.iter().flat_map(|window| window.iter().copied()).collect(), lookback);
-        let forecast = self.network.forward(Inputs { values, known_ahead }, Pass::Evaluation);
-        let values: Vec<f32> = forecast.into_data().iter::<f32>().collect();
-        let block = horizon * self.n_channels;
-        (0..n_windows)
+        // What is missing is 0, the center of the training range, as it was in training.
+        let all = |of: fn(f32) -> f32| {
+            let values = windows.iter().flat_map(|window| window.iter().map(|value| of(*value)));
+            tensor(values.collect(), lookback)
+        };
+        let values = all(|value| if value.is_nan() { 0.0 } else { value });
+        let mask = all(|value| if value.is_nan() { 0.0 } else { 1.0 });
+        Inputs { values, mask, known_ahead }
+    }
+
+    /// What follows windows, as [`NeuralFamily::inputs`] has them. Shape of a result `(step, channel)`.
+    fn blocks(&self, windows: &[Array2<f32>], ends: &[(&TimeIndex, usize)]) -> Vec<Array2<Marginal>> {
+        let shape = (self.network.horizon(), self.n_channels);
+        let head = self.network.head();
+        let parameters = self.network.parameters(self.inputs(windows, ends), Pass::Evaluation);
+        let values: Vec<f64> = parameters.into_data().iter::<f32>().map(f64::from).collect();
+        let block = shape.0 * shape.1 * head.n_outputs();
+        (0..windows.len())
             .map(|at| {
-                let own = values.get(at * block..(at + 1) * block).map(<[f32]>::to_vec);
-                own.and_then(|own| Array2::from_shape_vec((horizon, self.n_channels), own).ok())
-                    .unwrap_or_else(|| Array2::from_elem((horizon, self.n_channels), f32::NAN))
+                let own = values.get(at * block..(at + 1) * block).unwrap_or_default();
+                let own = own.chunks(head.n_outputs()).map(|parameters| head.marginal(parameters));
+                Array2::from_shape_vec(shape, own.collect())
+                    .unwrap_or_else(|_| Array2::from_elem(shape, Marginal::Point(f64::NAN)))
             })
             .collect()
     }
 
-    /// The last steps of a memory, as it was some steps ago. Shape `(lookback, channel)`.
+    /// The last steps of a memory as they were `age` steps ago, NaN where missing. Shape `(lookback, channel)`.
     fn window(&self, memory: &Memory, age: usize) -> Array2<f32> {
-        let Memory::Lags(lags) = memory;
-        let mut window = Array2::zeros((self.network.lookback(), self.n_channels));
-        for channel in 0..self.n_channels {
-            let steps = lags.window(channel, age);
-            window.column_mut(channel).iter_mut().zip(steps).for_each(|(to, from)| *to = *from as f32);
-        }
-        window
+        let lookback = self.network.lookback();
+        let observed = |(step, channel)| memory.observed(channel, age + lookback - 1 - step) as f32;
+        Array2::from_shape_fn((lookback, self.n_channels), observed)
     }
 
     /// Forecasts from windows, block after block: what lies beyond the network's horizon follows from its own
@@ -71,25 +84,26 @@ impl<N: Network> NeuralFamily<N> {
         &self,
         mut windows: Vec<Array2<f32>>,
         mut ends: Vec<(&TimeIndex, usize)>,
-        outs: &mut [ArrayViewMut2<'_, f64>],
-    ) {
+        n_steps: usize,
+    ) -> Vec<Array2<Marginal>> {
         let block = self.network.horizon();
-        let n_steps = outs.first().map_or(0, |out| out.nrows());
+        let none = Array2::from_elem((n_steps, self.n_channels), Marginal::Point(f64::NAN));
+        let mut all = vec![none; windows.len()];
         for first in (0..n_steps).step_by(block) {
-            let forecasts = self.blocks(&windows, &ends);
             let n = block.min(n_steps - first);
-            for (at, forecast) in forecasts.into_iter().enumerate() {
-                let mut rows = outs[at].slice_mut(s![first..first + n, ..]);
-                rows.zip_mut_with(&forecast.slice(s![..n, ..]), |to, from| *to = f64::from(*from));
+            for (at, forecast) in self.blocks(&windows, &ends).into_iter().enumerate() {
+                all[at].slice_mut(s![first..first + n, ..]).assign(&forecast.slice(s![..n, ..]));
                 ends[at].1 += block;
-                let all = ndarray::concatenate![ndarray::Axis(0), windows[at], forecast];
-                windows[at] = all.slice(s![block.., ..]).to_owned();
+                let points = forecast.mapv(|marginal| marginal.point() as f32);
+                let both = ndarray::concatenate![ndarray::Axis(0), windows[at], points];
+                windows[at] = both.slice(s![block.., ..]).to_owned();
             }
         }
+        all
     }
 }
 
-/// Takes one step; what is missing is 0, the center of the training range, as it was in training.
+/// Takes one step.
 fn take(lags: &mut Lags, step: impl Iterator<Item = f64>) {
     for (channel, value) in step.enumerate() {
         lags.write(channel, if value.is_nan() { 0.0 } else { value }, value.is_nan());
@@ -106,21 +120,29 @@ impl<N: Network> Family for NeuralFamily<N> {
         Memory::Lags(Lags::new(self.network.lookback(), kept, n_channels))
     }
 
-    fn observe(&self, _slot: usize, memory: &mut Memory, step: &mut dyn Iterator<Item = f64>) {
-        let Memory::Lags(lags) = memory;
+    fn observe(
+        &self,
+        _slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        step: &mut dyn Iterator<Item = f64>,
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         take(lags, step);
     }
 
-    fn observe_all(&self, _slot: usize, memory: &mut Memory, steps: ArrayView2<'_, f64>, scalers: &[Scaler]) {
-        let Memory::Lags(lags) = memory;
+    fn observe_all(
+        &self,
+        _slot: usize,
+        memory: &mut Memory,
+        _index: &TimeIndex,
+        steps: ArrayView2<'_, f64>,
+        scalers: &[Scaler],
+    ) {
+        let Some(lags) = memory.lags_mut() else { return };
         for row in steps.rows() {
             take(lags, row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value)));
         }
-    }
-
-    fn n_missing(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.n_missing()
     }
 
     fn forecast(
@@ -129,35 +151,40 @@ impl<N: Network> Family for NeuralFamily<N> {
         memory: &Memory,
         age: usize,
         index: &TimeIndex,
-        out: ArrayViewMut2<'_, f64>,
+        mut out: ArrayViewMut2<'_, f64>,
     ) {
-        self.follow(vec![self.window(memory, age)], vec![(index, index.len - age)], &mut [out]);
+        let (windows, ends) = (vec![self.window(memory, age)], vec![(index, index.len - age)]);
+        let forecasts = self.follow(windows, ends, out.nrows());
+        forecasts.iter().for_each(|all| out.zip_mut_with(all, |to, from| *to = from.point()));
     }
 
     fn forecasts_in_batches(&self) -> bool {
-        true
+        // Batches have points alone.
+        !self.network.has_own_intervals()
     }
 
     fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
         let windows = memories.iter().map(|(_, memory, _)| self.window(memory, 0)).collect();
         let ends = memories.iter().map(|(_, _, index)| (*index, index.len)).collect();
-        let mut outs: Vec<_> = outs.iter_mut().map(Array2::view_mut).collect();
-        self.follow(windows, ends, &mut outs);
+        let n_steps = outs.first().map_or(0, Array2::nrows);
+        for (out, all) in outs.iter_mut().zip(self.follow(windows, ends, n_steps)) {
+            out.zip_mut_with(&all, |to, from| *to = from.point());
+        }
     }
 
-    fn recall(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.recall()
+    fn marginals(&self, memory: &Memory, index: &TimeIndex, n_steps: usize) -> Option<Array2<Marginal>> {
+        if !self.network.has_own_intervals() {
+            return None;
+        }
+        self.follow(vec![self.window(memory, 0)], vec![(index, index.len)], n_steps).pop()
     }
 
-    fn observed(&self, memory: &Memory, channel: usize, age: usize) -> f64 {
-        let Memory::Lags(lags) = memory;
-        lags.observed(channel, age)
+    fn attention(&self, memory: &Memory, index: &TimeIndex) -> Result<Vec<AttentionMap>> {
+        self.network.attention(self.inputs(&[self.window(memory, 0)], &[(index, index.len)]))
     }
 
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {
-        let Memory::Lags(lags) = memory;
-        lags.is_sound(self.network.lookback(), n_channels)
+        memory.lags().is_some_and(|lags| lags.is_sound(self.network.lookback(), n_channels))
     }
 
     fn lag_rule(&self) -> Option<&dyn LagRule> {
@@ -186,11 +213,6 @@ impl<N: Network> Family for NeuralFamily<N> {
 
     fn unstable_root(&self, _slot: usize, _channel: usize) -> Option<f64> {
         None
-    }
-
-    fn remembered(&self, memory: &Memory) -> usize {
-        let Memory::Lags(lags) = memory;
-        lags.seen()
     }
 
     fn updates_online(&self) -> bool {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 
-use super::loss::{Masked, mse};
-use super::network::{Inputs, Network, Pass};
+use super::loss::Masked;
+use super::network::{GroupOf, Inputs, Network, Pass};
+use super::optimiser::ParameterGroup;
 use super::pipeline::{Pipeline, device, tensor};
 use super::progress::{Control, TrainingEvent};
 use super::task::{BatchLoss, Task};
@@ -40,7 +41,11 @@ pub(crate) fn fit<N: Network>(
     let ends = || panel.series().iter().map(Series::n_steps);
     let cuts: Vec<usize> = training.cuts.map_or_else(|| ends().collect(), <[usize]>::to_vec);
     let exogenous = Exogenous::new(&panel, calendar, cuts.iter().map(|cut| 0..*cut))?;
-    let spec = WindowSpec { lookback: network.lookback(), horizon: network.horizon(), stride: 1 };
+    let spec = WindowSpec {
+        lookback: network.lookback(),
+        horizon: network.horizon(),
+        stride: config.stride.unwrap_or(1),
+    };
     let of_training = WindowSet::new(spec, &panel, cuts.iter().map(|cut| 0..*cut))?;
     // Too short a range is no validation.
     let of_validation =
@@ -52,8 +57,13 @@ pub(crate) fn fit<N: Network>(
         ..BatchOptions::default()
     };
     let validation = of_validation.as_ref().map(|windows| Pipeline::new(windows, &options)).transpose()?;
-    let mut task =
-        Windows { training: Pipeline::new(&of_training, &options)?, validation, is_known, epoch: 0 };
+    let mut task = Windows {
+        training: Pipeline::new(&of_training, &options)?,
+        validation,
+        is_known,
+        group: network.group(),
+        epoch: 0,
+    };
     let name = match panel.series() {
         [one] => one.id().to_string(),
         several => format!("{} and {} more", several[0].id(), several.len() - 1),
@@ -75,6 +85,7 @@ struct Windows<'a> {
     validation: Option<Pipeline<'a>>,
     /// Whether batches have columns that are known ahead.
     is_known: bool,
+    group: GroupOf,
     epoch: u64,
 }
 
@@ -110,17 +121,22 @@ impl<N: Network> Task<N> for Windows<'_> {
             None => Err(crate::Error::Internal("no validation".to_string())),
         }
     }
+
+    fn group(&self, path: &str) -> ParameterGroup {
+        (self.group)(path)
+    }
 }
 
-/// The mean squared error of a batch over the labels that are there.
+/// The loss of a batch, as its head has it, over the labels that are there.
 fn loss<N: Network>(network: &N, batch: &Batch, is_known: bool, pass: Pass) -> Result<BatchLoss> {
     let device: Device = device(network);
     let inputs = Inputs {
         values: tensor(batch.inputs(), &device),
+        mask: tensor(batch.input_mask(), &device),
         known_ahead: is_known.then(|| tensor(batch.known_ahead(), &device)),
     };
-    let forecast = network.forward(inputs, pass);
+    let parameters = network.parameters(inputs, pass);
     let (labels, mask) = (tensor(batch.labels(), &device), tensor(batch.label_mask(), &device));
-    let Masked { mean, n_values } = mse(forecast, labels, mask)?;
+    let Masked { mean, n_values } = network.head().loss(parameters, labels, mask)?;
     Ok(BatchLoss { mean, weight: n_values, n_rows: batch.n_rows() })
 }

@@ -3,7 +3,10 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
+use pulp::Arch;
+use rayon::prelude::*;
 
+use crate::kernels;
 use crate::{Error, Result};
 
 /// One entry for each tensor of a network, in its order; `None` for those that have no part in the loss.
@@ -31,15 +34,38 @@ impl FlatGradients {
     }
 }
 
-/// In the order of the numbers modulo eight, and so the same for any number of threads.
-fn sum_of_squares(values: &[f32]) -> f64 {
-    let mut sums = [0.0f64; 8];
-    let (eights, rest) = values.as_chunks::<8>();
-    for eight in eights {
-        for (sum, value) in sums.iter_mut().zip(eight) {
-            *sum += f64::from(*value) * f64::from(*value);
+/// Their memory is used again by the next step.
+impl Drop for FlatGradients {
+    fn drop(&mut self) {
+        for data in self.of_tensors.drain(..).flatten() {
+            kernels::reuse(data);
         }
     }
+}
+
+/// Numbers that one thread takes at a time.
+const CHUNK: usize = 1 << 16;
+
+/// In chunks of a fixed size, and so the same for any number of threads.
+fn sum_of_squares(values: &[f32]) -> f64 {
+    let sums: Vec<f64> = values.par_chunks(CHUNK).map(chunk_of_squares).collect();
+    sums.into_iter().sum()
+}
+
+/// In the order of the numbers modulo eight.
+fn chunk_of_squares(values: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let (eights, rest) = values.as_chunks::<8>();
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for eight in eights {
+                for (sum, value) in sums.iter_mut().zip(eight) {
+                    *sum += f64::from(*value) * f64::from(*value);
+                }
+            }
+        },
+    );
     let rest = rest.iter().map(|value| f64::from(*value).powi(2));
     sums.into_iter().chain(rest).sum()
 }

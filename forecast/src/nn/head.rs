@@ -60,7 +60,15 @@ const SMALLEST_SCALE: f64 = 1e-5;
 const FEWEST_FREEDOM: f64 = 2.0;
 const MOST_LEVELS: usize = 99;
 
+/// One number, whose squared error is minimised.
+static POINT: Head = Head { kind: HeadKind::Point, loss: PointLoss::Mse, levels: Vec::new() };
+
 impl Head {
+    /// The head of a network that says nothing of it.
+    pub(crate) fn point() -> &'static Self {
+        &POINT
+    }
+
     /// A head; `loss` is that of points, `levels` are those of quantiles.
     ///
     /// # Errors

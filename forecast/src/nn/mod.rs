@@ -5,30 +5,27 @@
 //! needed to load or to run one. A family implements `Task` for its network; the loop is `train`.
 
 mod config;
+mod device;
 mod family;
 mod fit;
 mod gradients;
+mod head;
+pub(crate) mod loss;
+mod marginal;
 mod mlp;
 mod network;
+mod normaliser;
 mod optimiser;
 pub(crate) mod parameters;
+mod pipeline;
 mod progress;
 mod report;
 mod run;
 mod schedule;
+mod steps;
 mod task;
 mod trainer;
 mod training_state;
-
-// What the first family beyond `neural-ar` takes up.
-#[allow(dead_code)]
-mod head;
-pub(crate) mod loss;
-#[allow(dead_code)]
-mod marginal;
-#[allow(dead_code)]
-mod normaliser;
-mod pipeline;
 
 #[cfg(test)]
 mod experiments;
@@ -36,9 +33,10 @@ mod experiments;
 mod resume;
 
 pub use config::TrainingConfig;
+pub use device::DeviceKind;
 pub use head::{HeadKind, PointLoss};
 pub use normaliser::Normalisation;
-pub(crate) use normaliser::Normaliser;
+pub(crate) use normaliser::{Normaliser, WindowMap};
 pub use optimiser::OptimiserKind;
 pub use progress::{Control, Progress, TrainingEvent};
 pub use report::{StopReason, TrainingReport};
@@ -47,7 +45,12 @@ pub use training_state::Begin;
 
 pub(crate) use family::NeuralFamily;
 pub(crate) use fit::fit;
+pub(crate) use head::Head;
+pub(crate) use marginal::Marginal;
 pub(crate) use mlp::{Layer, Mlp, forward};
-pub(crate) use network::{Inputs, Network, Pass};
+pub(crate) use network::{GroupOf, Inputs, Network, Pass};
+pub(crate) use normaliser::last_observed;
+pub(crate) use optimiser::ParameterGroup;
+pub(crate) use steps::Steps;
 pub(crate) use task::{BatchLoss, Task};
 pub(crate) use trainer::{TrainOptions, train};

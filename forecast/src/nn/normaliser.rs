@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalisation {
-    /// Not at all.
+    /// Not at all: the training range has scaled them.
     #[default]
+    #[serde(alias = "range")]
     None,
     /// The last observed value becomes 0.
+    #[serde(alias = "last")]
     LastValue,
     /// Mean 0 and standard deviation 1, and then a learned affine map of each channel.
     #[serde(rename = "revin")]
@@ -117,7 +119,7 @@ impl WindowMap {
 }
 
 /// The last value whose mask is 1, of values that are 0 elsewhere; 0 if there is none. Shape `(batch, 1, channel)`.
-fn last_observed(input: Tensor<3>, mask: Tensor<3>) -> Tensor<3> {
+pub(crate) fn last_observed(input: Tensor<3>, mask: Tensor<3>) -> Tensor<3> {
     let length = input.dims()[1] as i64;
     // Steps count from 1, so that the largest is one that was observed.
     let steps = Tensor::<1, Int>::arange(1..length + 1, &input.device()).float();

@@ -11,6 +11,7 @@
 //! | [`ContributionChart`] | what each past value adds to one forecast |
 //! | [`GrowthChart`] | how a quantity grows with a size, by orders of magnitude |
 //! | [`LossCurveChart`] | the losses of a training by epoch, of training and validation |
+//! | [`AttentionChart`] | what each head of a network's attention layers looks at in one window |
 //! | [`MissingMap`] | where observations are missing |
 //!
 //! Every chart is 1200 x 675 pixels, in colours that survive colour-blindness. The same data give the same bytes.
@@ -40,6 +41,7 @@
 //! # Ok::<(), forecast::Error>(())
 //! ```
 
+mod attention;
 mod backtest;
 mod calibration;
 mod canvas;
@@ -65,6 +67,7 @@ mod time_ticks;
 mod time_unit;
 mod value_axis;
 
+pub use attention::AttentionChart;
 pub use backtest::{BacktestChart, BacktestModel};
 pub use calibration::CalibrationChart;
 pub use coefficients::CoefficientChart;

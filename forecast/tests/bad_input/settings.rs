@@ -9,7 +9,7 @@ use crate::{config, fit, hourly, message, noise};
 fn an_unknown_model_lists_the_known_ones() {
     assert_eq!(
         message(ModelConfig::parse("arima")),
-        "unknown model \"arima\"; known models are naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer"
+        "unknown model \"arima\"; known models are naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer, ssm"
     );
 }
 

@@ -299,8 +299,10 @@ pub struct TrainingSpec {
     /// limit of the job's own.
     #[prost(message, optional, tag = "8")]
     pub time_limit: ::core::option::Option<::prost_types::Duration>,
-    /// How the data are to be read, where they are a file: the options of `longcast fit` by name
-    /// without dashes in front, such as "time-col": "ds". At most 100.
+    /// How the data are to be read, where they are a file: options of `longcast fit` by name without
+    /// dashes in front, out of id-col, time-col, target-col, freq, open, tz, duplicates, out-of-order,
+    /// aggregate, time-format, bad-series, past-col, future-col, static-col and categorical-col, such as
+    /// "time-col": "ds". At most 100.
     #[prost(map = "string, string", tag = "9")]
     pub read_options: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -466,8 +468,8 @@ pub struct WatchTrainingJobRequest {
     /// "trainingJobs/{j}".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The number of the last event that the client has: those after it are sent. 0 means all. Events
-    /// that are too old to be kept are left out; their numbers tell.
+    /// The number of the last event that the client has: those after it are sent. 0 means all. After
+    /// 200,000 events progress is told no more, and numbers still have no gaps.
     #[prost(uint64, tag = "2")]
     pub after_event: u64,
 }
@@ -832,7 +834,8 @@ pub mod training_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks for a job to stop, which it does within a second. A job that has ended stays as it is.
+        /// Asks for a job to stop: one that waits has ended at once, one that runs ends with the step that
+        /// it is in. A job that has ended stays as it is.
         pub async fn cancel_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelTrainingJobRequest>,
@@ -967,7 +970,7 @@ pub mod training_service_client {
                 .insert(GrpcMethod::new("longcast.v1.TrainingService", "ListDatasets"));
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes a data set that no waiting or running job needs.
+        /// Deletes a data set that was uploaded. Jobs that use it keep it until they have ended.
         pub async fn delete_dataset(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteDatasetRequest>,
@@ -1031,7 +1034,8 @@ pub mod training_service_server {
             tonic::Response<super::ListTrainingJobsResponse>,
             tonic::Status,
         >;
-        /// Asks for a job to stop, which it does within a second. A job that has ended stays as it is.
+        /// Asks for a job to stop: one that waits has ended at once, one that runs ends with the step that
+        /// it is in. A job that has ended stays as it is.
         async fn cancel_training_job(
             &self,
             request: tonic::Request<super::CancelTrainingJobRequest>,
@@ -1082,7 +1086,7 @@ pub mod training_service_server {
             tonic::Response<super::ListDatasetsResponse>,
             tonic::Status,
         >;
-        /// Deletes a data set that no waiting or running job needs.
+        /// Deletes a data set that was uploaded. Jobs that use it keep it until they have ended.
         async fn delete_dataset(
             &self,
             request: tonic::Request<super::DeleteDatasetRequest>,
@@ -2022,7 +2026,8 @@ pub mod evaluation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Asks for a back-test to stop, which it does within a second. One that has ended stays as it is.
+        /// Asks for a back-test to stop: one that waits has ended at once, one that runs ends with the step
+        /// that it is in. One that has ended stays as it is.
         pub async fn cancel_backtest_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelBacktestJobRequest>,
@@ -2143,7 +2148,8 @@ pub mod evaluation_service_server {
             tonic::Response<super::ListBacktestJobsResponse>,
             tonic::Status,
         >;
-        /// Asks for a back-test to stop, which it does within a second. One that has ended stays as it is.
+        /// Asks for a back-test to stop: one that waits has ended at once, one that runs ends with the step
+        /// that it is in. One that has ended stays as it is.
         async fn cancel_backtest_job(
             &self,
             request: tonic::Request<super::CancelBacktestJobRequest>,
@@ -5086,7 +5092,7 @@ pub struct GetServerInfoResponse {
     /// True while the server drains: it takes no new work.
     #[prost(bool, tag = "4")]
     pub draining: bool,
-    /// Every limit. Always set.
+    /// The limits. Always set.
     #[prost(message, optional, tag = "5")]
     pub limits: ::core::option::Option<Limits>,
     /// Names of the model families that this server can serve and train, such as "ar".
@@ -5274,8 +5280,8 @@ pub mod server_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Returns the version of the server and every limit that it holds callers to, so that a client
-        /// can keep to them without trying.
+        /// Returns the version of the server and the limits that it holds callers to: those of messages,
+        /// forecasts, sessions, models and jobs, so that a client can keep to them without trying.
         pub async fn get_server_info(
             &mut self,
             request: impl tonic::IntoRequest<super::GetServerInfoRequest>,
@@ -5315,8 +5321,8 @@ pub mod server_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with ServerServiceServer.
     #[async_trait]
     pub trait ServerService: std::marker::Send + std::marker::Sync + 'static {
-        /// Returns the version of the server and every limit that it holds callers to, so that a client
-        /// can keep to them without trying.
+        /// Returns the version of the server and the limits that it holds callers to: those of messages,
+        /// forecasts, sessions, models and jobs, so that a client can keep to them without trying.
         async fn get_server_info(
             &self,
             request: tonic::Request<super::GetServerInfoRequest>,

@@ -12,9 +12,8 @@ use super::input;
 
 /// Names the folder that data are looked for in first.
 const FOLDER_VARIABLE: &str = "LONGCAST_DATA";
-/// Where else, and the folder of reference data that a checkout may have beside it, by topics.
+/// Where else.
 const FOLDERS: [&str; 3] = [".", "data", "datasets"];
-const REFERENCE: &str = "../shared/datasets/reference";
 
 /// Data that are there.
 #[derive(Debug)]
@@ -96,10 +95,6 @@ fn folders(data_dir: Option<&Path>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> =
         std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from).into_iter().collect();
     folders.extend(FOLDERS.map(PathBuf::from));
-    let topics = std::fs::read_dir(REFERENCE).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut topics: Vec<PathBuf> = topics.filter(|path| path.is_dir()).collect();
-    topics.sort();
-    folders.extend(topics);
     folders
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use forecast::data::Frequency;
-use forecast::nn::{Control, TrainingEvent};
+use forecast::nn::{Control, HeadKind, PointLoss, TrainingEvent};
 use forecast::plot::LossCurveChart;
 use forecast::{FitReport, Model, ModelConfig, Step};
 use indicatif::HumanDuration;
@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &FitArguments, console: &Console) -> Result<(), Fai
         config = config.with("time_limit", &seconds.to_string())?;
     }
     let mut options = input::fit_options(&arguments.fitting, arguments.horizon, &arguments.unit)?;
+    options.device = arguments.device.parse()?;
     let state = training_file(&arguments.output);
     if config.is_trained_once() {
         (options.checkpoint, options.resume) = (Some(state.clone()), arguments.resume);
@@ -86,15 +87,30 @@ fn told(model: &str, event: &TrainingEvent) -> String {
 /// The chart of a training's losses.
 fn losses(config: &ModelConfig, report: &FitReport) -> Result<Vec<u8>, Failure> {
     let Some(report) = &report.training else {
-        let rule = "it is not trained by gradient: leave it out";
+        let rule = "its fit tells no losses: leave it out";
         return Err(Failure::option("plot-losses", config.name(), rule));
     };
     let chart = LossCurveChart {
         title: format!("{}: losses by epoch", config.name()),
-        loss_label: "mean squared error (scaled)".to_string(),
+        loss_label: loss_label(config).to_string(),
         report: report.clone(),
     };
     Ok(chart.render()?)
+}
+
+/// What a training has minimised.
+fn loss_label(config: &ModelConfig) -> &'static str {
+    let (head, loss) = match config {
+        ModelConfig::Informer(settings) => (settings.network.head, settings.network.loss),
+        _ => (HeadKind::Point, PointLoss::Mse),
+    };
+    match (head, loss) {
+        (HeadKind::Point, PointLoss::Mse) => "mean squared error (scaled)",
+        (HeadKind::Point, PointLoss::Mae) => "mean absolute error (scaled)",
+        (HeadKind::Point, PointLoss::Huber) => "Huber's loss (scaled)",
+        (HeadKind::Quantiles, _) => "pinball loss (scaled)",
+        (HeadKind::Gaussian | HeadKind::StudentT, _) => "negative log likelihood (scaled)",
+    }
 }
 
 /// What was fitted and how it did, in a few lines.

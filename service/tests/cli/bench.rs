@@ -1,7 +1,7 @@
 //! `bench ltsf`: its rows, its files, and the baselines of the literature's tables.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -22,17 +22,12 @@ fn row<'a>(rows: &'a [Value], data: &str, features: &str, model: &str, horizon: 
     found[0]
 }
 
-/// ETTh1 and ETTh2, which may not be part of the project: in the folder that `LONGCAST_DATA` names, or beside
-/// the checkout.
+/// ETTh1 and ETTh2, which may not be part of the project: in the folder that `LONGCAST_DATA` names.
 fn ett() -> Result<PathBuf, String> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/datasets/reference/ETT");
     let named = std::env::var_os("LONGCAST_DATA").map(PathBuf::from);
-    let mut folders = named.into_iter().chain([beside]);
     let found =
-        folders.find(|folder| ["ETTh1.csv", "ETTh2.csv"].iter().all(|file| folder.join(file).is_file()));
-    found.ok_or_else(|| {
-        "no ETTh1.csv and ETTh2.csv in LONGCAST_DATA or ../shared/datasets/reference/ETT".to_string()
-    })
+        named.filter(|folder| ["ETTh1.csv", "ETTh2.csv"].iter().all(|file| folder.join(file).is_file()));
+    found.ok_or_else(|| "no ETTh1.csv and ETTh2.csv in the folder of LONGCAST_DATA".to_string())
 }
 
 /// Measured for the project with other code, MSE of the last value, the last day and the mean of 336 hours.

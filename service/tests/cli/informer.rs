@@ -39,6 +39,46 @@ fn a_network_is_trained_saved_and_forecast_with() {
 }
 
 #[test]
+fn a_network_of_quantiles_has_intervals_of_its_own() {
+    let folder = folder("informer-quantiles");
+    let fit = format!("fit --model informer {SMALL} --set epochs=2 --set mask=true --horizon 12 load.csv");
+    let own = "--set head=quantiles --set quantiles=0.1,0.3,0.5,0.9 --set intervals=head";
+    folder.run(&format!("{fit} {own} -o own.longcast --plot-losses losses.png")).succeeded();
+    check_picture(&folder.read("losses.png"));
+    let forecast = folder.run("forecast own.longcast --horizon 12 --level 80").succeeded();
+    let table = Table::csv(forecast.text());
+    let of = |name| table.numbers(name);
+    let (mean, lower, upper) = (of("informer"), of("informer-lo-80"), of("informer-hi-80"));
+    assert!(mean.iter().zip(lower.iter().zip(&upper)).all(|(m, (lo, hi))| lo <= m && m <= hi && lo < hi));
+    // What the network was not asked for it does not know.
+    let run = folder.run("forecast own.longcast --level 95").failed(2);
+    assert!(
+        run.stderr.contains("level 95") && run.stderr.contains("intervals = conformal"),
+        "{}",
+        run.stderr
+    );
+    let run = folder.run("forecast own.longcast --level 80 --joint").failed(2);
+    assert!(run.stderr.contains("single steps"), "{}", run.stderr);
+    // The same network with the intervals of its errors.
+    folder.run(&format!("{fit} {} -o errors.longcast", own.replace("=head", "=conformal"))).succeeded();
+    let other = folder.run("forecast errors.longcast --horizon 12 --level 80").succeeded();
+    let other = Table::csv(other.text());
+    assert_eq!(other.numbers("informer"), mean);
+    assert_ne!(other.numbers("informer-lo-80"), lower);
+
+    for (settings, said) in [
+        ("--set intervals=head", "a point head has none"),
+        ("--set head=quantiles --set quantiles=0.5,0.1", "they must rise"),
+        ("--set head=normal", "gaussian"),
+        ("--device wgpu", "--features wgpu"),
+        ("--device gpu", "it must be one of cpu, wgpu, cuda"),
+    ] {
+        let run = folder.run(&format!("{fit} {settings} -o bad.longcast")).failed(2);
+        assert!(run.stderr.contains(said) || cfg!(feature = "wgpu"), "{settings}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_training_that_was_killed_goes_on_to_the_same_model() {
     let folder = folder("informer-resume");
     let fit = |output: &str| {

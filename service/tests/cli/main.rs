@@ -22,4 +22,5 @@ mod panels;
 mod readme;
 mod resume;
 mod scores;
+mod ssm;
 mod streams;

@@ -38,6 +38,10 @@ fn errors_name_the_server_the_field_and_the_reason() {
             format!("client session s load.csv --model models/load --durability forever {at}"),
             ["forever", "sync, async or memory"],
         ),
+        (
+            format!("client session s load.csv --model models/load --idle-seconds 99999999 {at}"),
+            ["INVALID_ARGUMENT", "idle_ttl"],
+        ),
         ("client info --address 127.0.0.1:1".to_string(), ["cannot connect", "127.0.0.1:1"]),
         ("client info --address http://127.0.0.1:1 --ca load.csv".to_string(), ["not https", "--address"]),
     ] {

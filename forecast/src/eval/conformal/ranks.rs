@@ -1,42 +1,31 @@
 //! Scores in order, and the few outermost of them, without a branch that cannot be foreseen.
 
-/// Sorts numbers by integers that compare as the numbers do, in memory that is used again.
-#[derive(Debug, Default)]
-pub(super) struct Sorter {
-    keys: Vec<i64>,
-    sorted: Vec<f64>,
-}
+use super::ByWindow;
+use super::lanes::{self, LANES};
 
-impl Sorter {
-    /// Numbers in the order of [`f64::total_cmp`], NaN left out.
-    pub(super) fn sorted(&mut self, values: impl Iterator<Item = f64>) -> &mut Vec<f64> {
-        let Sorter { keys, sorted } = self;
-        keys.clear();
-        keys.extend(values.map(key));
-        let n_missing = keys.iter().filter(|key| **key == MISSING).count();
-        keys.sort_unstable();
-        keys.truncate(keys.len() - n_missing);
-        sorted.clear();
-        sorted.extend(keys.iter().map(|key| number(*key)));
-        sorted
+/// Calls `take` with each step of a channel and its scores in ascending order, NaN left out; zeros have no sign.
+pub(super) fn each_sorted(scores: &ByWindow, channel: usize, mut take: impl FnMut(usize, &mut Vec<f64>)) {
+    let (mut rows, mut of_step) = (Vec::new(), Vec::new());
+    for first in (0..scores.horizon()).step_by(LANES) {
+        let n_steps = LANES.min(scores.horizon() - first);
+        let mut n_known = [0; LANES];
+        rows.clear();
+        rows.extend(scores.paths(channel).map(|path| {
+            // What is missing comes last, beside infinite scores at most.
+            let mut row = [f64::INFINITY; LANES];
+            for (lane, score) in path[first..first + n_steps].iter().enumerate() {
+                n_known[lane] += usize::from(!score.is_nan());
+                row[lane] = if score.is_nan() { f64::INFINITY } else { *score };
+            }
+            row
+        }));
+        lanes::sort(&mut rows);
+        for (lane, n_known) in n_known[..n_steps].iter().enumerate() {
+            of_step.clear();
+            of_step.extend(rows[..*n_known].iter().map(|row| row[lane]));
+            take(first + lane, &mut of_step);
+        }
     }
-}
-
-/// The key of what is missing, which no number has: it comes last.
-const MISSING: i64 = i64::MAX;
-
-/// An integer that compares with others as the numbers do by [`f64::total_cmp`].
-fn key(value: f64) -> i64 {
-    if value.is_nan() { MISSING } else { flip(value.to_bits().cast_signed()) }
-}
-
-/// The number of a key.
-fn number(key: i64) -> f64 {
-    f64::from_bits(flip(key).cast_unsigned())
-}
-
-fn flip(bits: i64) -> i64 {
-    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
 }
 
 /// The `k`-th smallest and the `k`-th largest of numbers without NaN, which are put into another order; `k` lies
@@ -59,17 +48,24 @@ mod tests {
     }
 
     #[test]
-    fn sorted_numbers_are_those_of_total_cmp_to_the_bit() {
+    fn the_scores_of_each_step_are_sorted_and_what_is_missing_is_left_out() {
         let special = [0.0, -0.0, f64::MIN_POSITIVE, -5e-324, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
-        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        let mut sorter = Sorter::default();
-        for n in [0, 1, 2, 19, 64, 257] {
-            let values: Vec<f64> = numbers(n).into_iter().chain(special).collect();
-            let mut expected: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-            expected.sort_by(f64::total_cmp);
-            assert_eq!(bits(sorter.sorted(values.into_iter())), bits(&expected));
+        for (n, horizon) in [(0, 3), (1, 1), (2, 8), (19, 9), (64, 24), (257, 5)] {
+            let mut scores = ByWindow::zeros(n, 2, horizon);
+            let numbers = numbers(2 * n * horizon);
+            for (at, (score, number)) in scores.values_mut().iter_mut().zip(numbers).enumerate() {
+                *score = *special.get(at % 23).unwrap_or(&number);
+            }
+            for channel in 0..2 {
+                let mut steps = Vec::new();
+                each_sorted(&scores, channel, |step, found| {
+                    let known = scores.at(channel, step).filter(|score| !score.is_nan());
+                    assert_eq!(*found, crate::data::sorted(known.collect()), "{n} {step}");
+                    steps.push(step);
+                });
+                assert!(steps.into_iter().eq(0..horizon));
+            }
         }
-        assert!(sorter.sorted([f64::NAN, -f64::NAN].into_iter()).is_empty());
     }
 
     #[test]

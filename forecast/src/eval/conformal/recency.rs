@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::ranks::Sorter;
+use super::ranks::each_sorted;
 use super::{ByWindow, Outer};
 
 /// No model looks back further than this for errors, in steps.
@@ -51,8 +51,6 @@ pub(crate) struct Recent {
     pub(crate) scale: Vec<f64>,
     /// Scores of earlier forecasts, the latest first, NaN where the outcome is not known.
     pub(crate) scores: ByWindow,
-    /// Steps from one of these forecasts to the one before it.
-    pub(crate) stride: usize,
     /// How far out the scores of single steps lie at most.
     pub(crate) outer: Outer,
 }
@@ -70,7 +68,7 @@ pub(crate) struct SortedRecent<'a> {
 impl Recent {
     /// Nothing but a scale.
     pub(crate) fn of_scale(scale: Vec<f64>) -> Self {
-        Recent { scale, scores: ByWindow::default(), stride: 1, outer: Outer::default() }
+        Recent { scale, scores: ByWindow::default(), outer: Outer::default() }
     }
 
     /// Bounds and sorts the scores of each step and channel.
@@ -80,25 +78,13 @@ impl Recent {
         // An infinite score is no score either.
         let finite = |score: f64| if score.is_finite() { score } else { f64::NAN };
         scores.values_mut().iter_mut().for_each(|score| *score = finite(*score));
-        let (n_channels, horizon) = (scores.n_channels(), scores.horizon());
         let mut sorted = Vec::with_capacity(scores.n_windows() * scores.window_len());
-        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(scores.window_len());
-        let mut sorter = Sorter::default();
-        for channel in 0..n_channels {
-            for step in 0..horizon {
-                // Where an error depends on the step that it is of and not on the cutoff, as within a season of
-                // seasonal naive, the scores of some steps before come again.
-                let before =
-                    step.checked_sub(self.stride).filter(|before| same(&scores, channel, *before, step));
-                ranges.push(match before {
-                    Some(before) => ranges[channel * horizon + before].clone(),
-                    None => {
-                        let start = sorted.len();
-                        sorted.extend_from_slice(sorter.sorted(scores.at(channel, step)));
-                        start..sorted.len()
-                    }
-                });
-            }
+        let mut ranges = Vec::with_capacity(scores.window_len());
+        for channel in 0..scores.n_channels() {
+            each_sorted(&scores, channel, |_, of_step| {
+                ranges.push(sorted.len()..sorted.len() + of_step.len());
+                sorted.extend_from_slice(of_step);
+            });
         }
         SortedRecent { recent: self, sorted, ranges }
     }
@@ -166,12 +152,6 @@ impl Recency {
     }
 }
 
-/// True if two steps of a channel have the same scores that are numbers, in the same order.
-fn same(scores: &ByWindow, channel: usize, a: usize, b: usize) -> bool {
-    let there = |step| scores.at(channel, step).filter(|score| !score.is_nan()).map(f64::to_bits);
-    there(a).eq(there(b))
-}
-
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -193,19 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn scores_of_each_step_are_sorted_also_where_they_come_again() {
+    fn scores_of_each_step_are_sorted_and_infinite_ones_left_out() {
         let mut scores = ByWindow::zeros(40, 2, 12);
         for (at, score) in scores.values_mut().iter_mut().enumerate() {
-            let (window, channel, step) = (at / 24, at / 12 % 2, at % 12);
-            // In the first channel by the step that is forecast, as windows are 5 steps apart; in the second, not.
-            let target = if channel == 0 { 1000 + step - 5 * window } else { at };
-            *score = match target % 11 {
+            *score = match at % 11 {
                 3 => f64::NAN,
                 7 => f64::INFINITY,
-                _ => (target * 7919 % 101) as f64 - 50.0,
+                _ => (at * 7919 % 101) as f64 - 50.0,
             };
         }
-        let recent = Recent { scores, stride: 5, ..Recent::of_scale(vec![1.0; 2]) };
+        let recent = Recent { scores, ..Recent::of_scale(vec![1.0; 2]) };
         let sorted = recent.sorted();
         for channel in 0..2 {
             for step in 0..12 {

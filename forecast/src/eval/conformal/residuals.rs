@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayView1, s};
 
-use super::ranks::Sorter;
+use super::ranks::each_sorted;
 use super::running::long_run_weight;
 use super::{ByWindow, Calibration, LastErrors, Paths, Recency};
 
@@ -114,14 +114,13 @@ impl Calibration {
 pub(super) fn sorted_scores(scores: &ByWindow, most: usize) -> Array3<f64> {
     let n_most = scores.n_windows().min(most);
     let mut all = Array3::from_elem((scores.n_channels(), scores.horizon(), n_most), f64::NAN);
-    let (mut sorter, mut n_kept) = (Sorter::default(), 0);
+    let mut n_kept = 0;
     for channel in 0..scores.n_channels() {
-        for step in 0..scores.horizon() {
-            let of_step = sorter.sorted(scores.at(channel, step));
+        each_sorted(scores, channel, |step, of_step| {
             thin(of_step, most);
             n_kept = n_kept.max(of_step.len());
             all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step[..]));
-        }
+        });
     }
     if n_kept < n_most { all.slice(s![.., .., ..n_kept]).to_owned() } else { all }
 }

@@ -10,8 +10,10 @@
 //! Published tables often have fewer, because the last incomplete batch was dropped. Split and scaling as in the
 //! code of Zhou et al., *Informer*, 2021, [arXiv 2012.07436](https://arxiv.org/abs/2012.07436).
 
+mod fitted;
 mod protocol;
 mod ranges;
 mod windows;
 
+pub use fitted::LtsfModel;
 pub use protocol::{Ltsf, LtsfOptions, LtsfScore};

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use super::fitted::LtsfModel;
 use super::ranges;
 use super::windows::Sums;
 use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
 use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
 use crate::model::{Cancel, FitOptions, ModelConfig, Shape, Training, check_count};
-use crate::nn::Control;
+use crate::nn::{Control, DeviceKind, TrainingEvent};
 use crate::regression::Regression;
 use crate::{Error, Result};
 
@@ -158,17 +159,39 @@ impl Ltsf {
     /// [`Error::BadOption`] for settings, [`Error::Constant`], [`Error::TooFewRows`] and [`Error::Singular`] for
     /// data that cannot be fitted.
     pub fn score(&self, config: &ModelConfig) -> Result<Vec<LtsfScore>> {
+        self.score_watched(config, &mut |_| Control::Continue, &mut |_| Ok(()))
+    }
+
+    /// [`Ltsf::score`]; `watch` is told of every step and epoch of a training and may stop it, and `look` sees every
+    /// fitted model.
+    ///
+    /// # Errors
+    /// As [`Ltsf::score`], and those of `look`.
+    pub fn score_watched(
+        &self,
+        config: &ModelConfig,
+        watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+        look: &mut dyn FnMut(&LtsfModel<'_>) -> Result<()>,
+    ) -> Result<Vec<LtsfScore>> {
         let config = self.resolve(config)?;
         if !config.is_trained_once() {
-            return self.score_at(&config, &self.horizons);
+            return self.score_at(&config, &self.horizons, watch, look);
         }
-        let scores =
-            self.horizons.iter().map(|horizon| self.score_at(&config, std::slice::from_ref(horizon)));
-        Ok(scores.collect::<Result<Vec<_>>>()?.concat())
+        let mut scores = Vec::new();
+        for horizon in &self.horizons {
+            scores.extend(self.score_at(&config, std::slice::from_ref(horizon), watch, look)?);
+        }
+        Ok(scores)
     }
 
     /// Fits a resolved model for the longest of some horizons, ascending, and scores it at all of them.
-    fn score_at(&self, config: &ModelConfig, horizons: &[usize]) -> Result<Vec<LtsfScore>> {
+    fn score_at(
+        &self,
+        config: &ModelConfig,
+        horizons: &[usize],
+        watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+        look: &mut dyn FnMut(&LtsfModel<'_>) -> Result<()>,
+    ) -> Result<Vec<LtsfScore>> {
         let start = Instant::now();
         let left = self.left(config)?;
         let (cuts, end) = match config.is_trained_once() {
@@ -185,10 +208,12 @@ impl Ltsf {
             checkpoint: None,
             weights: None,
             fingerprint: "",
+            device: DeviceKind::Cpu,
             cancel: &Cancel::default(),
         };
-        let family = config.fit(&training, &mut |_| Control::Continue)?;
+        let family = config.fit(&training, watch)?;
         let fit_seconds = start.elapsed().as_secs_f64();
+        look(&LtsfModel { family: family.as_ref(), scaled: &left, test: self.split.test.clone() })?;
         // What is known of coefficients is no coefficient.
         let learned = family.tensors().into_iter().filter(|(name, _)| is_learned(name));
         let n_nonzero = |values: &[f64]| values.iter().filter(|value| **value != 0.0).count();

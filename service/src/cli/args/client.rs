@@ -73,7 +73,7 @@ pub(crate) enum ClientCall {
     /// The events of a training or a back-test, until it has ended.
     #[command(after_help = "Example: longcast client watch trainingJobs/17")]
     Watch(WatchArguments),
-    /// Trainings and back-tests: list, cancel, delete.
+    /// Trainings and back-tests: list, show, cancel, delete.
     #[command(after_help = "Example: longcast client jobs list")]
     Jobs(JobsArguments),
     /// Data sets on the server: list, upload, delete.
@@ -141,6 +141,9 @@ pub(crate) struct SessionArguments {
     /// server's choice].
     #[arg(long, value_name = "DURABILITY")]
     pub(crate) durability: Option<String>,
+    /// Seconds without a row and without a connection after which a session that is made is deleted [default: a day].
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_seconds: Option<u32>,
     /// The first row follows what the session has; else the input is the whole stream from its first row, and rows
     /// that the session has are passed over.
     #[arg(long = "continue")]

@@ -25,7 +25,9 @@ pub(crate) struct JobSpecArguments {
     /// Seconds after which a training by gradient stops, with what is best so far.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) time_limit: Option<f64>,
-    /// How the file is read, by the names of the options of `longcast fit`: --read time-col=ds
+    /// How the file is read, by options of `longcast fit`: id-col, time-col, target-col, freq, open, tz, duplicates,
+    /// out-of-order, aggregate, time-format, bad-series, past-col, future-col, static-col or categorical-col, such as
+    /// --read time-col=ds
     #[arg(long = "read", value_name = "NAME=VALUE")]
     pub(crate) read: Vec<String>,
     /// Makes the call repeatable: the same text again finds the job that it made.
@@ -45,7 +47,7 @@ pub(crate) struct TrainArguments {
     pub(crate) model: String,
     /// The data: a file, which is uploaded, or datasets/NAME.
     pub(crate) data: String,
-    /// The family: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer, ...
+    /// The family: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer or ssm.
     #[arg(long, default_value = "ar")]
     pub(crate) family: String,
     /// Longest horizon that intervals are calibrated for [default: the longest usual season].

@@ -39,7 +39,7 @@ pub(crate) struct FittingArguments {
 pub(crate) struct FitArguments {
     /// The data: CSV, Parquet, Arrow or JSON, long or wide; a file, a quoted pattern, a folder, or - for standard input.
     pub(crate) data: PathBuf,
-    /// The model: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar or informer.
+    /// The model: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer or ssm.
     #[arg(long, default_value = "ar", conflicts_with = "config")]
     pub(crate) model: String,
     /// Settings of the model in a TOML file, with its name under `model`.
@@ -60,6 +60,9 @@ pub(crate) struct FitArguments {
     /// Seconds after which a training stops, with what is best so far.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) time_limit: Option<f64>,
+    /// Where a network is trained: cpu, or wgpu or cuda if the program was built for them.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: String,
     /// Draw the losses of a training to this PNG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot_losses: Option<PathBuf>,
@@ -152,7 +155,7 @@ pub(crate) struct BatchArguments {
     /// The data, rows grouped by series: Parquet is read in pieces, CSV and Arrow IPC file by file.
     #[arg(required = true)]
     pub(crate) data: Vec<PathBuf>,
-    /// The models, each with columns of its own: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar or informer.
+    /// The models, each with columns of its own: naive, seasonal-naive, drift, window-mean, ar, ar-net, neural-ar, informer or ssm.
     #[arg(long, value_name = "MODEL,...", value_delimiter = ',', default_value = "seasonal-naive")]
     pub(crate) model: Vec<String>,
     /// Steps ahead.

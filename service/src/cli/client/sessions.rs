@@ -152,6 +152,9 @@ pub(crate) async fn create(
             slow_consumer: v1::SlowConsumer::Block.into(),
         }),
         durability: durability.into(),
+        idle_ttl: arguments
+            .idle_seconds
+            .map(|seconds| prost_types::Duration { seconds: seconds.into(), nanos: 0 }),
         ..v1::CreateSessionRequest::default()
     };
     let mut client = SessionServiceClient::new(connection.open().await?);

@@ -1,0 +1,92 @@
+//! The state-space forecaster as a family: fitting, loading, and which of its two forms a model takes.
+//!
+//! A network whose settings allow it streams step by step ([`Stream`]); others read the window for each forecast
+//! ([`NeuralFamily`]).
+
+use burn::tensor::Device;
+
+use super::StreamingForm;
+use super::config::{CalendarUse, RecurrenceForm};
+use super::network::{NetworkShape, Ssm};
+use super::plain::Plain;
+use super::settings::SsmSettings;
+use super::stream::Stream;
+use crate::data::{CalendarFeatures, Step, TimeFeatures};
+use crate::informer::{from_tensors, to_tensors};
+use crate::model::{Family, LoadShape, Tensors, Training};
+use crate::nn::{Control, NeuralFamily, TrainingEvent, TrainingReport, fit as train};
+use crate::{Error, Result};
+
+/// Trains one network on all series.
+///
+/// # Errors
+/// [`Error::BadOption`] for settings, [`Error::TooShort`], [`Error::Diverged`], those of a checkpoint.
+pub(crate) fn fit(
+    settings: &SsmSettings,
+    training: &Training<'_>,
+    watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+) -> Result<Box<dyn Family>> {
+    let Some(first) = training.series.first() else {
+        return Err(Error::Internal("a training without series".to_string()));
+    };
+    // What cannot stream as asked is told before it is trained.
+    settings.network.streams_by_step(&settings.mixer)?;
+    let calendar = calendar(settings, first.index().step);
+    let shape = NetworkShape {
+        n_channels: training.channels.len(),
+        n_marks: calendar.n_columns(first.index().step),
+        lookback: settings.lookback(),
+        horizon: training.horizon,
+    };
+    let network = Ssm::new(&settings.network, &settings.mixer, shape, &training.device.device()?.autodiff())?;
+    let about = settings.about(training);
+    let trained = train(network, training, &calendar, &settings.training, &about, watch)?;
+    let tensors = to_tensors(&trained.network)?;
+    // What forecasts is on a device without gradients.
+    let network = Ssm::new(&settings.network, &settings.mixer, shape, &Device::flex())?;
+    let network = from_tensors(network, &tensors)?;
+    family(settings, network, calendar, tensors, Some(trained.report))
+}
+
+/// A network from its tensors.
+///
+/// # Errors
+/// [`Error::Internal`] with the tensor whose shape is wrong; the caller knows the file.
+pub(crate) fn load(settings: &SsmSettings, tensors: &Tensors, of: LoadShape) -> Result<Box<dyn Family>> {
+    let calendar = calendar(settings, of.step);
+    let LoadShape { n_channels, horizon, .. } = of;
+    let n_marks = calendar.n_columns(of.step);
+    let shape = NetworkShape { n_channels, n_marks, lookback: settings.lookback(), horizon };
+    let network = Ssm::new(&settings.network, &settings.mixer, shape, &Device::flex())?;
+    let network = from_tensors(network, tensors)?;
+    let tensors = to_tensors(&network)?;
+    family(settings, network, calendar, tensors, None)
+}
+
+/// The form that the settings allow.
+fn family(
+    settings: &SsmSettings,
+    network: Ssm,
+    calendar: CalendarFeatures,
+    tensors: Tensors,
+    report: Option<TrainingReport>,
+) -> Result<Box<dyn Family>> {
+    if settings.network.streams_by_step(&settings.mixer)? {
+        let form = match settings.network.recurrence {
+            RecurrenceForm::Exact => StreamingForm::Exact,
+            RecurrenceForm::Reduced => StreamingForm::Reduced { max_order: settings.network.max_order },
+        };
+        return Ok(Box::new(Stream { plain: Plain::new(&network, form)?, calendar, tensors, report }));
+    }
+    let n_channels = network.shape().n_channels;
+    Ok(Box::new(NeuralFamily { network, calendar, n_channels, tensors, report }))
+}
+
+/// What the calendar says of a step; nothing of an integer index.
+fn calendar(settings: &SsmSettings, step: Step) -> CalendarFeatures {
+    let time = match (step, settings.network.calendar) {
+        (Step::Index(_), _) | (_, CalendarUse::None) => TimeFeatures::None,
+        (_, CalendarUse::Features) => TimeFeatures::Informer,
+    };
+    CalendarFeatures { time, ..CalendarFeatures::default() }
+}

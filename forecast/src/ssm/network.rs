@@ -1,0 +1,241 @@
+//! The network: `forecast = W stack(embed(window)) + b`, relative to the last value or what else a window is
+//! normalised by.
+//!
+//! Values and time features of each step enter by an affine map; a stack of blocks mixes the steps. The *direct*
+//! decoder maps the last state to all steps of the horizon; the *mask* decoder lets the window be followed by as many unknown
+//! steps (value 0, flag 1) and maps the state of each to its forecast (Gu et al. 2022, arXiv 2111.00396, section 4.4).
+//!
+//! Shapes: windows `(batch, lookback, channel)`, forecasts `(batch, horizon, channel)`. Independent channels are
+//! sequences of their own, `(batch * channel, lookback, d_model)`.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::block::{Block, BlockShape, Drop};
+use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
+use super::layers::{Affine, Streams};
+use super::{Mixer, MixerConfig};
+use crate::nn::{GroupOf, Inputs, Network, Normaliser, ParameterGroup, Pass, last_observed};
+use crate::{Error, Result};
+
+/// The forecaster.
+#[derive(Module, Debug)]
+pub(crate) struct Ssm {
+    pub(super) embedding: Affine,
+    pub(super) blocks: Vec<Block>,
+    pub(super) head: Affine,
+    /// From the time features of a step to forecast to what they add.
+    pub(super) marks_head: Option<Affine>,
+    normaliser: Normaliser,
+    #[module(skip)]
+    config: SsmConfig,
+    #[module(skip)]
+    mixer: MixerConfig,
+    #[module(skip)]
+    shape: NetworkShape,
+}
+
+/// What the network takes and gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NetworkShape {
+    pub(crate) n_channels: usize,
+    /// Time features of a step; 0 for none.
+    pub(crate) n_marks: usize,
+    /// Steps seen.
+    pub(crate) lookback: usize,
+    /// Steps that are forecast.
+    pub(crate) horizon: usize,
+}
+
+/// Channels, time features, and steps of the horizon, at most.
+const MOST: usize = 65_536;
+
+impl Ssm {
+    /// A network with first weights that follow from the seed alone.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if a setting or a size is out of range.
+    pub(crate) fn new(
+        config: &SsmConfig,
+        mixer: &MixerConfig,
+        shape: NetworkShape,
+        device: &Device,
+    ) -> Result<Self> {
+        config.check()?;
+        shape.check()?;
+        let NetworkShape { n_channels, n_marks, lookback, horizon } = shape;
+        let d_model = config.d_model;
+        let is_mixed = config.channels == ChannelMixing::Mixed;
+        let n_values = if is_mixed { n_channels } else { 1 };
+        let is_masked = config.decoder == Decoder::Mask;
+        let n_inputs = n_values + n_marks + usize::from(is_masked);
+        let n_outputs = if is_masked { n_values } else { n_values * horizon };
+        config.check_size(n_inputs, n_outputs)?;
+        let mut streams = Streams::new(config.seed, device);
+        let embedding = Affine::new(n_inputs, d_model, &mut streams);
+        let max_length = lookback + if is_masked { horizon } else { 0 };
+        let block = BlockShape { mixer, d_model, max_length, has_norm: config.norm == BlockNorm::Layer };
+        let blocks = (0..config.n_layers).map(|_| Block::new(block, &mut streams));
+        let blocks = blocks.collect::<Result<Vec<_>>>()?;
+        let head = Affine::new(d_model, n_outputs, &mut streams);
+        let has_marks = n_marks > 0 && !is_masked;
+        Ok(Ssm {
+            embedding,
+            blocks,
+            head,
+            marks_head: has_marks.then(|| Affine::zeros(n_marks, n_values, device)),
+            normaliser: Normaliser::new(config.normalisation, n_channels, device),
+            config: config.clone(),
+            mixer: mixer.clone(),
+            shape,
+        })
+    }
+
+    pub(super) fn config(&self) -> &SsmConfig {
+        &self.config
+    }
+
+    pub(super) fn shape(&self) -> NetworkShape {
+        self.shape
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.config.channels == ChannelMixing::Mixed
+    }
+
+    /// Values as sequences: `(batch, length, channel)` becomes `(sequence, length, value)`.
+    fn sequences(&self, values: Tensor<3>) -> Tensor<3> {
+        if self.is_mixed() {
+            return values;
+        }
+        let [n_batch, length, n_channels] = values.dims();
+        values.swap_dims(1, 2).reshape([n_batch * n_channels, length, 1])
+    }
+
+    /// `(batch, length, column)`, the same for all channels of a window, as `(sequence, length, column)`.
+    fn for_sequences(&self, columns: Tensor<3>) -> Tensor<3> {
+        let n_channels = self.shape.n_channels;
+        if self.is_mixed() || n_channels == 1 {
+            return columns;
+        }
+        let [n_batch, length, n_columns] = columns.dims();
+        let each = columns.unsqueeze_dim::<4>(1).expand([n_batch, n_channels, length, n_columns]);
+        each.reshape([n_batch * n_channels, length, n_columns])
+    }
+
+    /// Outputs `(sequence, horizon, value)` as forecasts `(batch, horizon, channel)`.
+    fn forecasts(&self, outputs: Tensor<3>) -> Tensor<3> {
+        if self.is_mixed() {
+            return outputs;
+        }
+        let NetworkShape { n_channels, horizon, .. } = self.shape;
+        let n_batch = outputs.dims()[0] / n_channels.max(1);
+        outputs.reshape([n_batch, n_channels, horizon]).swap_dims(1, 2)
+    }
+
+    /// All steps of the horizon from the last state. Shape `(sequence, horizon, value)`.
+    fn direct(&self, inputs: Tensor<3>, drop: Drop) -> Tensor<3> {
+        let n_sequences = inputs.dims()[0];
+        let mut x = self.embedding.forward_steps(inputs); // (sequence, lookback, d_model)
+        let last = match self.blocks.split_last() {
+            Some((last, others)) => {
+                for (at, block) in others.iter().enumerate() {
+                    x = block.forward(x, drop.at(2 * at as u64));
+                }
+                last.last(x, drop.at(2 * others.len() as u64))
+            }
+            None => {
+                let [n, length, d_model] = x.dims();
+                x.narrow(1, length - 1, 1).reshape([n, d_model])
+            }
+        };
+        let n_values = if self.is_mixed() { self.shape.n_channels } else { 1 };
+        self.head.forward(last).reshape([n_sequences, self.shape.horizon, n_values])
+    }
+
+    /// Each step of the horizon from its own state. Shape `(sequence, horizon, value)`.
+    fn masked(&self, inputs: Tensor<3>, drop: Drop) -> Tensor<3> {
+        let NetworkShape { lookback, horizon, .. } = self.shape;
+        let embedded = self.embedding.forward_steps(inputs);
+        let blocks = self.blocks.iter().enumerate();
+        let x = blocks.fold(embedded, |x, (at, block)| block.forward(x, drop.at(2 * at as u64)));
+        self.head.forward_steps(x.narrow(1, lookback, horizon))
+    }
+}
+
+impl Network for Ssm {
+    fn lookback(&self) -> usize {
+        self.shape.lookback
+    }
+
+    fn horizon(&self) -> usize {
+        self.shape.horizon
+    }
+
+    fn forward(&self, inputs: Inputs, pass: Pass) -> Tensor<3> {
+        let NetworkShape { n_marks, lookback, horizon, .. } = self.shape;
+        let mask = inputs.observed();
+        let Inputs { values, known_ahead, .. } = inputs;
+        let anchor =
+            self.config.is_anchored().then(|| last_observed(values.clone() * mask.clone(), mask.clone()));
+        let (values, map) = self.normaliser.normalise(values, mask);
+        let known = known_ahead.filter(|_| n_marks > 0); // (batch, lookback + horizon, mark)
+        let drop = Drop::new(self.config.dropout, self.config.seed, pass);
+        let sequences = self.sequences(values);
+        let outputs = match self.config.decoder {
+            Decoder::Direct => {
+                let seen = known.clone().map(|known| self.for_sequences(known.narrow(1, 0, lookback)));
+                self.direct(beside(sequences, seen), drop)
+            }
+            Decoder::Mask => {
+                let [n, _, n_values] = sequences.dims();
+                let device = sequences.device();
+                let steps = Tensor::cat(vec![sequences, Tensor::zeros([n, horizon, n_values], &device)], 1);
+                let flags = [(lookback, 0.0), (horizon, 1.0)]
+                    .map(|(length, flag)| Tensor::full([n, length, 1], flag, &device));
+                let steps = beside(steps, Some(Tensor::cat(flags.to_vec(), 1)));
+                self.masked(beside(steps, known.clone().map(|known| self.for_sequences(known))), drop)
+            }
+        };
+        let outputs = match (&self.marks_head, known) {
+            (Some(head), Some(known)) => {
+                outputs + self.for_sequences(head.forward_steps(known.narrow(1, lookback, horizon)))
+            }
+            _ => outputs,
+        };
+        let forecasts = map.restore(self.forecasts(outputs));
+        match anchor {
+            Some(anchor) => forecasts + anchor,
+            None => forecasts,
+        }
+    }
+
+    fn group(&self) -> GroupOf {
+        let mixer = self.mixer.clone();
+        Box::new(move |path: &str| -> ParameterGroup { Mixer::group(&mixer, path) })
+    }
+}
+
+/// Columns beside others, step by step.
+fn beside(steps: Tensor<3>, more: Option<Tensor<3>>) -> Tensor<3> {
+    match more {
+        Some(more) => Tensor::cat(vec![steps, more], 2),
+        None => steps,
+    }
+}
+
+impl NetworkShape {
+    fn check(self) -> Result<()> {
+        let NetworkShape { n_channels, n_marks, horizon, .. } = self;
+        for (field, size, least) in [
+            ("horizon", horizon, 1),
+            ("number of channels", n_channels, 1),
+            ("number of time features", n_marks, 0),
+        ] {
+            if !(least..=MOST).contains(&size) {
+                return Err(Error::option(field, size, format!("it must be from {least} to {MOST}")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! The network in plain numbers, step by step: what streams, and what defines the forecasts of a network that can.
+//!
+//! A step enters by the embedding, goes through the blocks, each mixer of which carries its own state, and leaves
+//! what the head reads: of the last block its input and what its mixer makes of it, since the rest of it is a function
+//! of that step alone. Several steps at a time ([`Plain::chunk`]) give the same bits as one after another, since
+//! every number is computed by the same operations in the same order.
+
+use super::block::Block;
+use super::config::ChannelMixing;
+use super::layers::{Affine, EPSILON, Norm};
+use super::network::{NetworkShape, Ssm};
+use super::{MixerState, Recurrence, StreamingForm};
+use crate::kernels::rows;
+use crate::{Error, Result};
+
+/// A network that can stream.
+#[derive(Debug)]
+pub(crate) struct Plain {
+    embedding: PlainAffine,
+    blocks: Vec<PlainBlock>,
+    head: PlainAffine,
+    marks_head: Option<PlainAffine>,
+    shape: NetworkShape,
+    d_model: usize,
+    is_mixed: bool,
+    is_anchored: bool,
+}
+
+/// `y = x W + b`.
+#[derive(Debug)]
+struct PlainAffine {
+    /// Shape `(in, out)`.
+    weight: Vec<f32>,
+    /// Shape `(out)`.
+    bias: Vec<f32>,
+}
+
+#[derive(Debug)]
+struct PlainBlock {
+    norm: Option<PlainNorm>,
+    recurrence: Recurrence,
+    /// From `d_model` to twice as many.
+    gate: PlainAffine,
+}
+
+#[derive(Debug)]
+struct PlainNorm {
+    gain: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// Steps that are taken at a time, at most: what they need fits the caches.
+pub(super) const CHUNK: usize = 64;
+
+impl Plain {
+    /// The numbers of a network.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] with the setting that keeps a layer from streaming.
+    pub(crate) fn new(network: &Ssm, form: StreamingForm) -> Result<Self> {
+        let config = network.config();
+        let blocks = network.blocks.iter().map(|block| PlainBlock::new(block, form));
+        Ok(Plain {
+            embedding: PlainAffine::new(&network.embedding)?,
+            blocks: blocks.collect::<Result<_>>()?,
+            head: PlainAffine::new(&network.head)?,
+            marks_head: network.marks_head.as_ref().map(PlainAffine::new).transpose()?,
+            shape: network.shape(),
+            d_model: config.d_model,
+            is_mixed: config.channels == ChannelMixing::Mixed,
+            is_anchored: config.is_anchored(),
+        })
+    }
+
+    pub(super) fn shape(&self) -> NetworkShape {
+        self.shape
+    }
+
+    /// Sequences of a window: one for each channel, or one for all.
+    pub(super) fn n_sequences(&self) -> usize {
+        if self.is_mixed { 1 } else { self.shape.n_channels }
+    }
+
+    /// Channels of a sequence.
+    fn n_values(&self) -> usize {
+        if self.is_mixed { self.shape.n_channels } else { 1 }
+    }
+
+    /// Numbers that the head reads of one step of one sequence.
+    fn width(&self) -> usize {
+        2 * self.d_model
+    }
+
+    /// Numbers that the head reads of one step.
+    pub(super) fn total_width(&self) -> usize {
+        self.n_sequences() * self.width()
+    }
+
+    /// States that have seen nothing. Shape `(sequence, layer)`.
+    pub(super) fn start(&self) -> Vec<MixerState> {
+        let of_sequence = || self.blocks.iter().map(|block| block.recurrence.start());
+        (0..self.n_sequences()).flat_map(|_| of_sequence()).collect()
+    }
+
+    /// Whether saved states fit.
+    pub(super) fn accepts(&self, states: &[MixerState]) -> bool {
+        let n_layers = self.blocks.len();
+        states.len() == self.n_sequences() * n_layers
+            && states.chunks(n_layers.max(1)).all(|states| {
+                self.blocks.iter().zip(states).all(|(block, state)| block.recurrence.accepts(state))
+            })
+    }
+
+    /// Of a reduced form, the sum over lags of how far kernels are off, in the worst channel of the worst layer; 0 for
+    /// exact ones.
+    pub(super) fn error_bound(&self) -> f64 {
+        self.blocks.iter().map(|block| block.recurrence.error_bound()).fold(0.0, f64::max)
+    }
+
+    /// Numbers of room that a chunk of this many steps takes.
+    fn room(&self, n_steps: usize) -> usize {
+        n_steps * (self.n_inputs() + 5 * self.d_model)
+    }
+
+    fn n_inputs(&self) -> usize {
+        self.n_values() + self.shape.n_marks
+    }
+
+    /// Takes steps one after another.
+    ///
+    /// # Shapes
+    /// `values` `(step, channel)`, `marks` `(step, mark)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence,
+    /// width)`, is what the head reads of each. `room` grows once.
+    pub(super) fn chunk(
+        &self,
+        states: &mut [MixerState],
+        (values, marks): (&[f64], &[f32]),
+        outputs: &mut [f32],
+        room: &mut Vec<f32>,
+    ) {
+        let (n_channels, n_marks, d) = (self.shape.n_channels, self.shape.n_marks, self.d_model);
+        let n_steps = values.len() / n_channels;
+        let needed = self.room(n_steps);
+        if room.len() < needed {
+            room.resize(needed, 0.0);
+        }
+        let (n_values, n_inputs, n_layers) = (self.n_values(), self.n_inputs(), self.blocks.len());
+        for sequence in 0..self.n_sequences() {
+            let (inputs, rest) = room.split_at_mut(n_steps * n_inputs);
+            let (x, rest) = rest.split_at_mut(n_steps * d);
+            let (normed, rest) = rest.split_at_mut(n_steps * d);
+            let (mixed, gated) = rest.split_at_mut(n_steps * d);
+            for (step, input) in inputs.chunks_exact_mut(n_inputs).enumerate() {
+                let values = &values[step * n_channels + sequence * n_values..][..n_values];
+                input.iter_mut().zip(values).for_each(|(to, from)| *to = *from as f32);
+                input[n_values..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
+            }
+            self.embedding.rows(inputs, x);
+            let states = &mut states[sequence * n_layers..][..n_layers];
+            for (at, (block, state)) in self.blocks.iter().zip(states).enumerate() {
+                let u = match &block.norm {
+                    Some(norm) => {
+                        norm.rows(x, normed);
+                        &*normed
+                    }
+                    None => &*x,
+                };
+                match n_steps {
+                    1 => block.recurrence.step(state, u, mixed),
+                    _ => block.recurrence.chunk(state, u, mixed),
+                }
+                if at + 1 < n_layers {
+                    block.gate_rows(x, mixed, &mut gated[..2 * n_steps * d]);
+                }
+            }
+            let outputs = outputs.chunks_exact_mut(self.n_sequences() * 2 * d);
+            for ((output, x), mixed) in outputs.zip(x.chunks_exact(d)).zip(mixed.chunks_exact(d)) {
+                let output = &mut output[sequence * 2 * d..][..2 * d];
+                output[..d].copy_from_slice(x);
+                output[d..].copy_from_slice(mixed);
+            }
+        }
+    }
+
+    /// Writes the first steps of the forecast that follows a step, all channels.
+    ///
+    /// # Shapes
+    /// `output` `(sequence, width)` and `last` `(channel)` are what the step left behind and its values, `marks` those of
+    /// the steps to forecast, `(horizon, mark)`; `out` `(step, channel)`, no longer than the horizon. `room` grows once.
+    pub(super) fn forecast(
+        &self,
+        (output, last): (&[f32], &[f64]),
+        marks: &[f32],
+        out: &mut [f64],
+        room: &mut Vec<f32>,
+    ) {
+        let (n_channels, n_marks, d) = (self.shape.n_channels, self.shape.n_marks, self.d_model);
+        let (n_values, n_steps) = (self.n_values(), out.len() / n_channels);
+        // The head has a column for each step and value, the first steps first.
+        let n_columns = n_steps * n_values;
+        let needed = 4 * d + n_columns + n_values;
+        if room.len() < needed {
+            room.resize(needed, 0.0);
+        }
+        for (sequence, output) in output.chunks_exact(2 * d).enumerate() {
+            let (x, rest) = room.split_at_mut(d);
+            let (mixed, rest) = rest.split_at_mut(d);
+            let (gated, rest) = rest.split_at_mut(2 * d);
+            let (columns, of_marks) = rest.split_at_mut(n_columns);
+            x.copy_from_slice(&output[..d]);
+            mixed.copy_from_slice(&output[d..]);
+            if let Some(block) = self.blocks.last() {
+                block.gate_rows(x, mixed, gated);
+            }
+            self.head.first_columns(x, columns);
+            for (step, columns) in columns.chunks_exact(n_values).enumerate() {
+                let of_marks = &mut of_marks[..n_values];
+                of_marks.fill(0.0);
+                if let Some(head) = &self.marks_head {
+                    head.rows(&marks[step * n_marks..][..n_marks], of_marks);
+                }
+                for (value, (column, of_marks)) in columns.iter().zip(of_marks).enumerate() {
+                    let channel = sequence * n_values + value;
+                    let anchor = if self.is_anchored { last[channel] } else { 0.0 };
+                    out[step * n_channels + channel] = anchor + f64::from(*column + *of_marks);
+                }
+            }
+        }
+    }
+}
+
+impl PlainBlock {
+    fn new(block: &Block, form: StreamingForm) -> Result<Self> {
+        Ok(PlainBlock {
+            norm: block.norm.as_ref().map(PlainNorm::new).transpose()?,
+            recurrence: block.mixer.recurrence(form)?,
+            gate: PlainAffine::new(&block.gate)?,
+        })
+    }
+
+    /// `x += glu(gelu(mixed) W + b)`, row by row; `mixed` becomes its GELU, `gated` is room for twice as much.
+    fn gate_rows(&self, x: &mut [f32], mixed: &mut [f32], gated: &mut [f32]) {
+        rows::gelu(mixed);
+        self.gate.rows(mixed, gated);
+        rows::add_glu(x, gated, self.gate.bias.len() / 2);
+    }
+}
+
+impl PlainAffine {
+    fn new(affine: &Affine) -> Result<Self> {
+        Ok(PlainAffine { weight: numbers(affine.weight.val())?, bias: numbers(affine.bias.val())? })
+    }
+
+    /// Shapes: `x` `(row, in)`, `y` `(row, out)`.
+    fn rows(&self, x: &[f32], y: &mut [f32]) {
+        rows::affine(x, &self.weight, &self.bias, y);
+    }
+
+    /// The first outputs of one row; of the same bits as in [`PlainAffine::rows`].
+    fn first_columns(&self, x: &[f32], y: &mut [f32]) {
+        rows::affine_columns(x, &self.weight, &self.bias, y);
+    }
+}
+
+impl PlainNorm {
+    fn new(norm: &Norm) -> Result<Self> {
+        Ok(PlainNorm { gain: numbers(norm.gain.val())?, bias: numbers(norm.bias.val())? })
+    }
+
+    /// Shapes: `x` and `y` `(row, d_model)`.
+    fn rows(&self, x: &[f32], y: &mut [f32]) {
+        rows::layer_norm(x, &self.gain, &self.bias, EPSILON as f32, y);
+    }
+}
+
+/// The numbers of a tensor, row-major.
+fn numbers<const D: usize>(tensor: burn::tensor::Tensor<D>) -> Result<Vec<f32>> {
+    tensor.try_into_vec_as::<f32>().map_err(|error| Error::Internal(error.to_string()))
+}

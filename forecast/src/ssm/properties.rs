@@ -1,0 +1,232 @@
+//! What holds for every network that streams: its plain numbers are the network, step by step or many at a time, and
+//! stay so for ever.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::Array2;
+
+use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
+use super::network::{NetworkShape, Ssm};
+use super::plain::{CHUNK, Plain};
+use super::stream::Stream;
+use super::{Direction, MixerConfig, MixerKind, StreamingForm};
+use crate::data::{CalendarFeatures, Scaler, TimeIndex};
+use crate::model::{Family, Memory, Tensors};
+use crate::nn::{Inputs, Network, Normalisation, Pass};
+
+const N_MARKS: usize = 3;
+
+fn shape(lookback: usize, n_channels: usize, n_marks: usize) -> NetworkShape {
+    NetworkShape { n_channels, n_marks, lookback, horizon: 5 }
+}
+
+fn numbers(n: usize, salt: usize) -> Vec<f32> {
+    // None of them is 0, which would count as missing.
+    (0..n).map(|i| ((i * i * 31 + 7 * i + salt) % 101) as f32 / 25.0 - 2.005).collect()
+}
+
+fn tensor(values: &[f32], shape: [usize; 3]) -> Tensor<3> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
+}
+
+fn mixer(kind: MixerKind) -> MixerConfig {
+    MixerConfig { kind, d_state: 8, kernel_dim: 4, dt_min: 0.02, ..MixerConfig::default() }
+}
+
+fn small(seed: u64) -> SsmConfig {
+    SsmConfig { d_model: 6, n_layers: 2, seed, ..SsmConfig::default() }
+}
+
+/// Takes all steps in pieces of `piece`; what the head reads of the last.
+fn fed(plain: &Plain, values: &[f64], marks: &[f32], piece: usize) -> Vec<f32> {
+    let NetworkShape { n_channels, n_marks, .. } = plain.shape();
+    let (mut states, mut room, width) = (plain.start(), Vec::new(), plain.total_width());
+    let (mut outputs, mut last) = (vec![0.0; piece * width], Vec::new());
+    for (at, values) in values.chunks(piece * n_channels).enumerate() {
+        let n = values.len() / n_channels;
+        let marks = &marks[at * piece * n_marks..][..n * n_marks];
+        plain.chunk(&mut states, (values, marks), &mut outputs[..n * width], &mut room);
+        last = outputs[(n - 1) * width..n * width].to_vec();
+    }
+    last
+}
+
+#[test]
+fn plain_numbers_forecast_what_the_network_does_step_by_step_and_many_at_a_time() {
+    let lookback = 2 * CHUNK + 7;
+    for kind in [MixerKind::S4, MixerKind::S4d, MixerKind::SgConv] {
+        for (channels, norm, n_marks) in [
+            (ChannelMixing::Independent, BlockNorm::None, 0),
+            (ChannelMixing::Independent, BlockNorm::Layer, N_MARKS),
+            (ChannelMixing::Mixed, BlockNorm::Layer, 0),
+            (ChannelMixing::Mixed, BlockNorm::None, N_MARKS),
+        ] {
+            let config = SsmConfig { channels, norm, ..small(3) };
+            let shape = shape(lookback, 2, n_marks);
+            let network = Ssm::new(&config, &mixer(kind), shape, &Device::flex()).unwrap();
+            let (values, marks) = (numbers(2 * lookback, 1), numbers((lookback + 5) * n_marks, 2));
+            let inputs = Inputs {
+                values: tensor(&values, [1, lookback, 2]),
+                mask: Tensor::ones([1, lookback, 2], &Device::flex()),
+                known_ahead: (n_marks > 0).then(|| tensor(&marks, [1, lookback + 5, n_marks])),
+            };
+            let due: Vec<f32> = network.forward(inputs, Pass::Evaluation).into_data().iter::<f32>().collect();
+            let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
+            let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+            let last = fed(&plain, &values, &marks, CHUNK);
+            for piece in [1, 5] {
+                assert_eq!(
+                    fed(&plain, &values, &marks, piece),
+                    last,
+                    "{kind:?}, {channels:?}, {piece} at a time"
+                );
+            }
+            let (mut out, mut room) = (vec![0.0; 10], Vec::new());
+            let ahead = &marks[lookback * n_marks..];
+            plain.forecast((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
+            for (ours, due) in out.iter().zip(&due) {
+                let within = 2e-4 * due.abs().max(1.0);
+                assert!(
+                    (ours - f64::from(*due)).abs() < f64::from(within),
+                    "{kind:?}, {channels:?}: {ours} {due}"
+                );
+            }
+            // The first step alone has the same bits.
+            let mut first = vec![0.0; 2];
+            plain.forecast((&last, &values[2 * (lookback - 1)..]), ahead, &mut first, &mut room);
+            assert_eq!(first, out[..2]);
+        }
+    }
+}
+
+#[test]
+fn a_reduced_global_convolution_says_how_far_off_it_is() {
+    let shape = shape(64, 1, 0);
+    let network = Ssm::new(&small(5), &mixer(MixerKind::SgConv), shape, &Device::flex()).unwrap();
+    let bound = |form| Plain::new(&network, form).unwrap().error_bound();
+    assert!(bound(StreamingForm::Exact) < 1e-12);
+    let (rough, fine) = (StreamingForm::Reduced { max_order: 2 }, StreamingForm::Reduced { max_order: 64 });
+    assert!(bound(fine) <= bound(rough) && bound(rough) > 0.0);
+}
+
+#[test]
+fn networks_that_read_their_window_forecast_all_steps_of_every_channel() {
+    let mask = SsmConfig { decoder: Decoder::Mask, ..small(1) };
+    let last = SsmConfig { normalisation: Normalisation::LastValue, ..small(1) };
+    let revin =
+        SsmConfig { normalisation: Normalisation::RevIn, channels: ChannelMixing::Mixed, ..mask.clone() };
+    let both = MixerConfig { direction: Direction::Both, ..mixer(MixerKind::S4d) };
+    for (config, mixer) in [
+        (mask, mixer(MixerKind::S4)),
+        (last, mixer(MixerKind::S4d)),
+        (revin, mixer(MixerKind::SgConv)),
+        (small(1), both),
+    ] {
+        let network = Ssm::new(&config, &mixer, shape(20, 2, 0), &Device::flex()).unwrap();
+        let forecast = |values: &[f32]| {
+            let values = tensor(values, [3, 20, 2]);
+            let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None };
+            let forecast = network.forward(inputs, Pass::Evaluation);
+            assert_eq!(forecast.dims(), [3, 5, 2]);
+            forecast.into_data().iter::<f32>().collect::<Vec<_>>()
+        };
+        let values = numbers(3 * 20 * 2, 4);
+        let found = forecast(&values);
+        assert!(found.iter().all(|value| value.is_finite()));
+        // Every window has its own forecast, and that of another does not change it.
+        let mut other = values.clone();
+        other[2 * 20 * 2..].iter_mut().for_each(|value| *value += 1.0);
+        let changed = forecast(&other);
+        // Sequences may share a transform, whose rounding is that of both.
+        assert!(
+            found[..20].iter().zip(&changed[..20]).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{found:?} {changed:?}"
+        );
+        assert!(found[20..].iter().zip(&changed[20..]).any(|(a, b)| (a - b).abs() > 1e-3));
+    }
+}
+
+/// Ten million steps of a season, after which the memory is where it was a season before: rounding does not add up.
+#[test]
+fn a_stream_of_ten_million_steps_does_not_drift() {
+    const PERIOD: usize = 50;
+    let config = SsmConfig { d_model: 2, n_layers: 1, ..SsmConfig::default() };
+    let mixer = MixerConfig { d_state: 4, dt_min: 0.05, ..mixer(MixerKind::S4d) };
+    let network = Ssm::new(&config, &mixer, shape(100, 1, 0), &Device::flex()).unwrap();
+    let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
+    let season: Vec<f64> =
+        (0..PERIOD).map(|t| (t as f64 * std::f64::consts::TAU / PERIOD as f64).sin()).collect();
+    let (mut states, mut outputs, mut room) =
+        (plain.start(), vec![0.0; PERIOD * plain.total_width()], Vec::new());
+    let mut early = Vec::new();
+    for round in 0..10_000_000 / PERIOD {
+        plain.chunk(&mut states, (&season, &[]), &mut outputs, &mut room);
+        if round == 200 {
+            early.clone_from(&outputs);
+        }
+    }
+    for (late, early) in outputs.iter().zip(&early) {
+        assert!((late - early).abs() <= 1e-5 * early.abs().max(1.0), "{late} after {early}");
+    }
+}
+
+fn stream(network: &Ssm) -> Stream {
+    let plain = Plain::new(network, StreamingForm::Exact).unwrap();
+    Stream { plain, calendar: CalendarFeatures::default(), tensors: Tensors::new(), report: None }
+}
+
+#[test]
+fn a_million_steps_prime_a_memory_that_stays_small_and_has_the_bits_of_a_stream() {
+    const N_STEPS: usize = 1_000_000;
+    let config = SsmConfig { d_model: 2, n_layers: 1, ..SsmConfig::default() };
+    let network = Ssm::new(&config, &mixer(MixerKind::S4), shape(N_STEPS, 1, 0), &Device::flex()).unwrap();
+    let stream = stream(&network);
+    let index = TimeIndex::new(0, "5min".parse().unwrap(), Default::default(), N_STEPS);
+    let values = Array2::from_shape_fn((N_STEPS, 1), |(t, _)| ((t * t) % 97) as f64 / 50.0 - 1.0);
+    let fresh = stream.start(1, N_STEPS);
+    let mut primed = fresh.clone();
+    stream.observe_all(0, &mut primed, &index, values.view(), &[Scaler::default()]);
+    assert!(primed.n_bytes() - fresh.n_bytes() < 16, "{} {}", primed.n_bytes(), fresh.n_bytes());
+    // The last steps one by one.
+    let (n_before, mut stepped) = (N_STEPS - 1_000, fresh);
+    let before = TimeIndex { len: n_before, ..index.clone() };
+    let first = values.slice(ndarray::s![..n_before, ..]);
+    stream.observe_all(0, &mut stepped, &before, first, &[Scaler::default()]);
+    for t in n_before..N_STEPS {
+        let until = TimeIndex { len: t + 1, ..index.clone() };
+        stream.observe(0, &mut stepped, &until, &mut std::iter::once(values[[t, 0]]));
+    }
+    assert_eq!(stepped, primed);
+}
+
+#[test]
+fn a_missing_value_is_replaced_by_the_networks_own_forecast_of_it_and_counted() {
+    let config = SsmConfig { channels: ChannelMixing::Mixed, ..small(7) };
+    let network = Ssm::new(&config, &mixer(MixerKind::S4d), shape(9, 2, 0), &Device::flex()).unwrap();
+    let stream = stream(&network);
+    let index = |len| TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), len);
+    let forecast = |memory: &Memory, len, n_steps| {
+        let mut out = Array2::zeros((n_steps, 2));
+        stream.forecast(0, memory, 0, &index(len), out.view_mut());
+        out
+    };
+    let mut memory = stream.start(2, 9);
+    for t in 0..9 {
+        stream.observe(0, &mut memory, &index(t + 1), &mut [t as f64 / 5.0, -0.3].into_iter());
+    }
+    let next = forecast(&memory, 9, 1);
+    let mut with = memory.clone();
+    stream.observe(0, &mut with, &index(10), &mut [next[[0, 0]], 0.7].into_iter());
+    let mut without = memory.clone();
+    stream.observe(0, &mut without, &index(10), &mut [f64::NAN, 0.7].into_iter());
+    assert_eq!(forecast(&with, 10, 5), forecast(&without, 10, 5));
+    assert_eq!((with.n_missing(), without.n_missing(), without.newest_missing(0)), (0, 1, 1));
+    assert!(without.observed(0, 0).is_nan() && !without.observed(1, 0).is_nan());
+    // Steps beyond the horizon follow from its own forecasts, and the first of them are the same.
+    let long = forecast(&with, 10, 13);
+    assert_eq!(long.slice(ndarray::s![..5, ..]), forecast(&with, 10, 5));
+    let mut further = with.clone();
+    for (t, row) in long.rows().into_iter().enumerate().take(5) {
+        stream.observe(0, &mut further, &index(11 + t), &mut row.to_vec().into_iter());
+    }
+    assert_eq!(long.slice(ndarray::s![5..10, ..]), forecast(&further, 15, 5));
+}

@@ -1,0 +1,215 @@
+//! The settings of `ssm`: those of the network, of its mixers and of its training, side by side.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::MixerConfig;
+use super::config::SsmConfig;
+use crate::Result;
+use crate::data::usual_seasons;
+use crate::model::{Shape, Training};
+use crate::nn::{OptimiserKind, Schedule, TrainingConfig};
+
+/// Settings of `ssm`: those of the network ([`SsmConfig`]), of its mixers ([`MixerConfig`], whose kind is called
+/// `mixer`) and of its training ([`TrainingConfig`]) side by side.
+///
+/// # Example
+/// ```
+/// use forecast::ModelConfig;
+/// let config = ModelConfig::parse("ssm")?.with("mixer", "sgconv")?.with("epochs", "3")?;
+/// let json = serde_json::to_value(&config).unwrap();
+/// assert_eq!((&json["mixer"], &json["epochs"]), (&"sgconv".into(), &3.into()));
+/// assert!(ModelConfig::parse("ssm")?.with("mixer", "mamba").is_err());
+/// # Ok::<(), forecast::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Map<String, Value>", try_from = "Map<String, Value>")]
+pub struct SsmSettings {
+    /// The network around the mixers.
+    pub network: SsmConfig,
+    /// What mixes steps.
+    pub mixer: MixerConfig,
+    /// How all of it is trained.
+    pub training: TrainingConfig,
+}
+
+/// What the kind of a mixer is called among all settings.
+const KIND: (&str, &str) = ("kind", "mixer");
+
+impl Default for SsmSettings {
+    fn default() -> Self {
+        let network = SsmConfig::default();
+        let training = TrainingConfig { seed: Some(network.seed), ..TrainingConfig::default() };
+        SsmSettings { network, mixer: MixerConfig::default(), training }
+    }
+}
+
+impl From<SsmSettings> for Map<String, Value> {
+    fn from(settings: SsmSettings) -> Self {
+        let mut all = map(&settings.network);
+        let mixer = map(&settings.mixer).into_iter();
+        all.extend(mixer.map(|(key, value)| (if key == KIND.0 { KIND.1.to_string() } else { key }, value)));
+        all.extend(map(&settings.training).into_iter().filter(|(key, _)| key != "seed"));
+        all
+    }
+}
+
+impl TryFrom<Map<String, Value>> for SsmSettings {
+    type Error = String;
+
+    fn try_from(given: Map<String, Value>) -> Result<Self, String> {
+        let default = SsmSettings::default();
+        let mut of_network = map(&default.network);
+        let mut of_mixer = map(&default.mixer);
+        let mut of_training = map(&default.training);
+        for (key, value) in given {
+            let key = if key == KIND.1 { KIND.0.to_string() } else { key };
+            let of = match &key {
+                key if key != "seed" && of_training.contains_key(key) => &mut of_training,
+                key if of_mixer.contains_key(key) => &mut of_mixer,
+                // What nobody knows is refused by the network.
+                _ => &mut of_network,
+            };
+            of.insert(key, value);
+        }
+        let network: SsmConfig = parse(of_network)?;
+        of_training.insert("seed".to_string(), network.seed.into());
+        Ok(SsmSettings { network, mixer: parse(of_mixer)?, training: parse(of_training)? })
+    }
+}
+
+fn map(of: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(of) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(map: Map<String, Value>) -> Result<T, String> {
+    serde_json::from_value(Value::Object(map)).map_err(|error| error.to_string())
+}
+
+/// Windows of an epoch, at most, where the stride is open.
+const MOST_WINDOWS: usize = 16_384;
+
+impl SsmSettings {
+    /// The settings with every open choice made.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if a setting is out of range.
+    pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
+        let lookback = self.network.lookback.unwrap_or_else(|| {
+            SsmConfig::default_lookback(&usual_seasons(&shape.frequency), shape.season_length, shape.n_steps)
+        });
+        let network = SsmConfig { lookback: Some(lookback), ..self.network.clone() };
+        network.check()?;
+        self.mixer.check("")?;
+        let usual = TrainingConfig {
+            epochs: Some(20),
+            patience: Some(4),
+            learning_rate: Some(2e-3),
+            schedule: Some(Schedule::Cosine),
+            optimiser: Some(OptimiserKind::AdamW),
+            weight_decay: Some(0.01),
+            clip: Some(1.0),
+            stride: Some(default_stride(shape)),
+            seed: Some(network.seed),
+            ..TrainingConfig::default()
+        };
+        let training = self.training.resolve(&usual)?;
+        Ok(SsmSettings { network, mixer: self.mixer.clone(), training })
+    }
+
+    /// Steps that a resolved configuration looks back.
+    pub(crate) fn lookback(&self) -> usize {
+        self.network.lookback.unwrap_or(1)
+    }
+
+    /// What every setting is, and the data, by name: what a checkpoint belongs to.
+    pub(super) fn about(&self, training: &Training<'_>) -> BTreeMap<String, String> {
+        let all = Map::from(self.clone()).into_iter().filter(|(key, _)| key != "time_limit");
+        let mut about: BTreeMap<String, String> = all.map(|(key, value)| (key, value.to_string())).collect();
+        about.insert("model".to_string(), "ssm".to_string());
+        about.insert("horizon".to_string(), training.horizon.to_string());
+        about.insert("channels".to_string(), training.channels.join(", "));
+        about.insert("data".to_string(), training.fingerprint.to_string());
+        about
+    }
+}
+
+/// Every how many steps a window begins, so that an epoch of long series does not take for ever; without a factor in
+/// common with the season, so that all its phases are seen.
+fn default_stride(shape: &Shape) -> usize {
+    let n_windows = shape.n_steps.saturating_mul(shape.n_series.max(1));
+    let fewest = n_windows.div_ceil(MOST_WINDOWS).max(1);
+    let season = shape.season_length.max(1);
+    (fewest..fewest + season).find(|stride| gcd(*stride, season) == 1).unwrap_or(fewest)
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MixerKind;
+    use super::*;
+    use crate::{Error, ModelConfig, Step};
+
+    fn config(settings: &[(&str, &str)]) -> Result<SsmSettings> {
+        let mut config = ModelConfig::parse("ssm")?;
+        for (key, value) in settings {
+            config = config.with(key, value)?;
+        }
+        match config {
+            ModelConfig::Ssm(settings) => settings.resolve(&shape(9_000)),
+            _ => Err(Error::Internal(String::new())),
+        }
+    }
+
+    fn shape(n_steps: usize) -> Shape {
+        Shape {
+            season_length: 24,
+            frequency: "1h".parse::<Step>().unwrap().into(),
+            n_steps,
+            horizon: 24,
+            n_series: 1,
+            stretches: Vec::new(),
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn settings_of_network_mixer_and_training_stand_side_by_side() {
+        let settings =
+            config(&[("d_model", "32"), ("mixer", "s4"), ("d_state", "16"), ("epochs", "2"), ("seed", "7")])
+                .unwrap();
+        assert_eq!((settings.network.d_model, settings.network.seed, settings.lookback()), (32, 7, 336));
+        assert_eq!((settings.mixer.kind, settings.mixer.d_state), (MixerKind::S4, 16));
+        assert_eq!((settings.training.epochs, settings.training.seed), (Some(2), Some(7)));
+        let json = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<SsmSettings>(&json).unwrap(), settings);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_with_the_setting() {
+        for (settings, said) in [
+            (vec![("d_modle", "3")], "the settings of ssm are anchor, batch_size"),
+            (vec![("mixer", "mamba")], "mamba"),
+            (vec![("d_state", "7")], "d_state is 7"),
+            (vec![("dt_min", "0.5")], "dt_min"),
+            (vec![("epochs", "0")], "epochs is 0"),
+            (vec![("lookback", "0")], "lookback is 0"),
+        ] {
+            let message = config(&settings).unwrap_err().to_string();
+            assert!(message.contains(said), "{settings:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn windows_of_long_series_begin_every_few_steps_at_all_phases_of_the_season() {
+        assert_eq!([9_000, 16_384, 20_000, 100_000].map(|n| default_stride(&shape(n))), [1, 1, 5, 7]);
+    }
+}

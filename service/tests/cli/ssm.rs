@@ -1,0 +1,71 @@
+//! State spaces and global convolutions by the command line: trained, forecast with, refused.
+
+use crate::run::{Folder, Table, hourly, wave};
+
+/// A network that is trained in a second.
+const SMALL: &str = "--set lookback=48 --set d_model=8 --set d_state=8 --set kernel_dim=8 --set epochs=2";
+
+fn folder(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    folder.write("load.csv", hourly(&wave(500, 1)));
+    folder
+}
+
+#[test]
+fn every_mixer_is_trained_saved_and_forecast_with() {
+    let folder = folder("ssm-fit");
+    for mixer in ["s4", "s4d", "sgconv"] {
+        let fit =
+            format!("fit --model ssm --set mixer={mixer} {SMALL} --horizon 12 load.csv -o {mixer}.longcast");
+        let run = folder.run(&fit).succeeded();
+        assert!(run.text().contains("weights for 2 epochs"), "{}", run.text());
+        let forecast = folder.run(&format!("forecast {mixer}.longcast --horizon 12 --level 80")).succeeded();
+        let table = Table::csv(forecast.text());
+        let (mean, lower, upper) =
+            (table.numbers("ssm"), table.numbers("ssm-lo-80"), table.numbers("ssm-hi-80"));
+        assert_eq!(mean.len(), 12);
+        assert!(mean.iter().zip(lower.iter().zip(&upper)).all(|(m, (lo, hi))| lo <= m && m <= hi));
+        let from_file = folder.run(&format!("forecast {mixer}.longcast load.csv --horizon 12 --level 80"));
+        assert_eq!(from_file.succeeded().text(), forecast.text());
+        // Steps beyond the network's follow from its own.
+        let long = folder.run(&format!("forecast {mixer}.longcast --horizon 150")).succeeded();
+        let longer = Table::csv(long.text()).numbers("ssm");
+        assert_eq!((longer.len(), &longer[..12]), (150, &mean[..]));
+    }
+}
+
+#[test]
+fn a_training_that_runs_out_of_time_keeps_the_best_so_far() {
+    let folder = folder("ssm-limit");
+    let fit = format!("fit --model ssm {SMALL} --set epochs=100000 --set patience=100000 --time-limit 1");
+    folder.run(&format!("{fit} load.csv -o load.longcast")).succeeded();
+    folder.run("forecast load.longcast").succeeded();
+}
+
+#[test]
+fn what_cannot_be_done_says_which_setting_prevents_it() {
+    let folder = folder("ssm-refused");
+    for (settings, said) in [
+        ("--set streaming=step --set normalisation=revin", "normalisation is revin"),
+        ("--set streaming=step --set decoder=mask", "decoder is mask"),
+        ("--set streaming=step --set direction=both", "direction is both"),
+        ("--set dt_min=0.2", "dt_min is 0.2"),
+        ("--set d_state=7", "d_state is 7"),
+        ("--set lookback=0", "lookback is 0"),
+        ("--set mixer=mamba", "mamba"),
+    ] {
+        let run = folder.run(&format!("fit --model ssm {settings} load.csv -o m.longcast")).failed(2);
+        assert!(run.stderr.contains(said), "{settings}: {}", run.stderr);
+        assert!(!folder.join("m.longcast").exists());
+    }
+}
+
+#[test]
+fn the_literatures_protocol_scores_it() {
+    let folder = folder("ssm-ltsf");
+    let run = format!("bench ltsf --data load.csv --horizons 6 --models ssm {SMALL}");
+    let rows = folder.run(&format!("{run} --json rows.json")).succeeded();
+    assert!(rows.text().contains("ssm"), "{}", rows.text());
+    let json: serde_json::Value = serde_json::from_slice(&folder.read("rows.json")).unwrap();
+    assert!(json.as_array().unwrap().iter().any(|row| row["model"] == "ssm" && row["lookback"] == 48));
+}
