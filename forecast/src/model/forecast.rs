@@ -1,6 +1,6 @@
 //! One window in, one forecast out: check, scale, family, unscale, intervals.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 use rayon::prelude::*;
 
 use super::{Model, Slot, State};
@@ -224,14 +224,43 @@ impl Model {
     fn started(&self, series: &Series, options: &ForecastOptions) -> Result<State> {
         options.check(self)?;
         self.check_series(series)?;
-        if series.n_steps() < self.lookback() {
-            return Err(Error::HistoryTooShort {
-                series: series.id().to_string(),
-                steps: series.n_steps(),
-                lookback: self.lookback(),
-            });
+        let (n_steps, lookback) = (series.n_steps(), self.lookback());
+        if n_steps < lookback {
+            return Err(Error::HistoryTooShort { series: series.id().to_string(), steps: n_steps, lookback });
         }
-        self.start(series)
+        // Errors are looked back for only where something is said of them.
+        let is_enough = options.levels.is_empty()
+            && options.quantiles.is_empty()
+            && self.parts.regression.is_none()
+            && self.parts.family.lag_rule().is_some()
+            && series.values().slice(s![n_steps - lookback.., ..]).iter().all(|value| !value.is_nan());
+        self.start_keeping(series, if is_enough { lookback } else { self.kept_steps() })
+    }
+
+    /// About how many products the forecast of a series of so many steps takes; `None` where nobody can tell without a
+    /// try, as of a network.
+    #[must_use]
+    pub fn n_products(&self, n_steps: usize, options: &ForecastOptions) -> Option<usize> {
+        let lookback = self.parts.family.lag_rule()?.lookback();
+        if self.parts.regression.is_some() {
+            return None;
+        }
+        let n_paths = 2 * options.levels.len() + options.quantiles.len();
+        // Forecasts that are made again, and what ranks of their scores take.
+        let n_again = match self.header().recency {
+            Some(recency) if n_paths > 0 && recency.recall > 0 => {
+                n_steps.saturating_sub(lookback).min(recency.recall.saturating_add(options.horizon))
+                    / recency.stride
+            }
+            _ => 0,
+        };
+        let forecasts = (n_again + 1).checked_mul(options.horizon)?.checked_mul(lookback.max(1))?;
+        let ranks = (n_again + n_paths).checked_mul(options.horizon)?.checked_mul(8)?;
+        n_steps
+            .checked_mul(2)?
+            .checked_add(forecasts)?
+            .checked_add(ranks)?
+            .checked_mul(self.header().channels.len())
     }
 
     /// The panel with its channels in the model's order.

@@ -7,8 +7,9 @@ use super::{Family, Memory, Model, Slot};
 use crate::data::{Scaler, TimeIndex};
 use crate::eval::conformal::{ByWindow, LastErrors, Outer, Recency, Recent};
 
-/// Forecasts that are worth a thread to make again.
+/// Forecasts that are worth a thread to make again, and their products in all that are worth several.
 const FEWEST_A_THREAD: usize = 16;
+const FEWEST_PRODUCTS: usize = 4_000_000;
 
 /// Steps that a memory keeps: the lookback, and those whose errors enter the intervals of a horizon.
 pub(super) fn kept_steps(lookback: usize, horizon: usize, recency: Option<&Recency>) -> usize {
@@ -122,8 +123,13 @@ impl Model {
         };
         // Each has its place, whatever the number of threads.
         let window_len = scores.window_len();
-        let places = scores.values_mut().par_chunks_exact_mut(window_len);
-        ages.par_iter().enumerate().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
+        let n_products = ages.len().saturating_mul(window_len).saturating_mul(family.lookback());
+        if family.lag_rule().is_some() && n_products < FEWEST_PRODUCTS {
+            ages.iter().enumerate().zip(scores.values_mut().chunks_exact_mut(window_len)).for_each(window);
+        } else {
+            let places = scores.values_mut().par_chunks_exact_mut(window_len);
+            ages.par_iter().enumerate().with_min_len(FEWEST_A_THREAD).zip(places).for_each(window);
+        }
         let scale: Vec<f64> = (0..scalers.len()).map(|channel| scale_at(channel, 0)).collect();
         let ratios =
             scales.iter().zip(&scale).map(|(then, now)| then.iter().map(|then| then / now).collect());

@@ -69,9 +69,13 @@ impl Model {
     /// ```
     pub fn start(&self, history: &Series) -> Result<State> {
         self.check_series(history)?;
+        self.start_keeping(history, self.kept_steps())
+    }
+
+    /// [`Model::start`] with a memory of `kept` steps, after the checks.
+    pub(super) fn start_keeping(&self, history: &Series, kept: usize) -> Result<State> {
         let slot = self.slot(history.id())?;
         let scalers = &self.parts.scalers[slot.scale];
-        let kept = self.kept_steps();
         let family = self.parts.family.as_ref();
         let left = match &self.parts.regression {
             Some(regression) => {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::compute::Place;
+
 tokio::task_local! {
     static STAGE: StageCell;
 }
@@ -31,20 +33,40 @@ impl Stage {
 
 /// The stage of one call, shared between its task and the thread that computes for it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct StageCell(Arc<AtomicU8>);
+pub(crate) struct StageCell(Arc<OfCall>);
+
+#[derive(Debug, Default)]
+struct OfCall {
+    stage: AtomicU8,
+    /// The place that the call has had in the queue since it arrived.
+    place: Option<Place>,
+}
 
 impl StageCell {
+    /// Of a call that has arrived.
+    pub(crate) fn new(place: Option<Place>) -> Self {
+        StageCell(Arc::new(OfCall { stage: AtomicU8::new(0), place }))
+    }
+
+    /// What the call waited for is done, or waits under its own name from now on.
+    pub(crate) fn begin(&self) {
+        if let Some(place) = &self.0.place {
+            place.leave();
+        }
+        self.set(Stage::Compute);
+    }
+
     pub(crate) fn set(&self, stage: Stage) {
         let code = match stage {
             Stage::Queue => 0,
             Stage::Compute => 1,
             Stage::Write => 2,
         };
-        self.0.store(code, Ordering::Relaxed);
+        self.0.stage.store(code, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> Stage {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.stage.load(Ordering::Relaxed) {
             0 => Stage::Queue,
             1 => Stage::Compute,
             _ => Stage::Write,

@@ -1,9 +1,11 @@
-//! Where computing happens: a pool of its own for forecasts, never the threads that serve connections, and one of the
-//! lowest priority for training and loading.
+//! Where computing happens: threads of their own for forecasts, and pools of a low priority for training and loading.
+//!
+//! Threads that serve connections compute nothing but a forecast that is shorter than decoding its message: to hand it
+//! over and back would take longer. What counts as short is counted from the request, not guessed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -12,10 +14,15 @@ use tonic::Status;
 
 use super::call::{self, Stage};
 use super::metrics::{Counter, Gauge, Histogram, Metrics};
+use super::workers::Workers;
 use crate::server::{Reason, internal};
 
 /// What a forecast is thought to cost before one was seen.
 const FIRST_COST: Duration = Duration::from_micros(50);
+/// Work of at most so many products is short: some tens of microseconds.
+pub(crate) const SHORT: usize = 40_000;
+/// Nothing is short that took longer than this on average.
+const LONGEST_SHORT: Duration = Duration::from_micros(200);
 /// Hints to try again lie between these.
 const SHORTEST_HINT: Duration = Duration::from_millis(20);
 const LONGEST_HINT: Duration = Duration::from_secs(10);
@@ -28,7 +35,7 @@ pub struct Compute {
 
 #[derive(Debug)]
 struct Inner {
-    forecasts: ThreadPool,
+    forecasts: Workers,
     background: Arc<ThreadPool>,
     /// One thread, so that a load waits for other loads, not for trainings.
     loads: ThreadPool,
@@ -64,6 +71,11 @@ impl Cost {
         }
     }
 
+    /// Whether such work was short so far.
+    pub(crate) fn is_short(&self) -> bool {
+        self.nanos() <= u64::try_from(LONGEST_SHORT.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
         let before = self.nanos.load(Ordering::Relaxed);
@@ -87,7 +99,7 @@ impl Compute {
         let pool = |name: &'static str| {
             ThreadPoolBuilder::new().num_threads(n_threads).thread_name(move |i| format!("{name}-{i}"))
         };
-        let forecasts = pool("forecast").build().map_err(|error| error.to_string())?;
+        let forecasts = Workers::start("forecast", n_threads.max(1)).map_err(|error| error.to_string())?;
         let background = pool("background").start_handler(|_| lower_priority(19));
         let loads = pool("load").num_threads(1).start_handler(|_| lower_priority(10));
         let loads = loads.build().map_err(|error| error.to_string())?;
@@ -145,13 +157,44 @@ impl Compute {
         receive.await.unwrap_or_else(|_| Err(internal("the loading thread dropped the call")))
     }
 
-    /// Whether more may come.
+    /// Takes a place in the queue for a call whose headers have come.
+    pub(crate) fn arrive(&self) -> Place {
+        Place::take(&self.inner, u64::try_from(FIRST_COST.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Does short work on this thread, in the place that its call has had since it arrived.
+    ///
+    /// # Errors
+    /// `INTERNAL` if it panics; its own.
+    pub(crate) fn here<T>(
+        &self,
+        cost: &Cost,
+        came: Instant,
+        work: impl FnOnce() -> Result<T, Status>,
+    ) -> Result<T, Status> {
+        let seen = &self.inner.seen;
+        let stage = call::stage();
+        stage.begin();
+        let start = Instant::now();
+        seen.queue.record(start - came);
+        let outcome = catch_unwind(AssertUnwindSafe(work));
+        let took = start.elapsed();
+        cost.learn(took);
+        seen.compute.record(took);
+        stage.set(Stage::Write);
+        outcome.unwrap_or_else(|_| {
+            seen.panics.add(1);
+            Err(internal("the model panicked; please report it"))
+        })
+    }
+
+    /// Whether more may come; whoever asks has `n_own` places already.
     ///
     /// # Errors
     /// `UNAVAILABLE` with when to try again.
-    pub fn admit(&self) -> Result<(), Status> {
+    pub fn admit(&self, n_own: usize) -> Result<(), Status> {
         let wait = self.wait();
-        let n = self.inner.n_queued.load(Ordering::Relaxed);
+        let n = self.inner.n_queued.load(Ordering::Relaxed).saturating_sub(n_own);
         if n < self.inner.most_queued && wait <= self.inner.most_wait {
             return Ok(());
         }
@@ -197,14 +240,15 @@ impl Compute {
         T: Send + 'static,
         F: FnOnce() -> Result<T, Status> + Send + 'static,
     {
-        self.admit()?;
-        let (send, receive) = oneshot::channel();
-        let queued = Queued::enter(&self.inner, cost);
         let stage = call::stage();
+        stage.begin();
+        self.admit(0)?;
+        let (send, receive) = oneshot::channel();
+        let queued = Queued { place: Place::take(&self.inner, cost.nanos()), cost: Arc::clone(cost) };
         stage.set(Stage::Queue);
         let from = Instant::now();
         self.inner.forecasts.spawn(move || {
-            let inner = Arc::clone(&queued.inner);
+            let inner = Arc::clone(&queued.place.inner);
             // The caller may have gone while this was queued.
             if send.is_closed() {
                 return;
@@ -229,28 +273,41 @@ impl Compute {
     }
 }
 
-/// A place in the queue, and its cost, until the work is done or left out.
+/// A piece of work that waits or runs.
 struct Queued {
-    inner: Arc<Inner>,
+    place: Place,
     cost: Arc<Cost>,
-    nanos: u64,
 }
 
-impl Queued {
-    fn enter(inner: &Arc<Inner>, cost: &Arc<Cost>) -> Self {
-        let nanos = cost.nanos();
+/// A place in the queue, until it is left.
+#[derive(Debug)]
+pub(crate) struct Place {
+    inner: Arc<Inner>,
+    nanos: u64,
+    is_left: AtomicBool,
+}
+
+impl Place {
+    fn take(inner: &Arc<Inner>, nanos: u64) -> Self {
         inner.n_queued.fetch_add(1, Ordering::Relaxed);
         inner.queued_cost.fetch_add(nanos, Ordering::Relaxed);
         inner.seen.waiting.add(1);
-        Queued { inner: Arc::clone(inner), cost: Arc::clone(cost), nanos }
+        Place { inner: Arc::clone(inner), nanos, is_left: AtomicBool::new(false) }
+    }
+
+    /// Gives the place back, once.
+    pub(super) fn leave(&self) {
+        if !self.is_left.swap(true, Ordering::Relaxed) {
+            self.inner.n_queued.fetch_sub(1, Ordering::Relaxed);
+            self.inner.queued_cost.fetch_sub(self.nanos, Ordering::Relaxed);
+            self.inner.seen.waiting.add(-1);
+        }
     }
 }
 
-impl Drop for Queued {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.inner.n_queued.fetch_sub(1, Ordering::Relaxed);
-        self.inner.queued_cost.fetch_sub(self.nanos, Ordering::Relaxed);
-        self.inner.seen.waiting.add(-1);
+        self.leave();
     }
 }
 

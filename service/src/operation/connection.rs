@@ -1,14 +1,17 @@
 //! One connection: who is on it, whether they read what they asked for, and when it is closed.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::config::Limits;
@@ -115,7 +118,7 @@ where
             gate.clone().answer(Arc::clone(&conn), request)
         });
         let builder = builder(&limits, is_admin);
-        builder.serve_connection(TokioIo::new(stream), service).into_owned()
+        builder.serve_connection(TokioIo::new(Gathered(stream)), service).into_owned()
     };
     let mut handle = std::pin::pin!(handle);
     let mut look = tokio::time::interval(LOOK);
@@ -151,6 +154,34 @@ where
                 }
             }
         }
+    }
+}
+
+/// A connection that writes from one buffer: small answers, of several calls too, go out in one write. Where several
+/// buffers can be written at once, HTTP/2 sends the end of an answer by a write of its own.
+struct Gathered<S>(S);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 

@@ -104,19 +104,31 @@ impl Seen {
 }
 
 impl Gate {
-    /// Answers a request of a connection.
-    pub(crate) async fn answer(
+    /// Answers a request of a connection. A forecast has its place in the queue from this call on, before its task has a
+    /// thread.
+    pub(crate) fn answer(
+        self,
+        conn: Arc<Conn>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> {
+        let start = Instant::now();
+        let rpc = access::find(request.uri().path());
+        let is_unary = |rpc: usize| RPCS[rpc].work == Work::Forecast && RPCS[rpc].shape == Shape::Unary;
+        let place = rpc.is_some_and(is_unary).then(|| self.shared.compute.arrive());
+        self.answer_from(conn, request, (start, rpc), StageCell::new(place))
+    }
+
+    async fn answer_from(
         mut self,
         conn: Arc<Conn>,
         request: Request<Incoming>,
+        (start, rpc): (Instant, Option<usize>),
+        stage: StageCell,
     ) -> Result<Response<Answer>, Infallible> {
         if self.is_admin && request.method() == Method::GET {
             return Ok(monitor::answer(request.uri().path(), &self.shared));
         }
-        let start = Instant::now();
-        let rpc = access::find(request.uri().path());
         conn.call_began();
-        let stage = StageCell::default();
         let end = Box::new(End {
             seen: Arc::clone(&self.shared.seen),
             rpc,
@@ -207,11 +219,11 @@ impl Gate {
             let message = format!("the process takes more than {} bytes", shared.limits.process_memory);
             return Err(Reason::Overloaded.retry_after(message, RETRY));
         }
+        let is_unary = rpc.is_some_and(|rpc| rpc.shape == Shape::Unary);
         if rpc.is_some_and(|rpc| rpc.work == Work::Forecast) {
             // Before its message is read: what is refused here costs next to nothing.
-            shared.compute.admit()?;
+            shared.compute.admit(usize::from(is_unary))?;
         }
-        let is_unary = rpc.is_some_and(|rpc| rpc.shape == Shape::Unary);
         allowed(request.headers(), is_unary.then_some(shared.limits.call_time))
     }
 }

@@ -19,6 +19,7 @@ mod process;
 mod tls;
 mod tokens;
 mod unexplained;
+mod workers;
 
 pub use config::{
     Config, ConfigError, Kind, Limits, Listening, Logging, Setting, TlsFiles, TokenEntry, Values, settings,

@@ -19,6 +19,7 @@ pub struct Loaded {
     record: RevisionRecord,
     n_pins: AtomicUsize,
     cost: Arc<Cost>,
+    short_cost: Cost,
     shadow: Mutex<ShadowFigures>,
 }
 
@@ -45,6 +46,7 @@ impl Loaded {
             record,
             n_pins: AtomicUsize::new(0),
             cost: Arc::default(),
+            short_cost: Cost::default(),
             shadow: Mutex::default(),
         })
     }
@@ -76,6 +78,11 @@ impl Loaded {
     /// What its forecasts cost.
     pub(crate) fn cost(&self) -> &Arc<Cost> {
         &self.cost
+    }
+
+    /// What those cost that are made where their call is.
+    pub(crate) fn short_cost(&self) -> &Cost {
+        &self.short_cost
     }
 
     /// How it did as a shadow.

@@ -10,7 +10,7 @@ use forecast_proto::v1::stream_forecast_response::Outcome as StreamOutcome;
 use futures_util::{Stream, StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::forecasting::{Asked, Forecaster};
+use super::forecasting::{Asked, Forecaster, Short};
 use super::reason::Reason;
 use super::status::to_rpc_status;
 use crate::operation::Drain;
@@ -59,7 +59,8 @@ impl ForecastService for Forecasts {
         let Some(series) = request.series else {
             return Err(Reason::FieldInvalid.at("series", "it is required"));
         };
-        let forecast = self.forecaster.forecast(routed, series, "series".to_string(), asked).await?;
+        let forecast =
+            self.forecaster.forecast(routed, series, "series".to_string(), asked, Short::Here).await?;
         Ok(Response::new(v1::ForecastResponse { forecast: Some(forecast) }))
     }
 
@@ -86,7 +87,9 @@ impl ForecastService for Forecasts {
             let (forecaster, asked) = (forecaster.clone(), asked.clone());
             async move {
                 let series_id = series.series_id.clone();
-                let forecast = forecaster.forecast(routed, series, format!("series[{i}]"), asked).await;
+                let forecast = forecaster
+                    .forecast(routed, series, format!("series[{i}]"), asked, Short::Elsewhere)
+                    .await;
                 let outcome = match forecast {
                     Ok(forecast) => Outcome::Forecast(forecast),
                     Err(status) => Outcome::Error(to_rpc_status(&status)),
@@ -130,7 +133,8 @@ impl ForecastService for Forecasts {
                         Reason::FieldInvalid.at("series", "every message after the first brings a series")
                     );
                 };
-                let forecast = forecaster.forecast(routed, series, "series".to_string(), asked).await;
+                let forecast =
+                    forecaster.forecast(routed, series, "series".to_string(), asked, Short::Elsewhere).await;
                 let outcome = match forecast {
                     Ok(forecast) => StreamOutcome::Forecast(forecast),
                     Err(status) => StreamOutcome::Error(to_rpc_status(&status)),

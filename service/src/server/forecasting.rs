@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use forecast::{Forecast, ForecastOptions};
+use forecast::{Forecast, ForecastOptions, Model};
 use forecast_proto::v1;
 use tonic::Status;
 
@@ -11,7 +11,7 @@ use super::batching::Batching;
 use super::convert::{history, options, to_message};
 use super::shadow::Shadows;
 use super::status::from_error;
-use crate::operation::compute::Compute;
+use crate::operation::compute::{Compute, SHORT};
 use crate::operation::{Limits, Metrics};
 use crate::registry::{Loaded, Registry, Routed};
 
@@ -23,6 +23,15 @@ pub(crate) struct Forecaster {
     compute: Compute,
     batching: Batching,
     shadows: Shadows,
+}
+
+/// Where a short forecast is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// Where its call is: by a call that asks for no other.
+    Here,
+    /// On the threads for forecasts, like any other.
+    Elsewhere,
 }
 
 /// What a request asks for.
@@ -69,13 +78,15 @@ impl Forecaster {
         series: v1::Series,
         path: String,
         asked: Asked,
+        short: Short,
     ) -> Result<v1::Forecast, Status> {
+        let came = (short == Short::Here).then(Instant::now);
         let Routed { loaded, shadows } = routed;
         let copy = (!shadows.is_empty()).then(|| series.clone());
         let answer = if loaded.model.forecasts_in_batches() && self.batching.is_on() {
             self.in_a_batch(&loaded, series, path, &asked).await
         } else {
-            self.alone(&loaded, series, path, asked.clone()).await
+            self.alone(&loaded, series, path, asked.clone(), came).await
         }?;
         if let Some(copy) = copy {
             self.shadows.compare(shadows, copy, &asked, &answer);
@@ -83,15 +94,22 @@ impl Forecaster {
         Ok(answer)
     }
 
-    /// The straight path: converted, forecast and converted back in one piece of work.
+    /// The straight path: converted, forecast and converted back in one piece of work, where the call is if that is
+    /// shorter than a way to other threads and back.
     async fn alone(
         &self,
         loaded: &Arc<Loaded>,
         series: v1::Series,
         path: String,
         asked: Asked,
+        came: Option<Instant>,
     ) -> Result<v1::Forecast, Status> {
         let most_ahead = self.limits.horizon;
+        let is_short = || is_short(&loaded.model, &series, &asked.options) && loaded.short_cost().is_short();
+        if let Some(came) = came.filter(|_| is_short()) {
+            let work = || answer(loaded, series, &path, &asked, most_ahead);
+            return self.compute.here(loaded.short_cost(), came, work);
+        }
         let cost = Arc::clone(loaded.cost());
         let loaded = Arc::clone(loaded);
         self.compute.run(&cost, move || answer(&loaded, series, &path, &asked, most_ahead)).await
@@ -109,6 +127,16 @@ impl Forecaster {
         let (forecast, took) = self.batching.forecast(loaded, history, &asked.options, &path).await?;
         Ok(to_message(&forecast, &asked.coverages, loaded.revision(), took))
     }
+}
+
+/// Whether a forecast is known to be short: of complete steps side by side, since each one that is missing takes a
+/// forecast of its own.
+fn is_short(model: &Model, series: &v1::Series, options: &ForecastOptions) -> bool {
+    let axis = series.axis.as_ref().and_then(|axis| axis.axis.as_ref());
+    let n_steps = series.values.len() / model.header().channels.len().max(1);
+    matches!(axis, Some(v1::time_axis::Axis::Regular(_)))
+        && model.n_products(n_steps, options).is_some_and(|n| n <= SHORT)
+        && series.values.iter().all(|value| value.is_finite())
 }
 
 /// A forecast of one series, as it is computed alone.

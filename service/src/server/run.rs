@@ -125,6 +125,8 @@ impl Server {
         };
         let metrics = Metrics::default();
         let limits = &config.limits;
+        // What one forecast spreads over several threads; another server of this process may have said already.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(config.listening.threads).build_global();
         let compute =
             Compute::new(config.listening.threads, limits.queued_calls, limits.queue_time, &metrics)
                 .map_err(ServerError::Threads)?;
@@ -300,7 +302,7 @@ async fn keep_house(sessions: Arc<Store>, compute: Compute, metrics: SessionMetr
     for second in 0u64.. {
         ticks.tick().await;
         let (store, metrics) = (Arc::clone(&sessions), metrics.clone());
-        let kept = compute.in_turn(move || {
+        let kept = compute.load(move || {
             store.keep_house();
             if second.is_multiple_of(METRICS_EVERY) {
                 metrics.refresh(&store);

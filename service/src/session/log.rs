@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::error::SessionError;
 use super::log_core::LogCore;
@@ -57,6 +57,8 @@ struct Waiting {
 struct Shared {
     waiting: Mutex<Waiting>,
     wake: Condvar,
+    /// Told after every write.
+    written: Notify,
 }
 
 impl Shared {
@@ -81,7 +83,8 @@ impl Log {
     pub fn start(core: LogCore, options: LogOptions) -> io::Result<Self> {
         let (end, synced) = (core.end(), core.synced());
         let waiting = Waiting { bytes: Vec::new(), end, wanted: 0, retired: None, is_closed: false };
-        let shared = Arc::new(Shared { waiting: Mutex::new(waiting), wake: Condvar::new() });
+        let waiting = Mutex::new(waiting);
+        let shared = Arc::new(Shared { waiting, wake: Condvar::new(), written: Notify::new() });
         let (send, state) = watch::channel(LogState { synced, failure: None });
         let writer = Writer { core, options, shared: Arc::clone(&shared), state: send };
         let thread = std::thread::Builder::new().name("session-log".to_string()).spawn(|| writer.run())?;
@@ -139,12 +142,16 @@ impl Log {
 
     /// Returns once there is room for more.
     pub async fn room(&self) {
-        let mut state = self.state();
-        while self.shared.lock().bytes.len() > MOST_WAITING {
-            // The thread says so after every write; it is gone only when the log is closed.
-            if state.changed().await.is_err() {
-                return;
+        loop {
+            // Before the look, so that no write is missed.
+            let written = self.shared.written.notified();
+            {
+                let waiting = self.shared.lock();
+                if waiting.bytes.len() <= MOST_WAITING || waiting.is_closed {
+                    return;
+                }
             }
+            written.await;
         }
     }
 
@@ -174,6 +181,7 @@ impl Log {
     pub fn close(&self) {
         self.shared.lock().is_closed = true;
         self.shared.wake.notify_one();
+        self.shared.written.notify_waiters();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -260,11 +268,20 @@ impl Writer {
     }
 
     fn say(&self, failure: Option<&io::Error>) {
-        let state = LogState { synced: self.core.synced(), failure: failure.map(ToString::to_string) };
-        if let (Some(failure), None) = (&state.failure, &self.state.borrow().failure) {
-            tracing::error!(failure, "the session log cannot be written; sessions take nothing until it can");
-        }
-        self.state.send_replace(state);
+        let now = LogState { synced: self.core.synced(), failure: failure.map(ToString::to_string) };
+        // All streams wait for this: they are woken only by what is new.
+        self.state.send_if_modified(|state| {
+            if let (Some(failure), None) = (&now.failure, &state.failure) {
+                tracing::error!(
+                    failure,
+                    "the session log cannot be written; sessions take nothing until it can"
+                );
+            }
+            let is_new = *state != now;
+            *state = now;
+            is_new
+        });
+        self.shared.written.notify_waiters();
     }
 
     /// Tries again until the disk takes what it refused; false if the log was closed meanwhile.

@@ -21,12 +21,12 @@ fn check(folder: &Folder, model: &str, parts: &[&str]) {
 fn a_file_of_a_later_format_names_both_versions() {
     let folder = fitted("later");
     let text = folder.read("load.longcast");
-    let (now, later) = (b"\\\"format\\\":5,", b"\\\"format\\\":7,");
+    let (now, later) = (b"\\\"format\\\":6,", b"\\\"format\\\":7,");
     let at = text.windows(now.len()).position(|window| window == now).unwrap();
     let mut bytes = text.clone();
     bytes[at..at + now.len()].copy_from_slice(later);
     folder.write("later.longcast", bytes);
-    check(&folder, "later.longcast", &["later.longcast", "format version 7", "up to 5", "upgrade"]);
+    check(&folder, "later.longcast", &["later.longcast", "format version 7", "up to 6", "upgrade"]);
 }
 
 #[test]

@@ -24,13 +24,16 @@ const STRIDE: &str = "7";
 
 /// Observations in columns: throughput, latency of acknowledgements, memory, and the cost after many.
 pub(super) async fn observations(pace: &Pace, work: &Work) -> Result<Vec<Record>> {
-    let server = work.serve()?;
+    // With a data folder sessions are durable: every message is in the log before it is acknowledged.
+    let data = work.folder.join("durable").display().to_string();
+    let server = Server::longcast(&work.longcast, &["--data", &data, "--model", &work.file()])?;
     let load = Load {
         model: "models/load".to_string(),
         n_sessions: 2,
         n_series: 64,
         batch: 4_096,
-        on_their_way: 4 * 4_096,
+        // One message is taken while the next one comes.
+        on_their_way: 2 * 4_096,
         start: 1_704_067_200_000_000_000,
         step: HOUR,
     };

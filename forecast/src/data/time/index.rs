@@ -340,12 +340,18 @@ impl TimeIndex {
         let start = self.stamp(range.start);
         let before = self.origin.unwrap_or(Origin { stamp: self.start, steps: 0 });
         let origin = Origin { stamp: before.stamp, steps: before.steps + range.start };
-        let (began, begins) = (self.zone.civil(origin.stamp), self.zone.civil(start));
+        let is_daily = self.calendar.as_ref().is_some_and(Calendar::is_daily);
+        let civil = || (self.zone.civil(origin.stamp), self.zone.civil(start));
         let is_needed = match self.step {
-            _ if self.calendar.as_ref().is_some_and(Calendar::is_daily) => began.time() != begins.time(),
-            Step::Nanos(_) | Step::Index(_) => false,
-            Step::Days(_) => began.time() != begins.time(),
-            Step::Months(_) => began.day() != begins.day() || began.time() != begins.time(),
+            Step::Nanos(_) | Step::Index(_) if !is_daily => false,
+            Step::Months(_) if !is_daily => {
+                let (began, begins) = civil();
+                began.day() != begins.day() || began.time() != begins.time()
+            }
+            _ => {
+                let (began, begins) = civil();
+                began.time() != begins.time()
+            }
         };
         TimeIndex { start, len: range.len(), origin: is_needed.then_some(origin), ..self.clone() }
     }
