@@ -3,14 +3,15 @@
 //! In the ring of [`Ring`], the low half of `u * k_high` and the high half of `u * k_low` are the real part of one
 //! product: `u (k_high - i k_low)`, where `k_low` has the lags below M and `k_high` the next M.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::conv_transform::{load, ring, store};
+use super::lanes;
 use super::ring_transform::{Point, Ring, points, points_ref};
-use super::{lanes, pool};
 
 /// The kernels of all channels, transformed for one M.
 #[derive(Debug)]
@@ -25,8 +26,10 @@ pub(crate) struct MiddleProduct {
 /// The fewest steps.
 pub(crate) const FEWEST_STEPS: usize = super::ring_transform::FEWEST;
 
-/// Numbers of a block from which on it is worth several threads.
-const PARALLEL: usize = 1 << 14;
+thread_local! {
+    // Room that a thread computes in, kept so that a product asks the allocator for nothing.
+    static ROOM: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 impl MiddleProduct {
     /// For `n_steps`, a power of 2 from [`FEWEST_STEPS`] on. Shape of the kernel: `(lag, d)`; lags that are not there
@@ -47,22 +50,28 @@ impl MiddleProduct {
         self.ring.n_points()
     }
 
-    /// Adds to `out` what `u` adds to the steps after it. Shapes: both `(M, d)`.
-    pub(crate) fn add_to(&self, out: &mut [f32], u: &[f32]) {
+    /// Numbers of room that a product computes in.
+    pub(crate) fn room(&self) -> usize {
+        self.d.div_ceil(self.n_lanes) * self.n_steps() * self.n_lanes + self.ring.n_numbers(self.n_lanes)
+    }
+
+    /// Adds to `out` what `u` adds to the steps after it; on one core, since a stream is the work of one. `room` is
+    /// that of the longest product of the caller, so that a thread asks for it once. Shapes: both `(M, d)`.
+    pub(crate) fn add_to(&self, out: &mut [f32], u: &[f32], room: usize) {
         let (n_steps, d, n_lanes) = (self.n_steps(), self.d, self.n_lanes);
         let n_numbers = self.ring.n_numbers(n_lanes);
         let n_groups = d.div_ceil(n_lanes);
-        let mut found = pool::take(n_groups * n_steps * n_lanes);
-        let one = |((group, found), spectrum): ((usize, &mut [f32]), &[f32])| {
+        let mut numbers = ROOM.take();
+        let needed = room.max(self.room());
+        if numbers.len() < needed {
+            numbers.resize(needed, 0.0);
+        }
+        let (buffer, found) = numbers.split_at_mut(n_numbers);
+        let found = &mut found[..n_groups * n_steps * n_lanes];
+        let groups = found.chunks_mut(n_steps * n_lanes).zip(self.spectra.chunks(n_numbers));
+        for (group, (found, spectrum)) in groups.enumerate() {
             let channels = group * n_lanes..((group + 1) * n_lanes).min(d);
-            lanes::dispatch(Product { ring: &self.ring, u, d, channels, spectrum, found });
-        };
-        if n_steps * d < PARALLEL {
-            let tasks = found.chunks_mut(n_steps * n_lanes).enumerate().zip(self.spectra.chunks(n_numbers));
-            tasks.for_each(one);
-        } else {
-            let tasks = found.par_chunks_mut(n_steps * n_lanes).enumerate();
-            tasks.zip(self.spectra.par_chunks(n_numbers)).for_each(one);
+            lanes::dispatch(Product { ring: &self.ring, u, d, channels, spectrum, buffer, found });
         }
         for (step, row) in out.chunks_mut(d).enumerate() {
             for (group, out) in row.chunks_mut(n_lanes).enumerate() {
@@ -70,7 +79,7 @@ impl MiddleProduct {
                 out.iter_mut().zip(found).for_each(|(to, from)| *to += from);
             }
         }
-        pool::give(found);
+        ROOM.set(numbers);
     }
 }
 
@@ -116,6 +125,8 @@ struct Product<'a> {
     d: usize,
     channels: std::ops::Range<usize>,
     spectrum: &'a [f32],
+    /// Room for a transform.
+    buffer: &'a mut [f32],
     /// `(step, lane)`.
     found: &'a mut [f32],
 }
@@ -125,9 +136,8 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Product { ring, u, d, channels, spectrum, found } = self;
-        let mut buffer = pool::take(spectrum.len());
-        let (work, factor) = (points::<S>(&mut buffer), points_ref::<S>(spectrum));
+        let Product { ring, u, d, channels, spectrum, buffer, found } = self;
+        let (work, factor) = (points::<S>(buffer), points_ref::<S>(spectrum));
         ring.forward_multiply_back(
             simd,
             (work, factor),
@@ -138,7 +148,6 @@ impl WithSimd for Product<'_> {
             #[inline(always)]
             |t: usize, value: S::f32s| store::<S>(&mut found[t * S::F32_LANES..][..S::F32_LANES], value),
         );
-        pool::give(buffer);
     }
 }
 
@@ -153,7 +162,7 @@ mod tests {
             let numbers = |n: usize, seed| draw(n, seed).iter().map(|x| *x as f32).collect::<Vec<f32>>();
             let (kernel, u) = (numbers(n_lags * d, 1), numbers(n_steps * d, 2));
             let mut out = vec![0.5; n_steps * d];
-            MiddleProduct::new(&kernel, d, n_steps).add_to(&mut out, &u);
+            MiddleProduct::new(&kernel, d, n_steps).add_to(&mut out, &u, 0);
             for i in (0..n_steps).step_by(1 + n_steps / 20) {
                 for channel in 0..d {
                     let term = |s: usize| {

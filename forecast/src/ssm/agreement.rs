@@ -153,6 +153,10 @@ fn a_layer_of_both_directions_looks_ahead_and_has_no_steps() {
         let back = both.kernel(length).unwrap().try_into_vec_as::<f32>().unwrap();
         assert!((y[12 * d] - back[2]).abs() < 1e-5, "{kind:?}");
         assert!(y[9 * d] != 0.0 && y[0] != 0.0, "{kind:?}");
+        // Of one step, none lies ahead.
+        let one = mixer(&config, d, 1);
+        let skip = one.kernel(1).unwrap().try_into_vec_as::<f32>().unwrap();
+        assert!(convolved(&one, &[0.0, 1.0], d)[0] == 0.0 && skip.len() == d, "{kind:?}");
     }
 }
 

@@ -302,6 +302,8 @@ fn s4_is_that_of_the_reference() {
             let gradients = (k.clone() * k).mean().backward();
             compare_s4(golden, "grad_ctilde.", &layer, &gradients, share);
             let y = Mixer::S4(layer).forward(golden.input(dtype));
+            // The reference's own runs are no closer to each other.
+            let output = if dtype == DType::F64 { 1e-11 } else { output };
             golden.close("y", &all(y.swap_dims(1, 2)), output, 0.0);
         }
     });

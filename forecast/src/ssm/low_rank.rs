@@ -74,7 +74,7 @@ impl LowRankStep {
     /// `I - step^length`.
     fn forgotten(&self, length: usize) -> Mat<f64> {
         let mut square = self.matrix();
-        let mut power = Mat::identity(square.nrows(), square.nrows());
+        let mut power = Mat::<f64>::identity(square.nrows(), square.nrows());
         let mut left = length;
         while left > 0 {
             if left % 2 == 1 {

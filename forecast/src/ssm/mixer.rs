@@ -115,6 +115,10 @@ impl Mixer {
 
     /// The kernel that looks ahead, from lag 0 on, which is 0: its first number is for the next step.
     fn kernel_ahead(&self, length: usize) -> Option<Tensor<2>> {
+        if length < 2 {
+            // No step lies ahead.
+            return None;
+        }
         let ahead = match self {
             Mixer::S4(layer) => layer.kernel_ahead(length),
             Mixer::S4d(layer) => layer.kernel_ahead(length),

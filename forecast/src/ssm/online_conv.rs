@@ -16,6 +16,8 @@ pub(super) struct OnlineConvolution {
     skip: Vec<f32>,
     /// For blocks of 16 steps, of 32, and so on to the length of the kernel.
     products: Vec<MiddleProduct>,
+    /// Numbers of room that the longest of them takes.
+    room: usize,
 }
 
 /// Steps that are summed as they come.
@@ -29,10 +31,11 @@ impl OnlineConvolution {
         let by_lag: Vec<f32> = (0..n_lags * d).map(|at| kernel[at % d * n_lags + at / d] as f32).collect(); // (lag, d)
         let longest = n_lags.next_power_of_two().max(NEAR);
         let lengths = std::iter::successors(Some(NEAR), |n| Some(2 * n)).take_while(|n| *n <= longest);
-        let products = lengths.map(|n_steps| MiddleProduct::new(&by_lag, d, n_steps)).collect();
+        let products: Vec<_> = lengths.map(|n_steps| MiddleProduct::new(&by_lag, d, n_steps)).collect();
+        let room = products.last().map_or(0, MiddleProduct::room);
         let mut near = by_lag;
         near.resize(near.len().min(NEAR * d), 0.0);
-        OnlineConvolution { d, near, skip: skip.iter().map(|x| *x as f32).collect(), products }
+        OnlineConvolution { d, near, skip: skip.iter().map(|x| *x as f32).collect(), products, room }
     }
 
     /// Steps that are remembered.
@@ -73,7 +76,8 @@ impl OnlineConvolution {
             let n_steps = product.n_steps();
             let end = place + 1;
             let next = (end % memory) * d;
-            product.add_to(&mut outputs[next..next + n_steps * d], &inputs[(end - n_steps) * d..end * d]);
+            let seen = &inputs[(end - n_steps) * d..end * d];
+            product.add_to(&mut outputs[next..next + n_steps * d], seen, self.room);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A layer step by step, in plain numbers: what streams.
 //!
-//! The state of a channel is a few numbers; a step costs O(N) for each channel and allocates nothing (but the exact
-//! form of SGConv, see `online_conv.rs`). Channels are computed side by side in blocks of 16, so a step and a chunk of
-//! steps do the same operations in the same order: same bits.
+//! The state of a channel is a few numbers, and a step costs O(N) for each channel; the exact form of SGConv remembers
+//! as many inputs as its kernel is long (see `online_conv.rs`). A step allocates nothing once its thread has the room it
+//! computes in. Channels are computed side by side in blocks of 16, so a step and a chunk of steps do the same
+//! operations in the same order: same bits.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
