@@ -48,7 +48,7 @@ impl Grid {
         for k in 0..n {
             (sin[k], cos[k]) = (std::f64::consts::PI * k as f64 / length as f64).sin_cos();
         }
-        if length % 2 == 0 {
+        if length.is_multiple_of(2) {
             cos[length / 2] = 0.0;
         }
         let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
@@ -67,7 +67,7 @@ impl Grid {
     pub(super) fn back(&self, mut spectrum: Vec<Complex64>) -> Vec<f64> {
         // Real by construction; rounding may have left something.
         spectrum[0].im = 0.0;
-        if self.length % 2 == 0 {
+        if self.length.is_multiple_of(2) {
             spectrum[self.length / 2].im = 0.0;
         }
         let mut out = self.inverse.make_output_vec();

@@ -227,19 +227,19 @@ struct Blocks {
 #[inline(always)]
 fn quarters<S: Simd>(
     points: &mut [Point<S>],
-) -> (&mut [Point<S>], &mut [Point<S>], &mut [Point<S>], &mut [Point<S>]) {
+) -> [&mut [Point<S>]; 4] {
     let quarter = points.len() / 4;
     let (a, rest) = points.split_at_mut(quarter);
     let (b, rest) = rest.split_at_mut(quarter);
     let (c, d) = rest.split_at_mut(quarter);
-    (a, b, c, &mut d[..quarter])
+    [a, b, c, &mut d[..quarter]]
 }
 
 /// One block into four.
 #[inline(always)]
 fn split<S: Simd>(simd: S, block: &mut [Point<S>], twiddles: &[f32; 6]) {
     let [w10, w11, w20, w21, w30, w31] = twiddles.map(|w| simd.splat_f32s(w));
-    let (a, b, c, d) = quarters::<S>(block);
+    let [a, b, c, d] = quarters::<S>(block);
     for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
         let x1 = multiply(simd, *b, [w10, w11]);
         let x2 = multiply(simd, *c, [w20, w21]);
@@ -252,7 +252,7 @@ fn split<S: Simd>(simd: S, block: &mut [Point<S>], twiddles: &[f32; 6]) {
 #[inline(always)]
 fn join<S: Simd>(simd: S, block: &mut [Point<S>], twiddles: &[f32; 6]) {
     let [w10, w11, w20, w21, w30, w31] = twiddles.map(|w| simd.splat_f32s(w));
-    let (a, b, c, d) = quarters::<S>(block);
+    let [a, b, c, d] = quarters::<S>(block);
     for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
         let [x0, x1, x2, x3] = gather(simd, [*a, *b, *c, *d]);
         *a = x0;

@@ -167,10 +167,8 @@ fn moments_of(z: &[Complex64], block: usize, g: &[f32]) -> Vec<[Complex64; 2]> {
             (slopes[i], slopes[n + i]) = (slope.re as f32, slope.im as f32);
         }
         last.copy_from_slice(&power);
-        for i in 0..n {
-            before[i] = power[i];
-            power[i] *= z[i];
-        }
+        before.copy_from_slice(&power);
+        power.iter_mut().zip(z).for_each(|(power, z)| *power *= z);
     }
     // `power` is z^B, `last` z^(B-1).
     let mut sums = pool::take(n_blocks * 4 * n);

@@ -82,7 +82,7 @@ impl AttentionChart {
 fn named(layer: &str) -> String {
     let number = |text: &str| text.parse::<usize>().map(|at| at + 1).unwrap_or_default();
     match layer.split('.').collect::<Vec<_>>()[..] {
-        ["encoders", encoder, "layers", at, _] if encoder == "0" => format!("encoder {}", number(at)),
+        ["encoders", "0", "layers", at, _] => format!("encoder {}", number(at)),
         ["encoders", encoder, "layers", at, _] => {
             format!("stack {}, encoder {}", number(encoder), number(at))
         }

@@ -32,6 +32,8 @@ pub(in crate::data) struct Collector {
     /// Codes of the rows, each with how many neighbours have it.
     runs: Vec<(u32, usize)>,
     n_rows: usize,
+    /// Room is made for so many times the rows of a frame.
+    most_ahead: usize,
     stamps: Vec<i64>,
     values: Vec<Vec<f64>>,
     has_infinite: bool,
@@ -52,7 +54,7 @@ enum StampReader {
     Stamps(Option<String>),
 }
 
-/// Room is made for so many times the rows that are there.
+/// Room is made for so many times the rows that are there, where all rows are held.
 const MOST_AHEAD: usize = 8;
 const EXPECTED_INTEGER: &str = "an integer, as in the rows above";
 const EXPECTED_STAMP: &str = "a time stamp between the years 1678 and 2262, as in the other rows";
@@ -80,6 +82,7 @@ impl Collector {
             first: 0,
             runs: Vec::new(),
             n_rows: 0,
+            most_ahead: MOST_AHEAD,
             stamps: Vec::new(),
             values,
             has_infinite: false,
@@ -98,6 +101,11 @@ impl Collector {
         self.ids.len()
     }
 
+    /// Rows are taken as they come: no room is made for those that follow.
+    pub(in crate::data) fn takes_some_at_a_time(&mut self) {
+        self.most_ahead = 0;
+    }
+
     /// Adds the rows of a frame.
     pub(in crate::data) fn push(&mut self, frame: &Frame) -> Result<()> {
         let n_rows = self.n_rows + frame.n_rows();
@@ -106,7 +114,7 @@ impl Collector {
             return Err(Error::option("the number of rows", n_rows, rule));
         }
         // A file may be damaged where it says how long it is.
-        let n_expected = frame.n_rows() + frame.rows_ahead().min(MOST_AHEAD * frame.n_rows());
+        let n_expected = frame.n_rows() + frame.rows_ahead().min(self.most_ahead * frame.n_rows());
         self.stamps.reserve(n_expected);
         self.values.iter_mut().for_each(|column| column.reserve(n_expected));
         let Collector { parts, reader, stamps, values, .. } = self;

@@ -25,6 +25,8 @@ const BYTES_TO_START: u64 = 4 << 20;
 /// No less is read at a time.
 const LEAST_BYTES: usize = 64 << 10;
 const LEAST_ROWS: usize = 1_000;
+/// No more rows are read at a time: what was read is still in the cache when it is used, and its memory is used again.
+const MOST_ROWS: usize = 1 << 17;
 /// Series that the step is told from.
 const SERIES_LOOKED_AT: usize = 100;
 
@@ -84,10 +86,11 @@ impl SeriesReader {
         let usual = Pace::default();
         let pace = Pace {
             bytes: usual.bytes.min(most_bytes as usize / 8).max(LEAST_BYTES),
-            rows: usual.rows.min((most_bytes / (4 * BYTES_A_ROW)) as usize).max(LEAST_ROWS),
+            rows: MOST_ROWS.min((most_bytes / (4 * BYTES_A_ROW)) as usize).max(LEAST_ROWS),
         };
         let mut chunks = Chunks::new(all, pace);
         let (mut collector, first) = start(&mut chunks, &input, options)?;
+        collector.takes_some_at_a_time();
         collector.push(&first)?;
         let rows_seen = first.n_rows() as u64;
         drop(first);
