@@ -52,6 +52,9 @@ struct PlainNorm {
 /// Steps that are taken at a time, at most: what they need fits the caches.
 pub(super) const CHUNK: usize = 64;
 
+/// Scaled values are cut off here: one that is out of all reason does not make a state infinite for ever.
+const LARGEST: f64 = 1e15;
+
 impl Plain {
     /// The numbers of a network.
     ///
@@ -152,7 +155,8 @@ impl Plain {
             let (mixed, gated) = rest.split_at_mut(n_steps * d);
             for (step, input) in inputs.chunks_exact_mut(n_inputs).enumerate() {
                 let values = &values[step * n_channels + sequence * n_values..][..n_values];
-                input.iter_mut().zip(values).for_each(|(to, from)| *to = *from as f32);
+                let inputs = input.iter_mut().zip(values);
+                inputs.for_each(|(to, from)| *to = from.clamp(-LARGEST, LARGEST) as f32);
                 input[n_values..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
             }
             self.embedding.rows(inputs, x);

@@ -135,6 +135,8 @@ impl SsmSettings {
         about.insert("horizon".to_string(), training.horizon.to_string());
         about.insert("channels".to_string(), training.channels.join(", "));
         about.insert("data".to_string(), training.fingerprint.to_string());
+        // Another device rounds in another way.
+        about.insert("device".to_string(), training.device.to_string());
         about
     }
 }
