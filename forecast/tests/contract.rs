@@ -155,6 +155,9 @@ fn check_long_streams(model: &Model, channels: &[String]) {
     values.slice_mut(s![900..903, 0]).fill(f64::NAN);
     values[[n_steps - 5, 1]] = f64::NAN;
     let whole = Series::new("s1", index(n_steps), values, channels).unwrap();
+    if is_recurrent(model) {
+        return check_long_memory(model, &whole);
+    }
     let expected = model.forecast_series(&whole, &options()).unwrap();
     for begin in [0, 300] {
         let part = whole.slice(begin..n_steps);
@@ -163,12 +166,6 @@ fn check_long_streams(model: &Model, channels: &[String]) {
             model.observe(&mut state, &row.to_vec()).unwrap();
         }
         let streamed = model.forecast_from(&state, &options()).unwrap();
-        if is_recurrent(model) {
-            // Its memory is longer than any window, and what lies further back counts less and less.
-            let pairs = streamed.mean.iter().zip(&expected.mean);
-            assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 3.0), "{name} from step {begin}");
-            continue;
-        }
         assert_eq!(bits(&[streamed]), bits(std::slice::from_ref(&expected)), "{name} from step {begin}");
     }
     // The recent errors are part of it: the lookback alone has the same mean and other bounds. Networks, whose
@@ -178,6 +175,32 @@ fn check_long_streams(model: &Model, channels: &[String]) {
     }
     let short = model.forecast_series(&whole.tail(model.lookback().max(6)), &options()).unwrap();
     assert_ne!(short.intervals, expected.intervals, "{name}");
+}
+
+/// A memory that is longer than any window forecasts as well as the windows that were learned from, at 200 cutoffs of a
+/// long stream.
+fn check_long_memory(model: &Model, whole: &Series) {
+    let name = model.header().config.name();
+    let options = ForecastOptions { horizon: HORIZON, ..ForecastOptions::default() };
+    let mut state = model.start(&whole.slice(0..0)).unwrap();
+    let (mut of_stream, mut of_window, mut n_cutoffs) = (0.0, 0.0, 0);
+    for (cutoff, row) in (1..).zip(whole.values().rows()) {
+        model.observe(&mut state, &row.to_vec()).unwrap();
+        if cutoff < 400 || cutoff % 5 != 0 || cutoff + HORIZON > whole.n_steps() || n_cutoffs == 200 {
+            continue;
+        }
+        n_cutoffs += 1;
+        let window = whole.slice(cutoff - model.lookback()..cutoff);
+        let actual = whole.values().slice(s![cutoff..cutoff + HORIZON, ..]).to_owned();
+        let error = |forecast: Forecast| -> f64 {
+            let pairs = forecast.mean.iter().zip(&actual).filter(|(_, actual)| !actual.is_nan());
+            pairs.map(|(forecast, actual)| (forecast - actual).powi(2)).sum()
+        };
+        of_stream += error(model.forecast_from(&state, &options).unwrap());
+        of_window += error(model.forecast_series(&window, &options).unwrap());
+    }
+    assert_eq!(n_cutoffs, 200);
+    assert!(of_stream <= 1.1 * of_window, "{name}: {of_stream} after a long stream, {of_window} of windows");
 }
 
 /// Where a family has coefficients, base and contributions add up to its forecast of any step.
@@ -337,7 +360,6 @@ fn ssm_keeps_the_contract() {
         ("kernel_dim", "8"),
         ("epochs", "2"),
         ("learning_rate", "0.01"),
-        ("dt_min", "0.05"),
     ];
     let with = |config: ModelConfig, settings: &[(&str, &str)]| {
         settings.iter().fold(config, |config, (key, value)| config.with(key, value).unwrap())

@@ -6,8 +6,10 @@ use crate::ssm::MixerState;
 
 /// What recurrences carry after the steps that were seen, and what a forecast of one of the last steps would need.
 ///
-/// Its size does not depend on how much was seen. The newest step has age 0.
+/// Its size does not depend on how much was seen. The newest step has age 0. What a memory from outside counts is
+/// checked once, when it is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawRecurrent")]
 pub(crate) struct Recurrent {
     /// Of every layer, sequence by sequence. Shape `(sequence, layer)`.
     pub(crate) states: Vec<MixerState>,
@@ -26,6 +28,50 @@ pub(crate) struct Recurrent {
     kept: usize,
     /// Steps seen; rings turn with it.
     n_steps: u64,
+}
+
+/// As it is written down.
+#[derive(Deserialize)]
+struct RawRecurrent {
+    states: Vec<MixerState>,
+    outputs: Vec<f32>,
+    values: Vec<f64>,
+    missing: Vec<bool>,
+    newest_missing: Vec<usize>,
+    incomplete: Vec<u64>,
+    n_incomplete: usize,
+    lookback: usize,
+    kept: usize,
+    n_steps: u64,
+}
+
+impl TryFrom<RawRecurrent> for Recurrent {
+    type Error = &'static str;
+
+    fn try_from(raw: RawRecurrent) -> Result<Self, &'static str> {
+        let n_set: u64 = raw.incomplete.iter().map(|word| u64::from(word.count_ones())).sum();
+        if n_set != raw.n_incomplete as u64 {
+            return Err("a memory counts other steps as incomplete than it names");
+        }
+        if raw.n_steps >= u64::MAX / 2 {
+            return Err("a memory has seen more steps than there can be");
+        }
+        if !(raw.outputs.iter().all(|x| x.is_finite()) && raw.values.iter().all(|x| x.is_finite())) {
+            return Err("a memory has numbers that are not finite");
+        }
+        Ok(Recurrent {
+            states: raw.states,
+            outputs: raw.outputs,
+            values: raw.values,
+            missing: raw.missing,
+            newest_missing: raw.newest_missing,
+            incomplete: raw.incomplete,
+            n_incomplete: raw.n_incomplete,
+            lookback: raw.lookback,
+            kept: raw.kept,
+            n_steps: raw.n_steps,
+        })
+    }
 }
 
 /// Sizes of a memory.
@@ -138,11 +184,9 @@ impl Recurrent {
             + size_of::<Self>()
     }
 
-    /// True if the parts fit each other and the sizes, for memories that come from outside; states are checked by
-    /// whose they are.
+    /// True if the sizes of all parts fit, at the cost of a few comparisons; states are checked by whose they are.
     pub(crate) fn is_sound(&self, lookback: usize, n_channels: usize, width: usize) -> bool {
         let kept = self.kept;
-        let n_set: u32 = self.incomplete.iter().map(|word| word.count_ones()).sum();
         self.lookback == lookback
             && lookback > 0
             && kept > 0
@@ -151,8 +195,6 @@ impl Recurrent {
             && self.values.len() == self.missing.len()
             && self.newest_missing.len() == n_channels
             && self.incomplete.len() == lookback.div_ceil(WORD)
-            && n_set as usize == self.n_incomplete
-            && self.n_steps < u64::MAX / 2
     }
 
     /// Where a step of this age is in a ring of so many steps.
@@ -224,5 +266,17 @@ mod tests {
         assert_eq!(back, memory);
         back.outputs.pop();
         assert!(!back.is_sound(6, 2, 3));
+        let refused = |field: &str, value: serde_json::Value, said: &str| {
+            let mut json = serde_json::to_value(&memory).unwrap();
+            json[field] = value;
+            let message = serde_json::from_value::<Recurrent>(json).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+        };
+        refused("n_incomplete", 5.into(), "incomplete");
+        refused("n_steps", u64::MAX.into(), "more steps");
+        let state = serde_json::json!([{"values": [1.0], "n_steps": u64::MAX}]);
+        refused("states", state, "a state has seen more steps");
+        let state = serde_json::json!([{"values": [1e300], "n_steps": 1}]);
+        refused("states", state, "not finite");
     }
 }

@@ -98,7 +98,7 @@ fn ten_million_steps_do_not_drift() {
     let d = 16;
     for kind in [MixerKind::S4d, MixerKind::S4] {
         // States that forget slowly drift most.
-        let config = MixerConfig { d_state: 8, dt_min: 1e-3, dt_max: 2e-3, ..config(kind) };
+        let config = MixerConfig { d_state: 8, dt_min: Some(1e-3), dt_max: Some(2e-3), ..config(kind) };
         let recurrence = mixer(&config, d, 64).recurrence(StreamingForm::Exact).unwrap();
         let n_piece = 20_000;
         let u = numbers(n_piece * d, 4);

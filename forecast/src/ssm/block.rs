@@ -84,19 +84,26 @@ impl Block {
 
     /// Shapes: `x` and the result `(batch, length, d_model)`.
     pub(super) fn forward(&self, x: Tensor<3>, drop: Drop) -> Tensor<3> {
-        let shape @ [n_batch, length, d_model] = x.dims();
-        let mixed = gelu(self.mixer.forward(self.normed(x.clone()))); // (batch, length, d_model)
-        let mixed = drop.at(0).tied(mixed).reshape([n_batch * length, d_model]);
-        let gated = drop.at(1).elements(glu(self.gate.forward(mixed)));
-        x + gated.reshape(shape)
+        self.forward_with_mixed(x, drop).0
     }
 
-    /// The last step of [`Block::forward`], from all steps. Shape `(batch, d_model)`.
-    pub(super) fn last(&self, x: Tensor<3>, drop: Drop) -> Tensor<2> {
+    /// [`Block::forward`] and what its mixer made of the steps, which is linear in them where nothing is normalised.
+    /// Shapes `(batch, length, d_model)`.
+    pub(super) fn forward_with_mixed(&self, x: Tensor<3>, drop: Drop) -> (Tensor<3>, Tensor<3>) {
+        let shape @ [n_batch, length, d_model] = x.dims();
+        let mixed = self.mixer.forward(self.normed(x.clone())); // (batch, length, d_model)
+        let shown = drop.at(0).tied(gelu(mixed.clone())).reshape([n_batch * length, d_model]);
+        let gated = drop.at(1).elements(glu(self.gate.forward(shown)));
+        (x + gated.reshape(shape), mixed)
+    }
+
+    /// The last step of [`Block::forward_with_mixed`], from all steps. Shapes `(batch, d_model)`.
+    pub(super) fn last(&self, x: Tensor<3>, drop: Drop) -> (Tensor<2>, Tensor<2>) {
         let [n_batch, length, d_model] = x.dims();
-        let mixed = gelu(self.mixer.last(self.normed(x.clone()))); // (batch, d_model)
-        let gated = drop.at(1).elements(glu(self.gate.forward(drop.at(0).elements(mixed))));
-        x.narrow(1, length - 1, 1).reshape([n_batch, d_model]) + gated
+        let mixed = self.mixer.last(self.normed(x.clone())); // (batch, d_model)
+        let shown = drop.at(0).elements(gelu(mixed.clone()));
+        let gated = drop.at(1).elements(glu(self.gate.forward(shown)));
+        (x.narrow(1, length - 1, 1).reshape([n_batch, d_model]) + gated, mixed)
     }
 
     fn normed(&self, x: Tensor<3>) -> Tensor<3> {

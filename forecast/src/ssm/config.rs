@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// | `lookback` | twice the longest usual season of at most 336 steps, at least 96, at most a quarter of the shortest series | steps of a window, after which a stream forecasts as well as any | 1 to 2,000,000 |
 /// | `d_model` | 64 | width of the network | 1 to 2,048 |
 /// | `n_layers` | 2 | blocks | 1 to 32 |
-/// | `dropout` | 0.1 | share of activations set to 0 while training | at least 0, below 1 |
+/// | `dropout` | 0.2 | share of activations set to 0 while training | at least 0, below 1 |
 /// | `decoder` | direct | how the horizon is forecast: all steps from the last state, or as unknown steps that follow the window | direct, mask |
 /// | `channels` | independent | whether each channel is a sequence of its own for one network, or all are mixed | independent, mixed |
 /// | `normalisation` | none | of each window by its own values: none (the training range has scaled them), by the last one, or by mean and spread | none, last-value, revin |
@@ -153,7 +153,7 @@ impl Default for SsmConfig {
             lookback: None,
             d_model: 64,
             n_layers: 2,
-            dropout: 0.1,
+            dropout: 0.2,
             decoder: Decoder::Direct,
             channels: ChannelMixing::Independent,
             normalisation: Normalisation::None,

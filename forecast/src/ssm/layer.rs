@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// let y = layer.forward(&u, 1)?;
 /// let (mut stream, mut step) = (layer.stream()?, [0.0; 2]);
 /// for (u, y) in u.chunks(2).zip(y.chunks(2)) {
-///     stream.step(u, &mut step);
+///     stream.step(u, &mut step)?;
 ///     assert!(step.iter().zip(y).all(|(a, b)| (a - b).abs() < 1e-4));
 /// }
 /// assert!(layer.forward(&u, 3).is_err()); // 16 numbers are no 3 sequences
@@ -98,7 +98,8 @@ impl Layer {
     }
 
     fn tensor(&self, u: &[f32], n_batch: usize, device: &Device) -> Result<Tensor<3>> {
-        let row = n_batch * self.d_model;
+        // No sequences, or more than there can be.
+        let row = n_batch.checked_mul(self.d_model).unwrap_or(0);
         if row == 0 || u.is_empty() || !u.len().is_multiple_of(row) {
             let rule = format!("{} numbers are no steps of {n_batch} sequences of {}", u.len(), self.d_model);
             return Err(Error::option("batch", n_batch, rule));
@@ -109,14 +110,37 @@ impl Layer {
 }
 
 impl LayerStream {
-    /// Takes a step; asks the allocator for nothing. Shapes: `u` and `y` `(d_model)`.
-    pub fn step(&mut self, u: &[f32], y: &mut [f32]) {
+    /// Takes a step; asks the allocator for nothing once the thread has the room it computes in. Shapes: `u` and `y`
+    /// `(d_model)`.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for slices of another length; the state is then as it was.
+    pub fn step(&mut self, u: &[f32], y: &mut [f32]) -> Result<()> {
+        self.check(u, y, u.len() == self.recurrence.d_model(), "a step has")?;
         self.recurrence.step(&mut self.state, u, y);
+        Ok(())
     }
 
     /// Takes steps, with the bits of [`LayerStream::step`] one after another. Shapes: `u` and `y` `(step, d_model)`.
-    pub fn steps(&mut self, u: &[f32], y: &mut [f32]) {
+    ///
+    /// # Errors
+    /// As [`LayerStream::step`].
+    pub fn steps(&mut self, u: &[f32], y: &mut [f32]) -> Result<()> {
+        self.check(u, y, u.len().is_multiple_of(self.recurrence.d_model()), "each step has")?;
         self.recurrence.chunk(&mut self.state, u, y);
+        Ok(())
+    }
+
+    fn check(&self, u: &[f32], y: &[f32], is_good: bool, what: &str) -> Result<()> {
+        let d_model = self.recurrence.d_model();
+        if !is_good {
+            return Err(Error::option("u", format!("{} numbers", u.len()), format!("{what} {d_model}")));
+        }
+        if y.len() != u.len() {
+            let rule = format!("there are {} of u", u.len());
+            return Err(Error::option("y", format!("{} numbers", y.len()), rule));
+        }
+        Ok(())
     }
 }
 

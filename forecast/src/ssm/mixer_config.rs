@@ -8,6 +8,10 @@ use crate::{Error, Result};
 /// The longest kernel, and the longest sequence that a layer can be made for.
 pub const MAX_KERNEL: usize = 1 << 21;
 
+/// First time steps of the papers.
+const SHORTEST_STEP: f64 = 1e-3;
+const LONGEST_STEP: f64 = 0.1;
+
 /// The layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,12 +60,12 @@ pub enum Direction {
 /// | `d_state` | 64 | N, real numbers of state a channel | even, 2 to 512 |
 /// | `init` | of the kind: `legs` for `s4`, `diag` for `s4d` | the first state matrix | `legs` for `s4`; all for `s4d` |
 /// | `discretisation` | of the kind: `bilinear` for `s4`, `zoh` for `s4d` | from continuous time to steps | `bilinear` for `s4`; both for `s4d` |
-/// | `dt_min` | 0.001 | the shortest first time step of a channel | above 0, at most `dt_max` |
-/// | `dt_max` | 0.1 | the longest first time step of a channel | at most 100 |
+/// | `dt_min` | of the lookback: 4 / lookback, from 0.001 to 0.1, so that states forget within it what they have seen; 0.001 for a layer alone | the shortest first time step of a channel | above 0, at most `dt_max` |
+/// | `dt_max` | 0.1, at least 4 `dt_min` | the longest first time step of a channel | at most 100 |
 /// | `direction` | `causal` | which steps a step sees | `causal`, `both` |
 /// | `kernel_dim` | 32 | numbers of each scale of `sgconv` | 2 to 65,536 |
 /// | `decay` | 2 | how much less each scale of `sgconv` weighs than the one before it | 1 to 16 |
-/// | `state_rate` | 0.1 | learning rate of A, B, dt and the kernels of `sgconv`, as a share of that of all else | above 0, at most 1 |
+/// | `state_rate` | 0.3 | learning rate of A, B, dt and the kernels of `sgconv`, as a share of that of all else | above 0, at most 1 |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MixerConfig {
@@ -73,10 +77,10 @@ pub struct MixerConfig {
     pub init: Option<StateInit>,
     /// From continuous time to steps; `None` for that of the kind.
     pub discretisation: Option<Discretisation>,
-    /// The shortest first time step of a channel.
-    pub dt_min: f64,
-    /// The longest first time step of a channel.
-    pub dt_max: f64,
+    /// The shortest first time step of a channel; `None` for what follows from the lookback.
+    pub dt_min: Option<f64>,
+    /// The longest first time step of a channel; `None` for what follows from the shortest.
+    pub dt_max: Option<f64>,
     /// Which steps a step sees.
     pub direction: Direction,
     /// Numbers of each scale of `sgconv`.
@@ -94,12 +98,12 @@ impl Default for MixerConfig {
             d_state: 64,
             init: None,
             discretisation: None,
-            dt_min: 1e-3,
-            dt_max: 0.1,
+            dt_min: None,
+            dt_max: None,
             direction: Direction::default(),
             kernel_dim: 32,
             decay: 2.0,
-            state_rate: 0.1,
+            state_rate: 0.3,
         }
     }
 }
@@ -118,12 +122,13 @@ impl MixerConfig {
             let rule = "it has to be even, since states come in conjugate pairs, and 2 to 512";
             return bad("d_state", &self.d_state, rule.to_string());
         }
-        if !(self.dt_max > 0.0 && self.dt_max <= 100.0) {
-            return bad("dt_max", &self.dt_max, "it has to be above 0 and at most 100".to_string());
+        let (dt_min, dt_max) = self.dt_range();
+        if !(dt_max > 0.0 && dt_max <= 100.0) {
+            return bad("dt_max", &dt_max, "it has to be above 0 and at most 100".to_string());
         }
-        if !(self.dt_min > 0.0 && self.dt_min <= self.dt_max) {
-            let rule = format!("it has to be above 0 and at most dt_max = {}; exchange the two", self.dt_max);
-            return bad("dt_min", &self.dt_min, rule);
+        if !(dt_min > 0.0 && dt_min <= dt_max) {
+            let rule = format!("it has to be above 0 and at most dt_max = {dt_max}; exchange the two");
+            return bad("dt_min", &dt_min, rule);
         }
         if self.kind == MixerKind::S4 && self.init.is_some_and(|init| init != StateInit::Legs) {
             let init = self.init.map_or("", StateInit::name);
@@ -143,6 +148,21 @@ impl MixerConfig {
             return bad("state_rate", &self.state_rate, "it has to be above 0 and at most 1".to_string());
         }
         Ok(())
+    }
+
+    /// With the range of time steps that a lookback calls for. The slowest of first states has a time of 2 / dt_min
+    /// steps, half the lookback: beyond it lies little that no loss has ever seen.
+    pub(crate) fn resolved(&self, lookback: usize) -> Self {
+        let slowest = (4.0 / lookback.max(1) as f64).clamp(SHORTEST_STEP, LONGEST_STEP);
+        let dt_min = self.dt_min.unwrap_or(self.dt_max.map_or(slowest, |dt_max| slowest.min(dt_max)));
+        let (dt_min, dt_max) = MixerConfig { dt_min: Some(dt_min), ..self.clone() }.dt_range();
+        MixerConfig { dt_min: Some(dt_min), dt_max: Some(dt_max), ..self.clone() }
+    }
+
+    /// The range of first time steps; where nothing is said that of the papers.
+    pub(crate) fn dt_range(&self) -> (f64, f64) {
+        let dt_min = self.dt_min.unwrap_or(self.dt_max.map_or(SHORTEST_STEP, |most| SHORTEST_STEP.min(most)));
+        (dt_min, self.dt_max.unwrap_or(f64::max(LONGEST_STEP, (4.0 * dt_min).min(100.0))))
     }
 
     /// The first state matrix that is used.
@@ -199,13 +219,13 @@ mod tests {
         MixerConfig::default().check("").unwrap();
         let message = refused(|config| config.d_state = 7);
         assert!(message.starts_with("mixer.d_state is 7, but it has to be even"), "{message}");
-        let message = refused(|config| (config.dt_min, config.dt_max) = (0.1, 0.001));
+        let message = refused(|config| (config.dt_min, config.dt_max) = (Some(0.1), Some(0.001)));
         assert!(
             message.contains("dt_min is 0.1, but it has to be above 0 and at most dt_max = 0.001"),
             "{message}"
         );
-        assert!(refused(|config| config.dt_min = f64::NAN).contains("dt_min is NaN"));
-        assert!(refused(|config| config.dt_max = f64::INFINITY).contains("dt_max is inf"));
+        assert!(refused(|config| config.dt_min = Some(f64::NAN)).contains("dt_min is NaN"));
+        assert!(refused(|config| config.dt_max = Some(f64::INFINITY)).contains("dt_max is inf"));
         assert!(refused(|config| config.d_state = 514).contains("d_state"));
         assert!(refused(|config| config.kernel_dim = 1).contains("kernel_dim"));
         assert!(refused(|config| config.decay = 0.5).contains("decay"));
@@ -214,6 +234,22 @@ mod tests {
         assert!(refused(|config| (s4(config), config.init = Some(StateInit::Lin)).1).contains("init is lin"));
         let zoh = |config: &mut MixerConfig| config.discretisation = Some(Discretisation::Zoh);
         assert!(refused(|config| (s4(config), zoh(config)).1).contains("s4 has the bilinear rule alone"));
+    }
+
+    #[test]
+    fn states_forget_within_the_lookback_what_they_have_seen() {
+        let range = |dt_min, dt_max, lookback| {
+            let config = MixerConfig { dt_min, dt_max, ..MixerConfig::default() }.resolved(lookback);
+            config.check("").unwrap();
+            (config.dt_min.unwrap(), config.dt_max.unwrap())
+        };
+        assert_eq!(range(None, None, 400), (0.01, 0.1));
+        assert_eq!(range(None, None, 100), (0.04, 0.16));
+        assert_eq!(range(None, None, 1_000_000), (0.001, 0.1));
+        assert_eq!(range(None, None, 1), (0.1, 0.4));
+        assert_eq!(range(Some(0.002), None, 100), (0.002, 0.1));
+        assert_eq!(range(None, Some(0.02), 100), (0.02, 0.02));
+        assert_eq!(MixerConfig::default().dt_range(), (0.001, 0.1));
     }
 
     #[test]

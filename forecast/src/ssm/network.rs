@@ -1,5 +1,6 @@
-//! The network: `forecast = W stack(embed(window)) + b`, relative to the last value or what else a window is
-//! normalised by.
+//! The network: `forecast = W [stack(embed(window)), mixed] + b`, relative to the last value or what else a window is
+//! normalised by. `mixed` is what the last mixer makes of its input, before any curve: with it a forecast has a part that
+//! is linear in the window. W begins at 0, so that training begins at what forecasts are relative to.
 //!
 //! Values and time features of each step enter by an affine map; a stack of blocks mixes the steps. The *direct*
 //! decoder maps the last state to all steps of the horizon; the *mask* decoder lets the window be followed by as many unknown
@@ -77,7 +78,7 @@ impl Ssm {
         let block = BlockShape { mixer, d_model, max_length, has_norm: config.norm == BlockNorm::Layer };
         let blocks = (0..config.n_layers).map(|_| Block::new(block, &mut streams));
         let blocks = blocks.collect::<Result<Vec<_>>>()?;
-        let head = Affine::new(d_model, n_outputs, &mut streams);
+        let head = Affine::zeros(2 * d_model, n_outputs, device);
         let has_marks = n_marks > 0 && !is_masked;
         Ok(Ssm {
             embedding,
@@ -137,20 +138,23 @@ impl Ssm {
     fn direct(&self, inputs: Tensor<3>, drop: Drop) -> Tensor<3> {
         let n_sequences = inputs.dims()[0];
         let mut x = self.embedding.forward_steps(inputs); // (sequence, lookback, d_model)
-        let last = match self.blocks.split_last() {
+        let (last, mixed) = match self.blocks.split_last() {
             Some((last, others)) => {
                 for (at, block) in others.iter().enumerate() {
                     x = block.forward(x, drop.at(2 * at as u64));
                 }
                 last.last(x, drop.at(2 * others.len() as u64))
             }
+            // There is a block at least.
             None => {
                 let [n, length, d_model] = x.dims();
-                x.narrow(1, length - 1, 1).reshape([n, d_model])
+                let last = x.narrow(1, length - 1, 1).reshape([n, d_model]);
+                (last.clone(), last)
             }
         };
         let n_values = if self.is_mixed() { self.shape.n_channels } else { 1 };
-        self.head.forward(last).reshape([n_sequences, self.shape.horizon, n_values])
+        let outputs = self.head.forward(Tensor::cat(vec![last, mixed], 1));
+        outputs.reshape([n_sequences, self.shape.horizon, n_values])
     }
 
     /// Each step of the horizon from its own state. Shape `(sequence, horizon, value)`.
@@ -158,8 +162,11 @@ impl Ssm {
         let NetworkShape { lookback, horizon, .. } = self.shape;
         let embedded = self.embedding.forward_steps(inputs);
         let blocks = self.blocks.iter().enumerate();
-        let x = blocks.fold(embedded, |x, (at, block)| block.forward(x, drop.at(2 * at as u64)));
-        self.head.forward_steps(x.narrow(1, lookback, horizon))
+        let (x, mixed) = blocks.fold((embedded.clone(), embedded), |(x, _), (at, block)| {
+            block.forward_with_mixed(x, drop.at(2 * at as u64))
+        });
+        let both = [x, mixed].map(|steps| steps.narrow(1, lookback, horizon));
+        self.head.forward_steps(Tensor::cat(both.to_vec(), 2))
     }
 }
 

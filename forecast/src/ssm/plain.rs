@@ -52,6 +52,9 @@ struct PlainNorm {
 /// Steps that are taken at a time, at most: what they need fits the caches.
 pub(super) const CHUNK: usize = 64;
 
+/// Scaled values are cut off here: one that is out of all reason does not make a state infinite for ever.
+const LARGEST: f64 = 1e15;
+
 impl Plain {
     /// The numbers of a network.
     ///
@@ -152,7 +155,8 @@ impl Plain {
             let (mixed, gated) = rest.split_at_mut(n_steps * d);
             for (step, input) in inputs.chunks_exact_mut(n_inputs).enumerate() {
                 let values = &values[step * n_channels + sequence * n_values..][..n_values];
-                input.iter_mut().zip(values).for_each(|(to, from)| *to = *from as f32);
+                let inputs = input.iter_mut().zip(values);
+                inputs.for_each(|(to, from)| *to = from.clamp(-LARGEST, LARGEST) as f32);
                 input[n_values..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
             }
             self.embedding.rows(inputs, x);
@@ -198,21 +202,22 @@ impl Plain {
         let (n_values, n_steps) = (self.n_values(), out.len() / n_channels);
         // The head has a column for each step and value, the first steps first.
         let n_columns = n_steps * n_values;
-        let needed = 4 * d + n_columns + n_values;
+        let needed = 5 * d + n_columns + n_values;
         if room.len() < needed {
             room.resize(needed, 0.0);
         }
         for (sequence, output) in output.chunks_exact(2 * d).enumerate() {
-            let (x, rest) = room.split_at_mut(d);
-            let (mixed, rest) = rest.split_at_mut(d);
+            // What the mixer made of the step is read as it is, too.
+            let (read, rest) = room.split_at_mut(2 * d);
+            let (shown, rest) = rest.split_at_mut(d);
             let (gated, rest) = rest.split_at_mut(2 * d);
             let (columns, of_marks) = rest.split_at_mut(n_columns);
-            x.copy_from_slice(&output[..d]);
-            mixed.copy_from_slice(&output[d..]);
+            read.copy_from_slice(output);
+            shown.copy_from_slice(&output[d..]);
             if let Some(block) = self.blocks.last() {
-                block.gate_rows(x, mixed, gated);
+                block.gate_rows(&mut read[..d], shown, gated);
             }
-            self.head.first_columns(x, columns);
+            self.head.first_columns(read, columns);
             for (step, columns) in columns.chunks_exact(n_values).enumerate() {
                 let of_marks = &mut of_marks[..n_values];
                 of_marks.fill(0.0);

@@ -40,11 +40,33 @@ enum Form {
     Online(OnlineConvolution),
 }
 
-/// What a recurrence remembers.
+/// What a recurrence remembers. One that comes from outside is checked once, when it is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawMixerState")]
 pub(crate) struct MixerState {
     pub(super) values: Vec<f32>,
     pub(super) n_steps: u64,
+}
+
+/// As it is written down.
+#[derive(Deserialize)]
+struct RawMixerState {
+    values: Vec<f32>,
+    n_steps: u64,
+}
+
+impl TryFrom<RawMixerState> for MixerState {
+    type Error = &'static str;
+
+    fn try_from(RawMixerState { values, n_steps }: RawMixerState) -> Result<Self, &'static str> {
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err("a state has numbers that are not finite");
+        }
+        if n_steps >= u64::MAX / 2 {
+            return Err("a state has seen more steps than there can be");
+        }
+        Ok(MixerState { values, n_steps })
+    }
 }
 
 impl MixerState {
@@ -102,6 +124,11 @@ impl Recurrence {
         }
     }
 
+    /// Channels.
+    pub(crate) fn d_model(&self) -> usize {
+        self.d_model
+    }
+
     /// Numbers of a state.
     pub(crate) fn n_state(&self) -> usize {
         let n_blocks = self.d_model.div_ceil(WIDTH);
@@ -123,9 +150,9 @@ impl Recurrence {
         MixerState { values: vec![0.0; self.n_state()], n_steps: 0 }
     }
 
-    /// Whether a state is one of this recurrence.
+    /// Whether a state has the size of one of this recurrence.
     pub(crate) fn accepts(&self, state: &MixerState) -> bool {
-        state.values.len() == self.n_state() && state.values.iter().all(|value| value.is_finite())
+        state.values.len() == self.n_state()
     }
 
     /// One step. Shapes: `u` and `y` `(d_model)`.

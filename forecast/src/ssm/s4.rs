@@ -45,7 +45,8 @@ pub(crate) struct S4 {
 impl S4 {
     pub(super) fn new(config: &MixerConfig, d: usize, length: usize, draws: &mut Draws<'_>) -> Result<Self> {
         let half = config.d_state / 2;
-        let log_dt = draws.even(d, config.dt_min.ln(), config.dt_max.ln());
+        let (dt_min, dt_max) = config.dt_range();
+        let log_dt = draws.even(d, dt_min.ln(), dt_max.ln());
         let parts = NormalPlusLowRank::new(config.d_state)?;
         let of_all = |values: Vec<f64>| values.repeat(d);
         let flat = |values: &[Complex64]| values.iter().flat_map(|x| [x.re, x.im]).collect::<Vec<f64>>();

@@ -39,7 +39,8 @@ pub(crate) struct S4d {
 impl S4d {
     pub(super) fn new(config: &MixerConfig, d: usize, draws: &mut Draws<'_>) -> Result<Self> {
         let half = config.d_state / 2;
-        let log_dt = draws.even(d, config.dt_min.ln(), config.dt_max.ln());
+        let (dt_min, dt_max) = config.dt_range();
+        let log_dt = draws.even(d, dt_min.ln(), dt_max.ln());
         let first = diagonal(config.first_states(), d, config.d_state)?;
         let log_a_real: Vec<f64> = first.a.iter().map(|a| (-a.re).ln()).collect();
         let a_imag: Vec<f64> = first.a.iter().map(|a| a.im).collect();

@@ -91,6 +91,9 @@ fn parse<T: serde::de::DeserializeOwned>(map: Map<String, Value>) -> Result<T, S
     serde_json::from_value(Value::Object(map)).map_err(|error| error.to_string())
 }
 
+/// Passes over the windows.
+const EPOCHS: usize = 10;
+
 /// Windows of an epoch, at most, where the stride is open.
 const MOST_WINDOWS: usize = 16_384;
 
@@ -105,12 +108,17 @@ impl SsmSettings {
         });
         let network = SsmConfig { lookback: Some(lookback), ..self.network.clone() };
         network.check()?;
-        self.mixer.check("")?;
+        let mixer = self.mixer.resolved(lookback);
+        mixer.check("")?;
+        let epochs = self.training.epochs.unwrap_or(EPOCHS);
+        let schedule = self.training.schedule.unwrap_or(Schedule::OneCycle);
+        // What is best comes at the end, where the learning rate does: a training that stopped before would not see it.
+        let ends_low = matches!(schedule, Schedule::OneCycle | Schedule::Cosine);
         let usual = TrainingConfig {
-            epochs: Some(20),
-            patience: Some(4),
-            learning_rate: Some(2e-3),
-            schedule: Some(Schedule::Cosine),
+            epochs: Some(epochs),
+            patience: ends_low.then_some(epochs),
+            learning_rate: Some(1e-3),
+            schedule: Some(schedule),
             optimiser: Some(OptimiserKind::AdamW),
             weight_decay: Some(0.01),
             clip: Some(1.0),
@@ -119,7 +127,7 @@ impl SsmSettings {
             ..TrainingConfig::default()
         };
         let training = self.training.resolve(&usual)?;
-        Ok(SsmSettings { network, mixer: self.mixer.clone(), training })
+        Ok(SsmSettings { network, mixer, training })
     }
 
     /// Steps that a resolved configuration looks back.
@@ -135,6 +143,8 @@ impl SsmSettings {
         about.insert("horizon".to_string(), training.horizon.to_string());
         about.insert("channels".to_string(), training.channels.join(", "));
         about.insert("data".to_string(), training.fingerprint.to_string());
+        // Another device rounds in another way.
+        about.insert("device".to_string(), training.device.to_string());
         about
     }
 }
@@ -189,6 +199,14 @@ mod tests {
         assert_eq!((settings.network.d_model, settings.network.seed, settings.lookback()), (32, 7, 336));
         assert_eq!((settings.mixer.kind, settings.mixer.d_state), (MixerKind::S4, 16));
         assert_eq!((settings.training.epochs, settings.training.seed), (Some(2), Some(7)));
+        // Time steps follow the lookback, and a schedule that ends low is not left before.
+        assert_eq!((settings.mixer.dt_min, settings.mixer.dt_max), (Some(4.0 / 336.0), Some(0.1)));
+        assert_eq!(
+            (settings.training.schedule, settings.training.patience),
+            (Some(Schedule::OneCycle), Some(2))
+        );
+        let constant = config(&[("schedule", "constant")]).unwrap().training;
+        assert_eq!((constant.epochs, constant.patience), (Some(10), Some(3)));
         let json = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<SsmSettings>(&json).unwrap(), settings);
     }
@@ -199,7 +217,7 @@ mod tests {
             (vec![("d_modle", "3")], "the settings of ssm are anchor, batch_size"),
             (vec![("mixer", "mamba")], "mamba"),
             (vec![("d_state", "7")], "d_state is 7"),
-            (vec![("dt_min", "0.5")], "dt_min"),
+            (vec![("dt_min", "0.5"), ("dt_max", "0.1")], "dt_min is 0.5"),
             (vec![("epochs", "0")], "epochs is 0"),
             (vec![("lookback", "0")], "lookback is 0"),
         ] {

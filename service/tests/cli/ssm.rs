@@ -49,7 +49,7 @@ fn what_cannot_be_done_says_which_setting_prevents_it() {
         ("--set streaming=step --set normalisation=revin", "normalisation is revin"),
         ("--set streaming=step --set decoder=mask", "decoder is mask"),
         ("--set streaming=step --set direction=both", "direction is both"),
-        ("--set dt_min=0.2", "dt_min is 0.2"),
+        ("--set dt_min=0.2 --set dt_max=0.1", "dt_min is 0.2"),
         ("--set d_state=7", "d_state is 7"),
         ("--set lookback=0", "lookback is 0"),
         ("--set mixer=mamba", "mamba"),
