@@ -23,6 +23,9 @@ use topics::Setting;
 use topics::informer::InformerArguments;
 use topics::ssm::SsmArguments;
 
+/// A topic's measurements.
+type Run<'a> = dyn Fn(&Setting) -> Result<Vec<Record>> + 'a;
+
 /// Measures Longcast beside its peers; each topic prints a table.
 #[derive(Debug, Parser)]
 #[command(
@@ -124,7 +127,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Ssm(ssm) => topics::ssm::run(setting, ssm),
         _ => topics::ssm::run_without_data(setting),
     };
-    let topics: &[&dyn Fn(&Setting) -> Result<Vec<Record>>] = match &arguments.topic {
+    let topics: &[&Run<'_>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::Echo => return load::echo::serve(),
         Topic::Service => &[&topics::service::run],

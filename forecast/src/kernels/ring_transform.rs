@@ -127,7 +127,7 @@ impl Ring {
     fn open<S: Simd>(&self, simd: S, points: &mut [Point<S>], source: impl Fn(usize) -> S::f32s) {
         let quarter = self.n_points / 4;
         let w = self.levels[0][0].map(|w| simd.splat_f32s(w));
-        let (a, b, c, d) = quarters::<S>(points);
+        let [a, b, c, d] = quarters::<S>(points);
         for t in 0..quarter {
             let [x0, x1, x2, x3] = [0, 1, 2, 3].map(|part| source(t + part * quarter));
             let real = |x, at: usize| [simd.mul_f32s(x, w[at]), simd.mul_f32s(x, w[at + 1])];
@@ -155,7 +155,7 @@ impl Ring {
         }
         let quarter = self.n_points / 4;
         let w = self.levels[0][0].map(|w| simd.splat_f32s(w));
-        let (a, b, c, d) = quarters::<S>(points);
+        let [a, b, c, d] = quarters::<S>(points);
         for t in 0..quarter {
             let [x0, x1, x2, x3] = gather(simd, [a[t], b[t], c[t], d[t]]);
             let real =
@@ -225,9 +225,7 @@ struct Blocks {
 }
 
 #[inline(always)]
-fn quarters<S: Simd>(
-    points: &mut [Point<S>],
-) -> [&mut [Point<S>]; 4] {
+fn quarters<S: Simd>(points: &mut [Point<S>]) -> [&mut [Point<S>]; 4] {
     let quarter = points.len() / 4;
     let (a, rest) = points.split_at_mut(quarter);
     let (b, rest) = rest.split_at_mut(quarter);

@@ -23,6 +23,9 @@ use scripts::{CELLS, Cell, Features};
 const FOLDER_VARIABLE: &str = "LONGCAST_DATA";
 const PAPER: &str = "the paper's table";
 
+/// One of the errors of a score.
+type ErrorOf = fn(&LtsfScore) -> f64;
+
 /// Which cells, and how they are trained.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InformerArguments {
@@ -172,15 +175,14 @@ impl Scored {
     }
 
     fn records(&self, name: &str, paper: Option<[f64; 2]>) -> Vec<Record> {
-        let mean = |of: fn(&LtsfScore) -> f64| {
+        let mean = |of: ErrorOf| {
             let values: Vec<f64> = self.networks.iter().map(of).collect();
             let spread = Spread::of(values.iter().copied());
             // The table's middle is the mean of the seeds.
             Spread { median: values.iter().sum::<f64>() / values.len() as f64, ..spread }
         };
         let mut records = Vec::new();
-        let errors: [(&str, fn(&LtsfScore) -> f64); 2] =
-            [("mse", |score| score.mse), ("mae", |score| score.mae)];
+        let errors: [(&str, ErrorOf); 2] = [("mse", |score| score.mse), ("mae", |score| score.mae)];
         for (at, (error, of)) in errors.into_iter().enumerate() {
             let ours = || Record::new(&format!("{name}_{error}"), "", mean(of));
             records.push(match paper.map(|paper| paper[at]) {
