@@ -1,7 +1,8 @@
 //! Convolutions with long kernels, by transforms.
 //!
-//! The spectra of the kernels are made once and used for every item of a batch. Threads take groups of channels and
-//! write their results side by side; these are then put in their places, row by row.
+//! The spectra of the kernels are made once and used for every item of a batch. Threads take groups of channels, and
+//! where these are few also parts of the items, and write their results side by side; these are then put in their places,
+//! row by row. Parts follow from the shape alone, so that the number of threads changes no bit.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,6 +24,10 @@ const HELD: usize = 1 << 26;
 /// Blocks are about this many times as long as the kernel.
 const LONG: usize = 4;
 
+/// Fewer groups than this are cut into parts of the items as well, into so many at most.
+const FEW_GROUPS: usize = 8;
+const PARTS: usize = 4;
+
 /// Rows that one thread puts in place at a time.
 const ROWS: usize = 256;
 
@@ -40,8 +45,11 @@ pub(super) fn forward(conv: Convolution, u: &[f32], kernel: &[f32], skip: Option
             let mut found = pool::take(stripe.len() * plan.group_results(u.len() / item));
             let tasks = plan.tasks(&mut found, u.len() / item).zip(spectra.par_chunks(plan.n_numbers));
             tasks.zip(stripe.clone()).for_each(|((found, spectrum), group)| {
-                let channels = plan.channels(group);
-                lanes::dispatch(Convolve { plan: &plan, u, spectrum, found, channels });
+                let parts = found.par_chunks_mut(plan.part_results()).zip(u.par_chunks(plan.part_inputs()));
+                parts.for_each(|(found, u)| {
+                    let channels = plan.channels(group);
+                    lanes::dispatch(Convolve { plan: &plan, u, spectrum, found, channels });
+                });
             });
             plan.put(&stripe, &found, (u, skip), out);
             pool::give(found);
@@ -64,7 +72,9 @@ pub(super) fn backward(
     let mut of_kernel = for_kernel.then(|| pool::take(conv.d * conv.n_taps));
     for stripe in plan.stripes() {
         let spectra = plan.spectra(&stripe, kernel);
-        let mut sums = pool::take_zeros(if for_kernel { stripe.len() * plan.n_numbers } else { 0 });
+        // One after the other of each group, for each of its parts.
+        let of_group = plan.n_parts * plan.n_numbers;
+        let mut sums = pool::take_zeros(if for_kernel { stripe.len() * of_group } else { 0 });
         for first in (0..conv.n_batch).step_by(plan.n_items) {
             let n_items = plan.n_items.min(conv.n_batch - first);
             let items = first * item..(first + n_items) * item;
@@ -72,11 +82,20 @@ pub(super) fn backward(
             let mut found = pool::take(stripe.len() * plan.group_results(n_items));
             let tasks = plan.tasks(&mut found, n_items).zip(spectra.par_chunks(plan.n_numbers));
             let back = |((found, spectrum), group): ((&mut [f32], &[f32]), usize), sums: &mut [f32]| {
-                let channels = plan.channels(group);
-                lanes::dispatch(Back { plan: &plan, u, gradient, spectrum, found, sums, channels });
+                let inputs = u.par_chunks(plan.part_inputs()).zip(gradient.par_chunks(plan.part_inputs()));
+                let parts = found.par_chunks_mut(plan.part_results()).zip(inputs);
+                let part = |(found, (u, gradient)): (&mut [f32], (&[f32], &[f32])), sums: &mut [f32]| {
+                    let channels = plan.channels(group);
+                    lanes::dispatch(Back { plan: &plan, u, gradient, spectrum, found, sums, channels });
+                };
+                if sums.is_empty() {
+                    parts.for_each(|one| part(one, &mut []));
+                } else {
+                    parts.zip(sums.par_chunks_mut(plan.n_numbers)).for_each(|(one, sums)| part(one, sums));
+                }
             };
             if for_kernel {
-                let tasks = tasks.zip(stripe.clone()).zip(sums.par_chunks_mut(plan.n_numbers));
+                let tasks = tasks.zip(stripe.clone()).zip(sums.par_chunks_mut(of_group));
                 tasks.for_each(|(task, sums)| back(task, sums));
             } else {
                 tasks.zip(stripe.clone()).for_each(|task| back(task, &mut []));
@@ -92,7 +111,11 @@ pub(super) fn backward(
             let first = stripe.start * rows;
             let last = (stripe.end * rows).min(of_kernel.len());
             let groups = of_kernel[first..last].par_chunks_mut(rows);
-            groups.zip(sums.par_chunks_mut(plan.n_numbers)).for_each(|(out, sums)| {
+            groups.zip(sums.par_chunks_mut(of_group)).for_each(|(out, sums)| {
+                let (sums, others) = sums.split_at_mut(plan.n_numbers);
+                for other in others.chunks(plan.n_numbers) {
+                    sums.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+                }
                 lanes::dispatch(KernelGradient { plan: &plan, sums, out });
             });
         }
@@ -112,6 +135,9 @@ struct Plan {
     n_numbers: usize,
     /// Items of a batch that are done in one go.
     n_items: usize,
+    /// Parts that these are cut into, and the items of each but the last.
+    n_parts: usize,
+    part_items: usize,
 }
 
 impl Plan {
@@ -119,7 +145,20 @@ impl Plan {
         let (ring, n_lanes) = (ring(n_points), lanes::width());
         let n_items = (GO / (conv.length * conv.d)).clamp(1, conv.n_batch);
         let n_groups = conv.d.div_ceil(n_lanes);
-        Plan { conv, n_lanes, n_groups, n_numbers: ring.n_numbers(n_lanes), n_items, ring }
+        let most_parts = if n_groups < FEW_GROUPS { PARTS.min(n_items) } else { 1 };
+        let part_items = n_items.div_ceil(most_parts);
+        let n_parts = n_items.div_ceil(part_items);
+        let n_numbers = ring.n_numbers(n_lanes);
+        Plan { conv, n_lanes, n_groups, n_numbers, n_items, n_parts, part_items, ring }
+    }
+
+    /// Numbers of a part: of what goes in, all channels, and of the results of one group.
+    fn part_inputs(&self) -> usize {
+        self.part_items * self.conv.length * self.conv.d
+    }
+
+    fn part_results(&self) -> usize {
+        self.group_results(self.part_items)
     }
 
     /// Groups whose spectra are held at once.

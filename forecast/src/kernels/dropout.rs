@@ -43,7 +43,21 @@ pub(crate) fn dropout<const D: usize>(x: Tensor<D>, rate: f64, seed: u64) -> Ten
         return composition(x, draws);
     }
     let shape = x.dims().to_vec();
-    fuse([x.into_dispatch()], Drop { shape, draws })
+    fuse([x.into_dispatch()], Drop { shape, draws, tied: None })
+}
+
+/// `x` with some channels of a sequence set to 0 at all its steps; the element of a channel is drawn as that of a step
+/// alone. Shape `(batch, length, d)`.
+pub(crate) fn tied_dropout(x: Tensor<3>, rate: f64, seed: u64) -> Tensor<3> {
+    let Some(draws) = (Dropout { rate, seed }).draws() else {
+        return x;
+    };
+    let shape @ [n_batch, length, d] = x.dims();
+    if !is_fused(&x) {
+        let ones = Tensor::<3>::ones([n_batch, 1, d], (&x.device(), x.dtype()));
+        return x * composition(ones, draws);
+    }
+    fuse([x.into_dispatch()], Drop { shape: shape.to_vec(), draws, tied: Some([length, d]) })
 }
 
 pub(super) fn composition<const D: usize>(x: Tensor<D>, draws: Draws) -> Tensor<D> {
@@ -58,6 +72,17 @@ pub(super) fn composition<const D: usize>(x: Tensor<D>, draws: Draws) -> Tensor<
 struct Drop {
     shape: Vec<usize>,
     draws: Draws,
+    /// Steps and channels of a sequence, if they are dropped together.
+    tied: Option<[usize; 2]>,
+}
+
+impl Drop {
+    fn multiply(&self, out: &mut [f32], x: &[f32]) {
+        match self.tied {
+            Some([length, d]) => self.draws.multiply_tied(out, x, length, d),
+            None => self.draws.multiply(out, x),
+        }
+    }
 }
 
 /// Elements that one thread takes at a time.
@@ -69,7 +94,7 @@ impl Operation<1> for Drop {
     }
 
     fn forward(&self, [x]: [&[f32]; 1], out: &mut [f32], _keep: Keep) -> Vec<Vec<f32>> {
-        self.draws.multiply(out, x);
+        self.multiply(out, x);
         Vec::new()
     }
 
@@ -79,7 +104,7 @@ impl Operation<1> for Drop {
 
     fn backward(&self, context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
         let mut gradient = pool::take(context.gradient.len());
-        self.draws.multiply(&mut gradient, context.gradient);
+        self.multiply(&mut gradient, context.gradient);
         [Some(gradient)]
     }
 }
@@ -113,6 +138,24 @@ impl Draws {
                 || {
                     for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
                         *out = *x * self.factor_at(low.wrapping_add(i as u32), high);
+                    }
+                },
+            );
+        });
+    }
+
+    /// `out = x factor`, with the same factors at all steps of a sequence.
+    fn multiply_tied(self, out: &mut [f32], x: &[f32], length: usize, d: usize) {
+        let sequence = (length * d).max(1);
+        out.par_chunks_mut(sequence).zip(x.par_chunks(sequence)).enumerate().for_each(|(at, (out, x))| {
+            let factors: Vec<f32> = (0..d).map(|channel| self.factor((at * d + channel) as u64)).collect();
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                        for ((out, x), factor) in out.iter_mut().zip(x).zip(&factors) {
+                            *out = x * factor;
+                        }
                     }
                 },
             );
@@ -172,6 +215,17 @@ mod tests {
         check(&[3 * 5 * 7], |x| dropout(x[0].clone().reshape([3, 5, 7]), 0.3, 11).reshape([105]));
         check(&[70_000], |x| dropout(x[0].clone(), 0.05, 12));
         check(&[9], |x| dropout(x[0].clone(), 1.0, 13));
+        check(&[3 * 5 * 7], |x| tied_dropout(x[0].clone().reshape([3, 5, 7]), 0.3, 11).reshape([105]));
+    }
+
+    #[test]
+    fn channels_of_a_sequence_are_dropped_together() {
+        let tied = numbers(tied_dropout(Tensor::<3>::ones([2, 4, 50], &Device::flex()), 0.5, 3));
+        let alone = numbers(dropout(Tensor::<2>::ones([2, 50], &Device::flex()), 0.5, 3));
+        for (at, x) in tied.iter().enumerate() {
+            assert_eq!(*x, alone[at / 200 * 50 + at % 50]);
+        }
+        assert!(tied.contains(&0.0) && tied.contains(&2.0));
     }
 
     #[test]

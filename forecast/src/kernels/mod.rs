@@ -48,7 +48,7 @@ pub(crate) use cauchy::{LowRankChannel, LowRankStateSpace, low_rank_kernel};
 pub(crate) use cauchy_sums::Grid as CauchyGrid;
 pub(crate) use circular_conv::{circular_conv3, taps3};
 pub(crate) use dropout::Dropout;
-pub(crate) use dropout::dropout;
+pub(crate) use dropout::{dropout, tied_dropout};
 pub(crate) use fft_conv::{TimeOrder, fft_conv};
 #[cfg(test)]
 pub(crate) use fused::by_compositions;

@@ -122,6 +122,16 @@ impl Model {
         self.parts.family.updates_online()
     }
 
+    /// Which setting keeps a model from updating online, with its value and what to use instead; `None` for a model
+    /// that does, and for families that never do.
+    #[must_use]
+    pub fn hinders_online_updates(&self) -> Option<String> {
+        match &self.header().config {
+            ModelConfig::Ssm(settings) if !self.updates_online() => settings.hinders_streaming(),
+            _ => None,
+        }
+    }
+
     /// The end of each training series, as stored with the model.
     #[must_use]
     pub fn history(&self) -> &[Series] {

@@ -1,12 +1,15 @@
 //! What is claimed of all layers: convolution equals recurrence, threads and chunks change no bit, nothing drifts, bad
 //! input has its message.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::Param;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use realfft::num_complex::Complex64;
 
 use super::discretise::Discretisation;
 use super::mixer::{Mixer, StreamingForm};
 use super::mixer_config::{Direction, MAX_KERNEL, MixerConfig, MixerKind, StateInit};
 use super::recurrence::{MixerState, Recurrence};
+use super::s4d::S4d;
 use crate::data::mix;
 
 const KINDS: [MixerKind; 3] = [MixerKind::S4, MixerKind::S4d, MixerKind::SgConv];
@@ -59,6 +62,53 @@ fn convolution_equals_recurrence_at_every_length_also_beyond_that_of_training() 
                 let u = numbers(n_steps * d, 9);
                 let apart = apart(&chunked(&recurrence, &u).0, &convolved(&mixer, &u, d));
                 assert!(apart < 1e-4, "{config:?}, {n_steps} of {length}: {apart:e}");
+            }
+        }
+    }
+}
+
+fn in_64_bits<const D: usize>(param: &Param<Tensor<D>>) -> Param<Tensor<D>> {
+    let values: Vec<f64> = param.val().into_data().iter::<f64>().collect();
+    let data = TensorData::new(values, param.dims());
+    Param::from_tensor(Tensor::from_data(data, (&Device::flex(), DType::F64)))
+}
+
+#[test]
+fn convolution_equals_recurrence_in_64_bits_by_both_rules() {
+    for rule in [Discretisation::Zoh, Discretisation::Bilinear] {
+        let d = 2;
+        let config = MixerConfig { discretisation: Some(rule), ..config(MixerKind::S4d) };
+        let Mixer::S4d(layer) = mixer(&config, d, 16) else { panic!("an S4D layer") };
+        let layer = S4d {
+            log_dt: in_64_bits(&layer.log_dt),
+            log_a_real: in_64_bits(&layer.log_a_real),
+            a_imag: in_64_bits(&layer.a_imag),
+            b: layer.b.as_ref().map(in_64_bits),
+            c: in_64_bits(&layer.c),
+            c_ahead: None,
+            skip: in_64_bits(&layer.skip),
+            rule,
+        };
+        let modes: Vec<_> = layer.modes().into_iter().map(|mode| mode.discrete(rule)).collect();
+        let n = modes.len() / d;
+        for length in [16, 33, 64, 1024, 16_384] {
+            let kernel: Vec<f64> = layer.kernel(length).into_data().iter::<f64>().collect(); // (d, length)
+            let u: Vec<f64> = numbers(length, 9).into_iter().map(f64::from).collect();
+            for channel in 0..d {
+                let modes = &modes[channel * n..(channel + 1) * n];
+                let mut x = vec![Complex64::new(0.0, 0.0); n];
+                let mut y = Vec::new();
+                for u in &u {
+                    x.iter_mut().zip(modes).for_each(|(x, mode)| *x = mode.z * *x + u);
+                    y.push(x.iter().zip(modes).map(|(x, mode)| 2.0 * (mode.w * x).re).sum::<f64>());
+                }
+                let largest = y.iter().fold(0.0, |largest: f64, y| largest.max(y.abs()));
+                let kernel = &kernel[channel * length..(channel + 1) * length];
+                for t in (0..length).step_by(1 + length / 50).chain([length - 1]) {
+                    let sum: f64 = (0..=t).map(|lag| kernel[lag] * u[t - lag]).sum();
+                    let error = (sum - y[t]).abs() / largest;
+                    assert!(error < 1e-9, "{rule:?}, step {t} of {length}: {error:e}");
+                }
             }
         }
     }

@@ -4,13 +4,13 @@
 //! `glu(a, b) = a sigmoid(b)`. The first dropout, after the mixer, is the same at all steps of a sequence.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::layers::{Affine, Norm, Streams};
 use super::{Mixer, MixerConfig};
 use crate::Result;
 use crate::data::mix;
-use crate::kernels::{dropout, gelu, glu};
+use crate::kernels::{dropout, gelu, glu, tied_dropout};
 use crate::nn::Pass;
 
 /// A block.
@@ -59,13 +59,7 @@ impl Drop {
 
     /// The same elements of all steps. Shape `(batch, length, d_model)`.
     fn tied(self, x: Tensor<3>) -> Tensor<3> {
-        if self.rate <= 0.0 {
-            return x;
-        }
-        let [n_batch, _, d_model] = x.dims();
-        let ones = TensorData::new(vec![1.0f32; n_batch * d_model], [n_batch, 1, d_model]);
-        let kept = self.elements(Tensor::<3>::from_data(ones, &x.device()));
-        x * kept
+        tied_dropout(x, self.rate, self.seed)
     }
 }
 

@@ -141,7 +141,7 @@ const LONGEST: usize = 2_000_000;
 const WIDEST: usize = 2_048;
 const MOST_LAYERS: usize = 32;
 const HIGHEST_ORDER: usize = 512;
-/// Numbers of the last layer, at most.
+/// Numbers of the weights of a layer, and of the activations of a batch in it, at most.
 const MOST_NUMBERS: usize = 1 << 28;
 /// The longest season that the default lookback holds twice, and the shortest default lookback.
 const LONGEST_SEASON: usize = 336;
@@ -186,7 +186,11 @@ impl SsmConfig {
             value if (1..=most).contains(&value) => Ok(()),
             _ => Err(Error::option(field, value, format!("it must be from 1 to {most}"))),
         };
-        within("lookback", self.lookback.unwrap_or(1), LONGEST)?;
+        if let Some(lookback) = self.lookback.filter(|steps| !(1..=LONGEST).contains(steps)) {
+            let rule =
+                format!("it must be from 1 to {LONGEST}; a stream remembers further back than its lookback");
+            return Err(Error::option("lookback", lookback, rule));
+        }
         within("d_model", self.d_model, WIDEST)?;
         within("n_layers", self.n_layers, MOST_LAYERS)?;
         within("max_order", self.max_order, HIGHEST_ORDER)?;
@@ -210,6 +214,27 @@ impl SsmConfig {
             return Err(Error::option("d_model", self.d_model, rule));
         }
         Ok(())
+    }
+
+    /// That the activations of a batch are not too large: the numbers of each layer of `batch_size` windows, each of so
+    /// many sequences of so many steps.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] with `batch_size`.
+    pub(crate) fn check_batch(&self, batch_size: usize, n_sequences: usize, n_steps: usize) -> Result<()> {
+        let of_window = n_sequences.max(1).saturating_mul(n_steps.max(1)).saturating_mul(self.d_model);
+        if of_window.saturating_mul(batch_size) <= MOST_NUMBERS {
+            return Ok(());
+        }
+        let most = MOST_NUMBERS / of_window;
+        let advice = match most {
+            0 => "even one is too large; use a shorter lookback or a smaller d_model".to_string(),
+            most => format!("use at most {most}, or a smaller d_model"),
+        };
+        let rule = format!(
+            "windows of {n_steps} steps would fill every layer with more than {MOST_NUMBERS} numbers; {advice}"
+        );
+        Err(Error::option("batch_size", batch_size, rule))
     }
 
     /// The setting that keeps a network from streaming step by step, with its value and what to use instead; `None`
@@ -278,6 +303,12 @@ mod tests {
         assert!(message(SsmConfig { d_model: 4_000, ..SsmConfig::default() }).contains("d_model is 4000"));
         assert!(message(SsmConfig { dropout: 1.0, ..SsmConfig::default() }).contains("dropout is 1"));
         assert!(SsmConfig::default().check().is_ok());
+        let long = |batch_size| SsmConfig::default().check_batch(batch_size, 7, 20_000);
+        long(29).unwrap();
+        let said = long(30).unwrap_err().to_string();
+        assert!(said.contains("batch_size is 30") && said.contains("use at most 29"), "{said}");
+        let said = SsmConfig::default().check_batch(1, 3, 2_000_000).unwrap_err().to_string();
+        assert!(said.contains("even one is too large"), "{said}");
         let large = SsmConfig { d_model: 2_048, ..SsmConfig::default() };
         assert!(large.check_size(1, 200_000).unwrap_err().to_string().contains("d_model is 2048"));
     }

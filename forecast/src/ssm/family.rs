@@ -6,7 +6,7 @@
 use burn::tensor::Device;
 
 use super::StreamingForm;
-use super::config::{CalendarUse, RecurrenceForm};
+use super::config::{CalendarUse, ChannelMixing, Decoder, RecurrenceForm};
 use super::network::{NetworkShape, Ssm};
 use super::plain::Plain;
 use super::settings::SsmSettings;
@@ -38,6 +38,10 @@ pub(crate) fn fit(
         lookback: settings.lookback(),
         horizon: training.horizon,
     };
+    let n_sequences = if settings.network.channels == ChannelMixing::Mixed { 1 } else { shape.n_channels };
+    let ahead = if settings.network.decoder == Decoder::Mask { shape.horizon } else { 0 };
+    let batch_size = settings.training.batch_size.unwrap_or(1);
+    settings.network.check_batch(batch_size, n_sequences, shape.lookback.saturating_add(ahead))?;
     let network = Ssm::new(&settings.network, &settings.mixer, shape, &training.device.device()?.autodiff())?;
     let about = settings.about(training);
     let trained = train(network, training, &calendar, &settings.training, &about, watch)?;

@@ -193,6 +193,20 @@ fn a_million_steps_prime_a_memory_that_stays_small_and_has_the_bits_of_a_stream(
 }
 
 #[test]
+fn the_state_of_the_default_network_fits_64_kib() {
+    for lookback in [96, 336] {
+        let network = Ssm::new(
+            &SsmConfig::default(),
+            &MixerConfig::default(),
+            NetworkShape { horizon: 24, ..shape(lookback, 1, 0) },
+            &Device::flex(),
+        );
+        let n_bytes = stream(&network.unwrap()).start(1, 0).n_bytes();
+        assert!(n_bytes <= 65_536, "{n_bytes} bytes with a lookback of {lookback}");
+    }
+}
+
+#[test]
 fn a_missing_value_is_replaced_by_the_networks_own_forecast_of_it_and_counted() {
     let config = SsmConfig { channels: ChannelMixing::Mixed, ..small(7) };
     let network = drawn(&config, &mixer(MixerKind::S4d), shape(9, 2, 0));

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::MixerConfig;
-use super::config::SsmConfig;
-use crate::Result;
+use super::config::{ChannelMixing, RecurrenceForm, SsmConfig, Streaming};
+use super::{MixerConfig, MixerKind};
 use crate::data::usual_seasons;
 use crate::model::{Shape, Training};
 use crate::nn::{OptimiserKind, Schedule, TrainingConfig};
+use crate::{Error, Result};
 
 /// Settings of `ssm`: those of the network ([`SsmConfig`]), of its mixers ([`MixerConfig`], whose kind is called
 /// `mixer`) and of its training ([`TrainingConfig`]) side by side.
@@ -91,11 +91,14 @@ fn parse<T: serde::de::DeserializeOwned>(map: Map<String, Value>) -> Result<T, S
     serde_json::from_value(Value::Object(map)).map_err(|error| error.to_string())
 }
 
+/// The longest kernel that is reduced to a few states: fitting them takes memory for every lag.
+const LONGEST_REDUCED: usize = 65_536;
+
 /// Passes over the windows.
 const EPOCHS: usize = 10;
 
-/// Windows of an epoch, at most, where the stride is open.
-const MOST_WINDOWS: usize = 16_384;
+/// Sequences of an epoch, at most, where the stride is open.
+const MOST_SEQUENCES: usize = 16_384;
 
 impl SsmSettings {
     /// The settings with every open choice made.
@@ -110,6 +113,7 @@ impl SsmSettings {
         network.check()?;
         let mixer = self.mixer.resolved(lookback);
         mixer.check("")?;
+        self.check_used()?;
         let epochs = self.training.epochs.unwrap_or(EPOCHS);
         let schedule = self.training.schedule.unwrap_or(Schedule::OneCycle);
         // What is best comes at the end, where the learning rate does: a training that stopped before would not see it.
@@ -122,12 +126,50 @@ impl SsmSettings {
             optimiser: Some(OptimiserKind::AdamW),
             weight_decay: Some(0.01),
             clip: Some(1.0),
-            stride: Some(default_stride(shape)),
+            stride: Some(default_stride(shape, network.channels)),
             seed: Some(network.seed),
             ..TrainingConfig::default()
         };
         let training = self.training.resolve(&usual)?;
         Ok(SsmSettings { network, mixer, training })
+    }
+
+    /// Refuses settings that would do nothing beside the others.
+    fn check_used(&self) -> Result<()> {
+        let (network, mixer) = (&self.network, &self.mixer);
+        let is_global = mixer.kind == MixerKind::SgConv;
+        let unused = |field: &str, value: &str, rule: &str| Err(Error::option(field, value, rule));
+        if network.recurrence == RecurrenceForm::Reduced && !is_global {
+            let rule = "s4 and s4d stream exactly by the state that they have; it is for mixer sgconv";
+            return unused("recurrence", "reduced", rule);
+        }
+        if network.recurrence == RecurrenceForm::Reduced && network.streaming == Streaming::Window {
+            let rule = "with streaming window nothing recurs; use streaming auto";
+            return unused("recurrence", "reduced", rule);
+        }
+        if network.recurrence == RecurrenceForm::Reduced && self.lookback() > LONGEST_REDUCED {
+            let rule =
+                format!("a kernel of more than {LONGEST_REDUCED} steps is too long to be reduced; use exact");
+            return unused("recurrence", "reduced", &rule);
+        }
+        if let (true, Some(init)) = (is_global, mixer.init) {
+            return unused("init", init.name(), "sgconv has no state; it is for s4 and s4d");
+        }
+        if is_global && mixer.discretisation.is_some() {
+            return unused("discretisation", "set", "sgconv has no state; it is for s4 and s4d");
+        }
+        Ok(())
+    }
+
+    /// The setting that keeps a model from streaming step by step, its value and what to use instead.
+    pub(crate) fn hinders_streaming(&self) -> Option<String> {
+        let found = self.network.hinders_streaming(&self.mixer);
+        let by_choice = (self.network.streaming == Streaming::Window).then_some((
+            "streaming",
+            "window",
+            "that is how it was asked to go on; use auto",
+        ));
+        found.or(by_choice).map(|(field, value, rule)| format!("{field} is {value}: {rule}"))
     }
 
     /// Steps that a resolved configuration looks back.
@@ -151,9 +193,14 @@ impl SsmSettings {
 
 /// Every how many steps a window begins, so that an epoch of long series does not take for ever; without a factor in
 /// common with the season, so that all its phases are seen.
-fn default_stride(shape: &Shape) -> usize {
-    let n_windows = shape.n_steps.saturating_mul(shape.n_series.max(1));
-    let fewest = n_windows.div_ceil(MOST_WINDOWS).max(1);
+fn default_stride(shape: &Shape, channels: ChannelMixing) -> usize {
+    // Every channel of every series has its stretches; independent ones are sequences of their own.
+    let of_window = match channels {
+        ChannelMixing::Independent => shape.stretches.len().max(shape.n_series),
+        ChannelMixing::Mixed => shape.n_series,
+    };
+    let n_sequences = shape.n_steps.saturating_mul(of_window.max(1));
+    let fewest = n_sequences.div_ceil(MOST_SEQUENCES).max(1);
     let season = shape.season_length.max(1);
     (fewest..fewest + season).find(|stride| gcd(*stride, season) == 1).unwrap_or(fewest)
 }
@@ -164,9 +211,8 @@ fn gcd(a: usize, b: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::MixerKind;
     use super::*;
-    use crate::{Error, ModelConfig, Step};
+    use crate::{ModelConfig, Step};
 
     fn config(settings: &[(&str, &str)]) -> Result<SsmSettings> {
         let mut config = ModelConfig::parse("ssm")?;
@@ -220,6 +266,12 @@ mod tests {
             (vec![("dt_min", "0.5"), ("dt_max", "0.1")], "dt_min is 0.5"),
             (vec![("epochs", "0")], "epochs is 0"),
             (vec![("lookback", "0")], "lookback is 0"),
+            (vec![("recurrence", "reduced")], "recurrence is reduced, but s4 and s4d stream exactly"),
+            (vec![("mixer", "sgconv"), ("init", "lin")], "init is lin, but sgconv has no state"),
+            (
+                vec![("mixer", "sgconv"), ("recurrence", "reduced"), ("lookback", "65537")],
+                "too long to be reduced; use exact",
+            ),
         ] {
             let message = config(&settings).unwrap_err().to_string();
             assert!(message.contains(said), "{settings:?}: {message}");
@@ -228,6 +280,11 @@ mod tests {
 
     #[test]
     fn windows_of_long_series_begin_every_few_steps_at_all_phases_of_the_season() {
-        assert_eq!([9_000, 16_384, 20_000, 100_000].map(|n| default_stride(&shape(n))), [1, 1, 5, 7]);
+        let stride = |n| default_stride(&shape(n), ChannelMixing::Independent);
+        assert_eq!([9_000, 16_384, 20_000, 100_000].map(stride), [1, 1, 5, 7]);
+        // Seven channels are seven sequences, or one.
+        let wide = Shape { stretches: vec![vec![8_640]; 7], ..shape(8_640) };
+        assert_eq!(default_stride(&wide, ChannelMixing::Independent), 5);
+        assert_eq!(default_stride(&wide, ChannelMixing::Mixed), 1);
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn new_session(
     let spec = request.spec.clone().unwrap_or_default();
     asked.check(&model.model).map_err(|error| from_error(&error, "session"))?;
     if !model.model.updates_online() && !request.allow_window_reread {
-        return Err(SessionError::NotStreamable(model.revision).into());
+        let hindrance = model.model.hinders_online_updates();
+        return Err(SessionError::NotStreamable { revision: model.revision, hindrance }.into());
     }
     let mut violations = Vec::new();
     let name = name(&request.session_id, &mut violations);

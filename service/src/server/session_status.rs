@@ -24,7 +24,7 @@ impl From<SessionError> for Status {
             SessionError::Model(status) => *status,
             SessionError::NotFound(name) => Reason::SessionNotFound.of_resource(SESSION, &name, message),
             SessionError::Exists(name) => Reason::SessionExists.of_resource(SESSION, &name, message),
-            SessionError::NotStreamable(_) => Reason::ModelNotStreamable.status(message, &[]),
+            SessionError::NotStreamable { .. } => Reason::ModelNotStreamable.status(message, &[]),
             SessionError::Gap { expected, got } => Reason::SequenceGap
                 .status(message, &[("expected", expected.to_string()), ("got", got.to_string())]),
             SessionError::Fenced { epoch, own } => Reason::SessionFenced

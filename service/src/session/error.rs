@@ -35,9 +35,16 @@ pub enum SessionError {
     Exists(String),
     /// The model reads its window again with every forecast.
     #[error(
-        "the model \"{0}\" reads its whole window again with every forecast; set allow_window_reread to accept the cost"
+        "the model \"{revision}\" reads its whole window again with every forecast{}; set allow_window_reread to accept \
+         the cost",
+        .hindrance.as_ref().map(|setting| format!(" ({setting})")).unwrap_or_default()
     )]
-    NotStreamable(String),
+    NotStreamable {
+        /// Of the model.
+        revision: String,
+        /// The setting that keeps it from streaming, and what to use instead.
+        hindrance: Option<String>,
+    },
     /// The batch begins above the next sequence number.
     #[error("sequence {got} came, but {expected} is next; send again from there")]
     Gap {

@@ -1,6 +1,8 @@
 //! State spaces and global convolutions by the command line: trained, forecast with, refused.
 
-use crate::run::{Folder, Table, hourly, wave};
+use std::time::{Duration, Instant};
+
+use crate::run::{Folder, Table, check_picture, command, hourly, wave};
 
 /// A network that is trained in a second.
 const SMALL: &str = "--set lookback=48 --set d_model=8 --set d_state=8 --set kernel_dim=8 --set epochs=2";
@@ -35,6 +37,27 @@ fn every_mixer_is_trained_saved_and_forecast_with() {
 }
 
 #[test]
+fn a_training_that_was_killed_goes_on_to_the_same_model_and_draws_its_losses() {
+    let folder = folder("ssm-resume");
+    let fit = |output: &str| {
+        let small = SMALL.replace("epochs=2", "epochs=30");
+        format!("fit --model ssm {small} --horizon 6 load.csv -o {output} --plot-losses {output}.png")
+    };
+    folder.run(&fit("whole.longcast")).succeeded();
+    check_picture(&folder.read("whole.longcast.png"));
+    let mut child = command(&folder, &fit("killed.longcast")).spawn().unwrap();
+    let begun = Instant::now();
+    while !folder.join("killed.longcast.training").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.join("killed.longcast").exists());
+    folder.run(&format!("{} --resume", fit("killed.longcast"))).succeeded();
+    assert_eq!(folder.read("killed.longcast"), folder.read("whole.longcast"));
+}
+
+#[test]
 fn a_training_that_runs_out_of_time_keeps_the_best_so_far() {
     let folder = folder("ssm-limit");
     let fit = format!("fit --model ssm {SMALL} --set epochs=100000 --set patience=100000 --time-limit 1");
@@ -52,6 +75,8 @@ fn what_cannot_be_done_says_which_setting_prevents_it() {
         ("--set dt_min=0.2 --set dt_max=0.1", "dt_min is 0.2"),
         ("--set d_state=7", "d_state is 7"),
         ("--set lookback=0", "lookback is 0"),
+        ("--set lookback=2000001", "lookback is 2000001"),
+        ("--set recurrence=reduced", "recurrence is reduced"),
         ("--set mixer=mamba", "mamba"),
     ] {
         let run = folder.run(&format!("fit --model ssm {settings} load.csv -o m.longcast")).failed(2);
