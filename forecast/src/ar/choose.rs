@@ -40,8 +40,9 @@ const MOST_SIZES: usize = 6;
 /// Blocks of time that are split into halves, at most, and the memory of their statistics, in numbers.
 const MOST_BLOCKS: usize = 20;
 const MOST_NUMBERS: usize = 25_000_000;
-/// More lags have to better the squared error by this much.
+/// More lags have to better the squared error by this much; less where each of several steps has its own.
 const WORTHWHILE: f64 = 0.002;
+const WORTHWHILE_FOR_SEVERAL: f64 = 0.0005;
 
 /// Lags that a penalty leaves, at most, where nothing is said.
 const MOST_LAGS: usize = 256;
@@ -54,7 +55,7 @@ impl Choice {
     ///
     /// Each step has lags of its own, from the path of its own objective. Validation chooses for one step among the
     /// solutions of the path, for several how many lags each may have; it takes the fewest whose squared error is
-    /// within a hundredth of the least there.
+    /// close enough to the least there.
     ///
     /// # Errors
     /// [`Error::BadOption`] if there is no rest of the data to validate on.
@@ -128,7 +129,8 @@ impl Choice {
         }
         let n_lags = |supports: &Vec<Support>| supports.iter().map(Vec::len).sum::<usize>();
         let least = tried.iter().fold(f64::INFINITY, |least: f64, (error, ..)| least.min(*error));
-        let good_enough = |(error, ..): &(f64, f64, Vec<Support>)| *error <= least * (1.0 + WORTHWHILE);
+        let worthwhile = if is_one_step { WORTHWHILE } else { WORTHWHILE_FOR_SEVERAL };
+        let good_enough = |(error, ..): &(f64, f64, Vec<Support>)| *error <= least * (1.0 + worthwhile);
         let best = tried.into_iter().filter(good_enough).min_by_key(|(.., supports)| n_lags(supports));
         let (_, ridge, supports) = best.unwrap_or_default();
         let member = Member { ridge: Some(ridge), ..*member };

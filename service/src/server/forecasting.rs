@@ -15,7 +15,7 @@ use crate::operation::compute::{Compute, SHORT};
 use crate::operation::{Limits, Metrics};
 use crate::registry::{Loaded, Registry, Routed};
 
-/// Makes forecasts on the compute pool.
+/// Makes forecasts: short ones where their call is, others on threads of their own.
 #[derive(Debug, Clone)]
 pub(crate) struct Forecaster {
     pub(crate) registry: Registry,
