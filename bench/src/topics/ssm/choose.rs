@@ -10,13 +10,14 @@ use forecast::nn::Control;
 use crate::console;
 use crate::error::{Error, Result};
 
+/// A setting and its value.
+type Pair = (&'static str, &'static str);
 /// Settings of a candidate.
-type Settings = Vec<(&'static str, &'static str)>;
+type Settings = Vec<Pair>;
 
 const MIXERS: [&str; 3] = ["s4d", "s4", "sgconv"];
 const NORMALISATIONS: [&str; 2] = ["last-value", "revin"];
-const CHANGES: [(&str, &str); 4] =
-    [("n_layers", "1"), ("dropout", "0.1"), ("lookback", "96"), ("lookback", "720")];
+const CHANGES: [Pair; 4] = [("n_layers", "1"), ("dropout", "0.1"), ("lookback", "96"), ("lookback", "720")];
 
 /// The best settings for the first horizon of a protocol, beside those of `base`.
 pub(super) fn choose(ltsf: &Ltsf, name: &str, base: &ModelConfig, is_quick: bool) -> Result<Settings> {
@@ -24,7 +25,7 @@ pub(super) fn choose(ltsf: &Ltsf, name: &str, base: &ModelConfig, is_quick: bool
 }
 
 /// The settings with the least error.
-fn best(error_of: &dyn Fn(&Settings) -> Result<f64>, name: &str, is_quick: bool) -> Result<Settings> {
+fn best(error_of: &dyn Fn(&[Pair]) -> Result<f64>, name: &str, is_quick: bool) -> Result<Settings> {
     let mut first = MIXERS.iter().flat_map(|mixer| {
         NORMALISATIONS.iter().map(move |form| vec![("mixer", *mixer), ("normalisation", *form)])
     });
@@ -46,7 +47,7 @@ fn best(error_of: &dyn Fn(&Settings) -> Result<f64>, name: &str, is_quick: bool)
     for change in CHANGES.iter().take(if is_quick { 0 } else { CHANGES.len() }) {
         let Some((_, settings)) = &least else { break };
         let mut settings = settings.clone();
-        settings.retain(|(key, _)| key != &change.0);
+        settings.retain(|(key, _)| *key != change.0);
         settings.push(*change);
         consider(settings, &mut least)?;
     }
@@ -56,7 +57,7 @@ fn best(error_of: &dyn Fn(&Settings) -> Result<f64>, name: &str, is_quick: bool)
 }
 
 /// The least error on the validation range that a training saw.
-fn validate(ltsf: &Ltsf, base: &ModelConfig, settings: &Settings) -> Result<f64> {
+fn validate(ltsf: &Ltsf, base: &ModelConfig, settings: &[Pair]) -> Result<f64> {
     let mut config = base.clone();
     for (key, value) in settings {
         config = config.with(key, value)?;
@@ -76,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_best_of_the_first_round_is_changed_where_that_helps() {
-        let error_of = |settings: &Settings| {
+        let error_of = |settings: &[Pair]| {
             let has = |key: &str, value: &str| settings.contains(&(key, value));
             let mut error = if has("mixer", "s4") { 1.0 } else { 2.0 };
             error += if has("normalisation", "revin") { 0.1 } else { 0.2 };

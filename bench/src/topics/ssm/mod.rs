@@ -8,8 +8,6 @@ mod paper;
 mod speed;
 mod tables;
 
-pub(crate) use speed::serve;
-
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -19,6 +17,8 @@ use crate::console;
 use crate::error::Result;
 use crate::record::Record;
 use tables::TableArguments;
+
+pub(crate) use speed::serve;
 
 /// What to measure.
 #[derive(Debug, Clone, Args)]
