@@ -84,6 +84,9 @@ enum Topic {
     /// Does work that is asked for on standard input: what `kernels` runs in processes of their own.
     #[command(hide = true)]
     Workload,
+    /// Does the work of one layer that is asked for on standard input: what `ssm` runs in processes of their own.
+    #[command(hide = true)]
+    Layer,
     /// State spaces and global convolutions: layers beside PyTorch, growth with the length, a needle far back, and the
     /// tables of the S4 paper.
     #[command(after_help = "Example: forecast-bench ssm --parts speed,needle --json ssm.json --plots charts")]
@@ -132,6 +135,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Echo => return load::echo::serve(),
         Topic::Service => &[&topics::service::run],
         Topic::Workload => return topics::kernels::serve(),
+        Topic::Layer => return topics::ssm::serve(),
         Topic::Informer(_) => &[&informer],
         Topic::Kernels => &[&topics::kernels::run],
         Topic::ColdStart => &[&topics::cold_start::run],

@@ -1,20 +1,15 @@
 //! Time and memory of the forward pass of a layer against the length of its sequence.
 
-use std::hint::black_box;
-
 use forecast::plot::GrowthChart;
-use forecast::ssm::Layer;
 
-use super::speed::{Took, inputs, mixer};
-use super::{LAYERS, charts};
+use super::speed::D_MODEL;
+use super::{LAYERS, charts, speed};
 use crate::console;
 use crate::error::Result;
-use crate::measure::{Candidate, Spread, in_turn};
+use crate::measure::Spread;
 use crate::record::Record;
 use crate::topics::Setting;
 
-const D_MODEL: usize = 128;
-const D_STATE: usize = 64;
 const LENGTHS: [usize; 7] = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576];
 /// At most, for the longest.
 const MOST_MEGABYTES: f64 = 4_294.967_296;
@@ -69,16 +64,8 @@ fn l_log_l(length: f64) -> f64 {
 /// Time and memory of one sequence.
 fn forward(layer: &str, length: usize) -> Result<[Spread; 2]> {
     console::note(format!("ssm: {layer} forward, {length} steps"));
-    let ours = Layer::new(&mixer(layer, D_STATE)?, D_MODEL, length, 1)?;
-    let u = inputs(length * D_MODEL);
-    let work: Candidate<'_, Took> = Box::new(|| {
-        Took::of(|| {
-            black_box(ours.forward(&u, 1)?);
-            Ok(())
-        })
-    });
     let n_runs = if length > 100_000 { 2 } else { 5 };
-    let took = in_turn(n_runs, &mut [work])?.concat();
+    let took = speed::forward(layer, length, n_runs)?;
     let time = Spread::of(took.iter().map(|took| 1e3 * took.seconds));
     Ok([time, Spread::of(took.iter().filter_map(|took| took.growth_bytes).map(|bytes| bytes / 1e6))])
 }

@@ -1,6 +1,7 @@
 //! `ssm`: layers of S4, S4D and SGConv beside PyTorch, how they grow with the length, which family finds a needle far
 //! back, and the forecasting tables of the S4 paper.
 
+mod choose;
 mod growth;
 mod needle;
 mod paper;
@@ -16,6 +17,8 @@ use crate::console;
 use crate::error::Result;
 use crate::record::Record;
 use tables::TableArguments;
+
+pub(crate) use speed::serve;
 
 /// What to measure.
 #[derive(Debug, Clone, Args)]
@@ -38,6 +41,8 @@ pub(crate) enum Part {
     Needle,
     /// The forecasting tables of the S4 paper.
     Tables,
+    /// The same tables, each cell with the settings that do best on its validation range.
+    Choose,
 }
 
 /// The layers, as settings and records name them.
@@ -67,7 +72,8 @@ fn measure(setting: &Setting, parts: &[Part], tables: &TableArguments) -> Result
             Part::Speed => speed::run(setting)?,
             Part::Growth => growth::run(setting)?,
             Part::Needle => needle::run(setting)?,
-            Part::Tables => tables::run(setting, tables)?,
+            Part::Tables => tables::run(setting, tables, false)?,
+            Part::Choose => tables::run(setting, tables, true)?,
         });
     }
     Ok(records)

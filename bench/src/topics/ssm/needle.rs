@@ -25,7 +25,7 @@ const FOUND: f64 = 0.1;
 /// Steps that are forecast, none of which depends on another.
 const HORIZON: usize = 64;
 /// The most seconds that a training by gradient is given.
-const TIME_LIMIT: &str = "120";
+const TIME_LIMIT: &str = "300";
 
 /// A family and its settings.
 struct Seeker {
@@ -62,10 +62,11 @@ const SEEKERS: [Seeker; 6] = [
         name: "sgconv",
         model: "ssm",
         settings: |k| {
-            // One scale, as fine as the steps.
-            let width = (k + HORIZON + 1).next_power_of_two().to_string();
+            // Two scales, both as fine as the steps, and as strong.
+            let width = ((k + HORIZON + 1).next_power_of_two() / 2).max(2).to_string();
+            let fixed = [("decay", "1"), ("state_rate", "1")].map(|(key, value)| (key, value.to_string()));
             let mut settings = state_space("sgconv", k);
-            settings.extend([("kernel_dim", width), ("state_rate", "1".to_string())]);
+            settings.extend(fixed.into_iter().chain([("kernel_dim", width)]));
             settings
         },
     },
@@ -77,17 +78,17 @@ fn state_space(mixer: &'static str, k: usize) -> Vec<(&'static str, String)> {
         ("mixer", mixer),
         ("decoder", "mask"),
         ("anchor", "none"),
-        ("d_model", "4"),
+        ("d_model", "8"),
         ("n_layers", "1"),
         ("dropout", "0"),
         ("batch_size", "16"),
         ("learning_rate", "0.03"),
-        ("epochs", "100"),
-        ("patience", "20"),
+        ("epochs", "40"),
         ("time_limit", TIME_LIMIT),
     ];
-    // As many windows as an epoch of a few seconds has.
-    let stride = [("lookback", (k + 1).to_string()), ("stride", (k / 100).max(1).to_string())];
+    // Every label once where that is a few seconds, else fewer.
+    let every = if k > 10_000 { k / 100 } else { (k / 100).clamp(1, HORIZON) };
+    let stride = [("lookback", (k + 1).to_string()), ("stride", every.to_string())];
     fixed.map(|(key, value)| (key, value.to_string())).into_iter().chain(stride).collect()
 }
 
@@ -104,7 +105,7 @@ pub(super) fn run(setting: &Setting) -> Result<Vec<Record>> {
     let mut curves: Vec<(String, Vec<(f64, f64)>)> =
         SEEKERS.iter().map(|seeker| (seeker.name.replace('_', " "), Vec::new())).collect();
     for lag in lags {
-        let panel = panel(*lag)?;
+        let panel = panel(*lag, 6 * lag + 2_000)?;
         for (seeker, curve) in SEEKERS.iter().zip(&mut curves) {
             let name = format!("needle_k{lag}_{}", seeker.name);
             let found = match seek(seeker, *lag, &panel) {
@@ -143,11 +144,11 @@ pub(super) fn run(setting: &Setting) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// A series of variance 1, about five lags long.
-fn panel(lag: usize) -> Result<Panel> {
+/// A series of variance 1.
+fn panel(lag: usize, n_steps: usize) -> Result<Panel> {
     let noise_std = (1.0 - COEFFICIENT * COEFFICIENT).sqrt();
     let needle = Needle { lag, coefficient: COEFFICIENT, noise_std };
-    let values = needle.generate(6 * lag + 2_000, 1)?;
+    let values = needle.generate(n_steps, 1)?;
     let rows: String = values.iter().enumerate().map(|(t, value)| format!("{t},{value}\n")).collect();
     Ok(Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "needle.csv", &ReadOptions::default())?)
 }
@@ -177,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_sparse_autoregression_and_a_global_convolution_find_a_needle_that_the_mean_does_not() {
-        let panel = panel(50).unwrap();
+        // As many steps to train on for each weight as with long lags.
+        let panel = panel(50, 3_200).unwrap();
         let share = |name: &str| {
             let seeker = SEEKERS.iter().find(|seeker| seeker.name == name).unwrap();
             seek(seeker, 50, &panel).unwrap().share

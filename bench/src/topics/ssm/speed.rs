@@ -1,7 +1,9 @@
-//! A step of training of one layer, and a step of a stream, beside PyTorch, with the peak of memory.
+//! A step of training of one layer, and a step of a stream, beside PyTorch, with the peak of memory. A layer is measured
+//! in a process of its own, so that its memory is not that of layers before it.
 
 use std::cell::RefCell;
 use std::hint::black_box;
+use std::io::{self, BufRead};
 use std::time::Instant;
 
 use forecast::ssm::{Layer, MixerConfig};
@@ -17,7 +19,7 @@ use crate::peer::{Peer, SSM};
 use crate::record::Record;
 use crate::topics::Setting;
 
-const D_MODEL: usize = 128;
+pub(super) const D_MODEL: usize = 128;
 const D_STATE: usize = 64;
 const BATCH: usize = 8;
 const PYTORCH: &str = "PyTorch, the same layer";
@@ -28,16 +30,20 @@ const MOST_MICROSECONDS: f64 = 20.0;
 /// At most, for the state of a stream of the default model.
 const MOST_STATE_BYTES: f64 = 65_536.0;
 
+/// The lookback of the default model on hourly data.
+const DEFAULT_LOOKBACK: &str = "336";
+
 /// What doing the work once took.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Took {
     /// Time of the work alone.
     pub(super) seconds: f64,
-    /// The most memory held during it, less what was held before; `None` where the system does not tell.
+    /// The most memory held during it, less what was held before the first time; `None` where the system does not tell.
     pub(super) growth_bytes: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+/// What is asked of PyTorch, and of [`serve`].
+#[derive(Debug, Serialize, Deserialize)]
 struct Question<'a> {
     task: &'a str,
     layer: &'a str,
@@ -50,9 +56,10 @@ struct Question<'a> {
 }
 
 impl Took {
-    /// Does the work once, with the clock and an eye on the memory.
-    pub(super) fn of(work: impl FnOnce() -> Result<()>) -> Result<Self> {
-        let before = resident_bytes().filter(|_| reset_peak());
+    /// Does the work once, with the clock and an eye on the memory; `before` is what was held before the first time, so
+    /// that what is kept to be used again counts.
+    fn of(before: Option<f64>, work: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let before = before.filter(|_| reset_peak());
         let start = Instant::now();
         work()?;
         let seconds = start.elapsed().as_secs_f64();
@@ -64,13 +71,13 @@ impl Took {
 }
 
 /// The settings of a layer by its name.
-pub(super) fn mixer(layer: &str, d_state: usize) -> Result<MixerConfig> {
+fn mixer(layer: &str, d_state: usize) -> Result<MixerConfig> {
     let kind = serde_json::from_value(layer.into())?;
     Ok(MixerConfig { kind, d_state, ..MixerConfig::default() })
 }
 
 /// Numbers between -1 and 1 that look like none.
-pub(super) fn inputs(n: usize) -> Vec<f32> {
+fn inputs(n: usize) -> Vec<f32> {
     let mut state = 1u32;
     let draw = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -97,17 +104,53 @@ pub(super) fn run(setting: &Setting) -> Result<Vec<Record>> {
     Ok(records)
 }
 
+/// The command of the process that [`serve`] runs in.
+const COMMAND: &str = "layer";
+
+/// Answers questions from standard input until it ends: the first one makes the layer and its inputs, each does the
+/// work once.
+pub(crate) fn serve() -> Result<()> {
+    let mut made: Option<(Layer, Vec<f32>, Option<f64>)> = None;
+    for line in io::stdin().lock().lines() {
+        let line = line.map_err(|error| Error::file("cannot read", "standard input", error))?;
+        let question: Question<'_> = serde_json::from_str(&line)?;
+        let Question { task, layer, d_model, d_state, length, batch, .. } = question;
+        let (layer, u, before) = match &made {
+            Some(made) => made,
+            None => {
+                let layer = Layer::new(&mixer(layer, d_state)?, d_model, length, 1)?;
+                let u = inputs(batch * length * d_model);
+                made.insert((layer, u, resident_bytes()))
+            }
+        };
+        let took = Took::of(*before, || match task {
+            "train" => {
+                let (mean, gradient) = black_box(layer.forward_backward(u, batch)?);
+                is_finite(mean, &gradient)
+            }
+            _ => {
+                black_box(layer.forward(u, batch)?);
+                Ok(())
+            }
+        })?;
+        console::lines(&[serde_json::to_string(&took)?])?;
+    }
+    Ok(())
+}
+
+/// A process that does the forward pass of one sequence each time that it is asked.
+pub(super) fn forward(layer: &str, length: usize, n_runs: usize) -> Result<Vec<Took>> {
+    let mut own = Peer::own(&[COMMAND])?;
+    let question = Question { batch: 1, ..question("forward", layer, length) };
+    Ok(in_turn(n_runs, &mut [Box::new(move || own.ask(&question)) as Candidate<'_, Took>])?.concat())
+}
+
 /// Forward and backward pass of one layer.
 fn train(layer: &str, length: usize, n_runs: usize, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>> {
     console::note(format!("ssm: {layer}, {length} steps, {n_runs} runs of each side, in turn"));
-    let ours = Layer::new(&mixer(layer, D_STATE)?, D_MODEL, length, 1)?;
-    let u = inputs(BATCH * length * D_MODEL);
-    let mut sides: Vec<Candidate<'_, Took>> = vec![Box::new(|| {
-        Took::of(|| {
-            let (mean, gradient) = black_box(ours.forward_backward(&u, BATCH)?);
-            is_finite(mean, &gradient)
-        })
-    })];
+    let mut own = Peer::own(&[COMMAND])?;
+    let mut sides: Vec<Candidate<'_, Took>> =
+        vec![Box::new(move || own.ask(&question("train", layer, length)))];
     if let Some(peer) = peer {
         sides.push(Box::new(move || peer.borrow_mut().ask(&question("train", layer, length))));
     }
@@ -161,7 +204,7 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
         let model = fitted(&wide)?;
         let mut state = model.start(&model.history()[0].slice(0..0))?;
         let ours: Candidate<'_, Took> = Box::new(move || {
-            let took = Took::of(|| {
+            let took = Took::of(None, || {
                 for t in 0..N_STEPS {
                     model.observe(&mut state, &[(t % 24) as f64])?;
                 }
@@ -184,7 +227,7 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
                 .push(record.beside("PyTorch, the recurrences of two layers", time(1)).ratio_at_least(8.0));
         }
     }
-    let model = fitted(&[])?;
+    let model = fitted(&[("lookback", DEFAULT_LOOKBACK)])?;
     let state = model.start(&model.history()[0])?;
     let bytes = Spread::of([state.n_bytes() as f64]);
     records.push(Record::new("ssm_state", "bytes", bytes).at_most(MOST_STATE_BYTES));
@@ -193,11 +236,11 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
 
 /// A model of these settings, trained for one step: what it forecasts does not matter.
 fn fitted(settings: &[(&str, &str)]) -> Result<Model> {
-    let rows: String = (0..600).map(|t| format!("{t},{}\n", (t * t) % 24)).collect();
+    let rows: String = (0..900).map(|t| format!("{t},{}\n", (t * t) % 24)).collect();
     let panel = Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "steps.csv", &ReadOptions::default())?;
     let short = [("epochs", "1"), ("stride", "50"), ("lookback", "96")];
     let mut config = ModelConfig::parse("ssm")?;
-    for (key, value) in settings.iter().chain(&short) {
+    for (key, value) in short.iter().chain(settings) {
         config = config.with(key, value)?;
     }
     let options = FitOptions { horizon: Some(24), season_length: Some(24), ..FitOptions::default() };
@@ -217,7 +260,7 @@ mod tests {
             assert!(mean > 0.0 && gradient.len() == 2 * 33 * 4);
         }
         assert!(is_finite(1.0, &[f32::NAN]).is_err());
-        let model = fitted(&[]).unwrap();
+        let model = fitted(&[("lookback", DEFAULT_LOOKBACK)]).unwrap();
         let state = model.start(&model.history()[0]).unwrap();
         assert!((state.n_bytes() as f64) < MOST_STATE_BYTES, "{}", state.n_bytes());
     }

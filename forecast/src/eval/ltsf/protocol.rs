@@ -8,7 +8,7 @@ use super::windows::Sums;
 use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
 use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
-use crate::model::{Cancel, FitOptions, ModelConfig, Shape, Training, check_count};
+use crate::model::{Cancel, Family, FitOptions, ModelConfig, Shape, Training, check_count};
 use crate::nn::{Control, DeviceKind, TrainingEvent};
 use crate::regression::Regression;
 use crate::{Error, Result};
@@ -184,6 +184,51 @@ impl Ltsf {
         Ok(scores)
     }
 
+    /// Fits a model for the longest horizon and scores nothing: the test range is not looked at, so settings can be
+    /// chosen by what `look` sees of a training and its validation.
+    ///
+    /// # Errors
+    /// As [`Ltsf::score_watched`].
+    pub fn fit_watched(
+        &self,
+        config: &ModelConfig,
+        watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+        look: &mut dyn FnMut(&LtsfModel<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let config = self.resolve(config)?;
+        let left = self.left(&config)?;
+        let family = self.fit_at(&config, &left, self.horizons.last().copied().unwrap_or(1), watch)?;
+        look(&LtsfModel { family: family.as_ref(), scaled: &left, test: self.split.test.clone() })
+    }
+
+    /// Fits a resolved model for a horizon, on the series without what it is regressed on.
+    fn fit_at(
+        &self,
+        config: &ModelConfig,
+        left: &Series,
+        horizon: usize,
+        watch: &mut dyn FnMut(&TrainingEvent) -> Control,
+    ) -> Result<Box<dyn Family>> {
+        let (cuts, end) = match config.is_trained_once() {
+            // Early stopping looks at the validation range.
+            true => (Some([self.split.train.end]), self.split.validation.end),
+            false => (None, self.split.train.end),
+        };
+        let train = left.slice(self.split.train.start..end);
+        let training = Training {
+            series: &[train],
+            channels: &self.channels,
+            horizon,
+            cuts: cuts.as_ref().map(<[usize; 1]>::as_slice),
+            checkpoint: None,
+            weights: None,
+            fingerprint: "",
+            device: DeviceKind::Cpu,
+            cancel: &Cancel::default(),
+        };
+        config.fit(&training, watch)
+    }
+
     /// Fits a resolved model for the longest of some horizons, ascending, and scores it at all of them.
     fn score_at(
         &self,
@@ -194,24 +239,7 @@ impl Ltsf {
     ) -> Result<Vec<LtsfScore>> {
         let start = Instant::now();
         let left = self.left(config)?;
-        let (cuts, end) = match config.is_trained_once() {
-            // Early stopping looks at the validation range.
-            true => (Some([self.split.train.end]), self.split.validation.end),
-            false => (None, self.split.train.end),
-        };
-        let train = left.slice(self.split.train.start..end);
-        let training = Training {
-            series: &[train],
-            channels: &self.channels,
-            horizon: horizons.last().copied().unwrap_or(1),
-            cuts: cuts.as_ref().map(<[usize; 1]>::as_slice),
-            checkpoint: None,
-            weights: None,
-            fingerprint: "",
-            device: DeviceKind::Cpu,
-            cancel: &Cancel::default(),
-        };
-        let family = config.fit(&training, watch)?;
+        let family = self.fit_at(config, &left, horizons.last().copied().unwrap_or(1), watch)?;
         let fit_seconds = start.elapsed().as_secs_f64();
         look(&LtsfModel { family: family.as_ref(), scaled: &left, test: self.split.test.clone() })?;
         // What is known of coefficients is no coefficient.
