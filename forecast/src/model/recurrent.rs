@@ -239,7 +239,7 @@ mod tests {
                 assert_eq!(memory.recall(), n.saturating_sub(lookback).min(kept - 1));
                 assert_eq!(memory.remembered(), n.min(lookback.max(kept)));
                 let oldest = memory.remembered() - 1;
-                assert_eq!(memory.filled(oldest)[0], 10.0 * (n - 1 - oldest) as f64);
+                assert_eq!(memory.filled(oldest)[..1], [10.0 * (n - 1 - oldest) as f64]);
                 for age in 0..kept.min(n) {
                     let step = n - 1 - age;
                     assert_eq!(memory.filled(age), [10.0 * step as f64, 10.0 * step as f64 + 1.0]);

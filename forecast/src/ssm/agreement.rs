@@ -171,7 +171,7 @@ fn a_reduced_form_stays_within_its_bound() {
     let d = 4;
     let mixer = mixer(&config(MixerKind::SgConv), d, 200);
     let exact = mixer.recurrence(StreamingForm::Exact).unwrap();
-    assert_eq!(exact.error_bound(), 0.0);
+    assert!(exact.error_bound() <= 0.0);
     let u = numbers(600 * d, 8);
     let due = chunked(&exact, &u).0;
     for max_order in [8, 64] {

@@ -48,7 +48,7 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
         .ok_or_else(|| format!("{text} is not KEY=VALUE, such as mixer=s4"))
 }
 
-/// Settings of all cells in place of the defaults, fixed beforehand; [`choose`](super::choose) looks for better ones.
+/// Settings of all cells in place of the defaults, fixed beforehand; [`super::choose`] looks for better ones.
 pub(super) const FIXED: [(&str, &str); 2] = [("mixer", "s4d"), ("normalisation", "last-value")];
 
 /// The cells of the S4 paper that our errors are held to; the others stand beside for comparison.

@@ -61,7 +61,7 @@ pub(crate) enum ClientCall {
     #[command(
         after_help = "Example: tail -f meter.csv | longcast client session meter-7 --model models/load --horizon 24 --level 80"
     )]
-    Session(SessionArguments),
+    Session(Box<SessionArguments>),
     /// Upload data, train a model on the server, and wait for its revision.
     #[command(after_help = "Example: longcast client train models/load load.csv --set order=168 --default")]
     Train(Box<TrainArguments>),
