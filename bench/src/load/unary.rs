@@ -1,12 +1,12 @@
 //! Unary calls: as many as go with some at a time, or at a fixed rate whatever the answers do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use forecast_proto::v1;
 use forecast_proto::v1::forecast_service_client::ForecastServiceClient;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tonic::transport::Channel;
 
 use super::latency::Latencies;
@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 const CONNECTIONS: usize = 2;
 /// Calls that are on their way at a fixed rate, at most: one more counts as an error.
 const MOST_ON_THEIR_WAY: usize = 10_000;
+
+/// Calls at a fixed rate that are due within this time of each other are sent together.
+const AT_ONCE: Duration = Duration::from_micros(200);
 
 /// What came of a load.
 #[derive(Debug)]
@@ -97,44 +100,60 @@ impl Calls {
         let n_calls = (per_second * duration.as_secs_f64()) as u64;
         let room = Arc::new(Semaphore::new(MOST_ON_THEIR_WAY));
         let n_failed = Arc::new(AtomicU64::new(0));
-        let (told, mut answers) = mpsc::unbounded_channel::<Duration>();
+        let latencies = Arc::new(Mutex::new(Latencies::new()?));
         let begin = Instant::now();
         let pace = {
-            let (calls, n_failed, handle) =
-                (self.clone(), Arc::clone(&n_failed), tokio::runtime::Handle::current());
+            let (calls, n_failed, latencies) = (self.clone(), Arc::clone(&n_failed), Arc::clone(&latencies));
+            let (handle, room) = (tokio::runtime::Handle::current(), Arc::clone(&room));
             // A thread that sleeps wakes up within a few hundredths of a millisecond; the timers of the runtime
-            // within one.
+            // within one. What is due at about the same time is sent in one go.
             move || {
-                for at in 0..n_calls {
+                let mut at = 0;
+                while at < n_calls {
                     let due = begin + Duration::from_secs_f64(at as f64 / per_second);
                     if let Some(wait) = due.checked_duration_since(Instant::now()) {
-                        std::thread::sleep(wait);
+                        std::thread::sleep(wait.max(AT_ONCE));
                     }
-                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-                        n_failed.fetch_add(1, Ordering::Relaxed);
-                        continue;
-                    };
-                    let mut client = calls.clients[at as usize % CONNECTIONS].clone();
-                    let request = calls.request.clone();
-                    let (told, n_failed) = (told.clone(), Arc::clone(&n_failed));
+                    let until = (begin.elapsed().as_secs_f64() * per_second) as u64;
+                    let now = at..until.clamp(at + 1, n_calls);
+                    at = now.end;
+                    let (calls, room) = (calls.clone(), Arc::clone(&room));
+                    let (latencies, n_failed) = (Arc::clone(&latencies), Arc::clone(&n_failed));
                     handle.spawn(async move {
-                        match client.forecast(request).await {
-                            // Nobody is told once the measurement is over.
-                            Ok(_) => drop(told.send(due.elapsed())),
-                            Err(_) => drop(n_failed.fetch_add(1, Ordering::Relaxed)),
+                        for at in now {
+                            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                                n_failed.fetch_add(1, Ordering::Relaxed);
+                                continue;
+                            };
+                            let due = begin + Duration::from_secs_f64(at as f64 / per_second);
+                            let mut client = calls.clients[at as usize % CONNECTIONS].clone();
+                            let request = calls.request.clone();
+                            let (latencies, n_failed) = (Arc::clone(&latencies), Arc::clone(&n_failed));
+                            tokio::spawn(async move {
+                                match client.forecast(request).await {
+                                    Ok(_) => {
+                                        latencies
+                                            .lock()
+                                            .unwrap_or_else(PoisonError::into_inner)
+                                            .record(due.elapsed());
+                                    }
+                                    Err(_) => drop(n_failed.fetch_add(1, Ordering::Relaxed)),
+                                }
+                                drop(permit);
+                            });
                         }
-                        drop(permit);
                     });
                 }
             }
         };
-        let pace = std::thread::spawn(pace);
-        let mut latencies = Latencies::new()?;
-        // It ends with the last sender, which is that of the last answer.
-        while let Some(latency) = answers.recv().await {
-            latencies.record(latency);
-        }
-        pace.join().map_err(|_| Error::Unexpected("the thread that paces calls panicked".to_string()))?;
+        let panicked = |_| Error::Unexpected("the thread that paces calls panicked".to_string());
+        let paced = tokio::task::spawn_blocking(pace);
+        paced.await.map_err(panicked)?;
+        // All permits are back with the last answer; what was only just due takes its permit meanwhile.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let all = u32::try_from(MOST_ON_THEIR_WAY).unwrap_or(u32::MAX);
+        let _all = room.acquire_many(all).await.map_err(|error| Error::Unexpected(error.to_string()))?;
+        let latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let n_failed = n_failed.load(Ordering::Relaxed);
         Ok(Outcome { latencies, seconds: begin.elapsed().as_secs_f64(), n_failed })
     }

@@ -100,7 +100,7 @@ impl Compute {
             ThreadPoolBuilder::new().num_threads(n_threads).thread_name(move |i| format!("{name}-{i}"))
         };
         let forecasts = Workers::start("forecast", n_threads.max(1)).map_err(|error| error.to_string())?;
-        let background = pool("background").start_handler(|_| lower_priority(19));
+        let background = pool("background").start_handler(|_| idle_priority());
         let loads = pool("load").num_threads(1).start_handler(|_| lower_priority(10));
         let loads = loads.build().map_err(|error| error.to_string())?;
         let background = Arc::new(background.build().map_err(|error| error.to_string())?);
@@ -308,6 +308,23 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+/// Has this thread run when no other one wants to, where the system has such a policy: a thread that is only nice is
+/// left its share of time before another one that wakes up runs.
+fn idle_priority() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::unix::set_thread_priority_and_policy;
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, thread_native_id,
+        };
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+            tracing::warn!(%error, "trainings run at a low priority, not only when nothing else does");
+            lower_priority(19);
+        }
     }
 }
 
