@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::config::Limits;
 use super::connections::Connections;
@@ -111,22 +113,38 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let limits = all.limits.clone();
+    let (calls, mut begun) = mpsc::unbounded_channel();
     let handle = {
         let conn = Arc::clone(&conn);
         let is_admin = gate.is_admin;
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             gate.clone().answer(Arc::clone(&conn), request)
         });
-        let builder = builder(&limits, is_admin);
+        let builder = builder(&limits, is_admin, Calls(calls));
         builder.serve_connection(TokioIo::new(Gathered(stream)), service).into_owned()
     };
     let mut handle = std::pin::pin!(handle);
+    let mut under_way = FuturesUnordered::new();
     let mut look = tokio::time::interval(LOOK);
     let mut is_leaving = false;
     let mut cut = all.cut.subscribe();
     loop {
+        let served = std::future::poll_fn(|cx| {
+            // Calls that the connection begins are gone on with at once, and what they answer is written.
+            loop {
+                if let Poll::Ready(ended) = handle.as_mut().poll(cx) {
+                    return Poll::Ready(ended);
+                }
+                let n_begun =
+                    std::iter::from_fn(|| begun.try_recv().ok()).map(|call| under_way.push(call)).count();
+                while let Poll::Ready(Some(())) = under_way.poll_next_unpin(cx) {}
+                if n_begun == 0 {
+                    return Poll::Pending;
+                }
+            }
+        });
         tokio::select! {
-            ended = handle.as_mut() => {
+            ended = served => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection broke");
                 }
@@ -185,8 +203,22 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
     }
 }
 
-fn builder(limits: &Limits, is_admin: bool) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// Calls are gone on with by the task of their connection: to hand each to another thread and its answer back would take
+/// longer than a short forecast.
+#[derive(Debug, Clone)]
+struct Calls(mpsc::UnboundedSender<Call>);
+
+type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Calls {
+    fn execute(&self, call: F) {
+        // Refused only once the connection has ended.
+        let _ = self.0.send(Box::pin(call));
+    }
+}
+
+fn builder(limits: &Limits, is_admin: bool, calls: Calls) -> Builder<Calls> {
+    let mut builder = Builder::new(calls);
     if !is_admin {
         builder = builder.http2_only();
     }

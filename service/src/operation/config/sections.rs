@@ -55,13 +55,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "the folder of models, sessions and jobs; without one nothing outlives the process",
     ),
     count("server.threads", "0", 0, 1024, "threads that compute forecasts; 0 is one for each processor"),
-    count(
-        "server.io_threads",
-        "0",
-        0,
-        1024,
-        "threads that serve connections; 0 is one for each processor",
-    ),
+    count("server.io_threads", "0", 0, 1024, "threads that serve connections; 0 is one for each processor"),
     time("server.drain", "10s", 0, HOUR, "how long calls under way get once the server is told to stop"),
     other("admin.host", Kind::Address, "127.0.0.1", "the address of the admin port"),
     count(
