@@ -3,7 +3,7 @@
 //! Each number is computed by the same operations in the same order however many rows there are, so that one row at a
 //! time and many give the same bits.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::{Activation, lanes};
 
@@ -14,35 +14,38 @@ use super::{Activation, lanes};
 pub(crate) fn affine(x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let n_out = bias.len();
     let n_in = weight.len() / n_out.max(1);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (x, y) in x.chunks_exact(n_in.max(1)).zip(y.chunks_exact_mut(n_out.max(1))) {
-                y.copy_from_slice(bias);
-                add_products(x, weight, n_out, y);
-            }
-        },
-    );
+    for (x, y) in x.chunks_exact(n_in.max(1)).zip(y.chunks_exact_mut(n_out.max(1))) {
+        y.copy_from_slice(bias);
+        lanes::dispatch(AddProducts { x, weight, n_out, y });
+    }
 }
 
 /// The first columns of [`affine`] for one row. Shapes: `x` `(in)`, `y` at most `(out)`.
 pub(crate) fn affine_columns(x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let n_out = bias.len();
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            y.copy_from_slice(&bias[..y.len()]);
-            add_products(x, weight, n_out, y);
-        },
-    );
+    y.copy_from_slice(&bias[..y.len()]);
+    lanes::dispatch(AddProducts { x, weight, n_out, y });
 }
 
 /// `y += x W`, for as many columns as `y` has.
-#[inline(always)]
-fn add_products(x: &[f32], weight: &[f32], n_out: usize, y: &mut [f32]) {
-    for (x, weight) in x.iter().zip(weight.chunks_exact(n_out)) {
-        for (y, weight) in y.iter_mut().zip(weight) {
-            *y += x * weight;
+struct AddProducts<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    n_out: usize,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for AddProducts<'_> {
+    type Output = ();
+
+    // Plain loops: what they are compiled for is that of the caller.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let AddProducts { x, weight, n_out, y } = self;
+        for (x, weight) in x.iter().zip(weight.chunks_exact(n_out)) {
+            for (y, weight) in y.iter_mut().zip(weight) {
+                *y += x * weight;
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The input's factor stands in `w`, so a state is that of the paper divided by it.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::discretise::Discrete;
 use super::recurrence::{Blocks, Lanes, WIDTH};
@@ -50,24 +50,40 @@ impl Blocks for DiagonalSteps {
 
     fn step(&self, block: usize, state: &mut [f32], u: &Lanes) -> Lanes {
         let states = &self.states[block * self.n..(block + 1) * self.n];
-        let skip = &self.skip[block];
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let (mut first, mut second) = ([0.0; WIDTH], [0.0; WIDTH]);
-                let (parts, _) = state.as_chunks_mut::<WIDTH>();
-                for (parts, [z_re, z_im, w_re, w_im]) in parts.chunks_exact_mut(2).zip(states) {
-                    for i in 0..WIDTH {
-                        let (re, im) = (parts[0][i], parts[1][i]);
-                        let new_re = z_re[i].mul_add(re, (-z_im[i]).mul_add(im, u[i]));
-                        let new_im = z_re[i].mul_add(im, z_im[i] * re);
-                        first[i] = w_re[i].mul_add(new_re, first[i]);
-                        second[i] = w_im[i].mul_add(new_im, second[i]);
-                        (parts[0][i], parts[1][i]) = (new_re, new_im);
-                    }
-                }
-                std::array::from_fn(|i| skip[i].mul_add(u[i], first[i] - second[i]))
-            },
-        )
+        Arch::new().dispatch(Step { states, skip: &self.skip[block], state, u })
+    }
+}
+
+struct Step<'a> {
+    states: &'a [[Lanes; 4]],
+    skip: &'a Lanes,
+    state: &'a mut [f32],
+    u: &'a Lanes,
+}
+
+impl WithSimd for Step<'_> {
+    type Output = Lanes;
+
+    // Plain loops: what they are compiled for is that of the caller.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Lanes {
+        let Step { states, skip, state, u } = self;
+        let (mut first, mut second) = ([0.0; WIDTH], [0.0; WIDTH]);
+        let (parts, _) = state.as_chunks_mut::<WIDTH>();
+        for (parts, [z_re, z_im, w_re, w_im]) in parts.chunks_exact_mut(2).zip(states) {
+            for i in 0..WIDTH {
+                let (re, im) = (parts[0][i], parts[1][i]);
+                let new_re = z_re[i].mul_add(re, (-z_im[i]).mul_add(im, u[i]));
+                let new_im = z_re[i].mul_add(im, z_im[i] * re);
+                first[i] = w_re[i].mul_add(new_re, first[i]);
+                second[i] = w_im[i].mul_add(new_im, second[i]);
+                (parts[0][i], parts[1][i]) = (new_re, new_im);
+            }
+        }
+        let mut y = [0.0; WIDTH];
+        for i in 0..WIDTH {
+            y[i] = skip[i].mul_add(u[i], first[i] - second[i]);
+        }
+        y
     }
 }

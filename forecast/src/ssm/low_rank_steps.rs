@@ -1,7 +1,7 @@
 //! Steps of a state space that is diagonal plus rank 1: `r = Re(sum of k x) + h u`, `x' = a x + b u - p r`,
 //! `y = 2 Re(sum of C x') + D u`; see `low_rank.rs`.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use realfft::num_complex::Complex64;
 
 use super::low_rank::LowRankStep;
@@ -53,36 +53,55 @@ impl Blocks for LowRankSteps {
 
     fn step(&self, block: usize, state: &mut [f32], u: &Lanes) -> Lanes {
         let states = &self.states[block * self.n..(block + 1) * self.n];
-        let [direct, skip] = &self.channels[block];
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let (parts, _) = state.as_chunks_mut::<WIDTH>();
-                let (mut first, mut second) = ([0.0; WIDTH], [0.0; WIDTH]);
-                for (parts, [.., k_re, k_im, _, _]) in parts.chunks_exact(2).zip(states) {
-                    for i in 0..WIDTH {
-                        first[i] = k_re[i].mul_add(parts[0][i], first[i]);
-                        second[i] = k_im[i].mul_add(parts[1][i], second[i]);
-                    }
-                }
-                let r: Lanes = std::array::from_fn(|i| direct[i].mul_add(u[i], first[i] - second[i]));
-                (first, second) = ([0.0; WIDTH], [0.0; WIDTH]);
-                for (parts, [a_re, a_im, b_re, b_im, p_re, p_im, _, _, c_re, c_im]) in
-                    parts.chunks_exact_mut(2).zip(states)
-                {
-                    for i in 0..WIDTH {
-                        let (re, im) = (parts[0][i], parts[1][i]);
-                        let new_re = b_re[i].mul_add(u[i], -p_re[i] * r[i]);
-                        let new_re = a_re[i].mul_add(re, (-a_im[i]).mul_add(im, new_re));
-                        let new_im = b_im[i].mul_add(u[i], -p_im[i] * r[i]);
-                        let new_im = a_re[i].mul_add(im, a_im[i].mul_add(re, new_im));
-                        first[i] = c_re[i].mul_add(new_re, first[i]);
-                        second[i] = c_im[i].mul_add(new_im, second[i]);
-                        (parts[0][i], parts[1][i]) = (new_re, new_im);
-                    }
-                }
-                std::array::from_fn(|i| skip[i].mul_add(u[i], first[i] - second[i]))
-            },
-        )
+        Arch::new().dispatch(Step { states, channels: &self.channels[block], state, u })
+    }
+}
+
+struct Step<'a> {
+    states: &'a [[Lanes; 10]],
+    channels: &'a [Lanes; 2],
+    state: &'a mut [f32],
+    u: &'a Lanes,
+}
+
+impl WithSimd for Step<'_> {
+    type Output = Lanes;
+
+    // Plain loops: what they are compiled for is that of the caller.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Lanes {
+        let Step { states, channels: [direct, skip], state, u } = self;
+        let (parts, _) = state.as_chunks_mut::<WIDTH>();
+        let (mut first, mut second) = ([0.0; WIDTH], [0.0; WIDTH]);
+        for (parts, [.., k_re, k_im, _, _]) in parts.chunks_exact(2).zip(states) {
+            for i in 0..WIDTH {
+                first[i] = k_re[i].mul_add(parts[0][i], first[i]);
+                second[i] = k_im[i].mul_add(parts[1][i], second[i]);
+            }
+        }
+        let mut r = [0.0; WIDTH];
+        for i in 0..WIDTH {
+            r[i] = direct[i].mul_add(u[i], first[i] - second[i]);
+        }
+        (first, second) = ([0.0; WIDTH], [0.0; WIDTH]);
+        for (parts, [a_re, a_im, b_re, b_im, p_re, p_im, _, _, c_re, c_im]) in
+            parts.chunks_exact_mut(2).zip(states)
+        {
+            for i in 0..WIDTH {
+                let (re, im) = (parts[0][i], parts[1][i]);
+                let new_re = b_re[i].mul_add(u[i], -p_re[i] * r[i]);
+                let new_re = a_re[i].mul_add(re, (-a_im[i]).mul_add(im, new_re));
+                let new_im = b_im[i].mul_add(u[i], -p_im[i] * r[i]);
+                let new_im = a_re[i].mul_add(im, a_im[i].mul_add(re, new_im));
+                first[i] = c_re[i].mul_add(new_re, first[i]);
+                second[i] = c_im[i].mul_add(new_im, second[i]);
+                (parts[0][i], parts[1][i]) = (new_re, new_im);
+            }
+        }
+        let mut y = [0.0; WIDTH];
+        for i in 0..WIDTH {
+            y[i] = skip[i].mul_add(u[i], first[i] - second[i]);
+        }
+        y
     }
 }
