@@ -1,11 +1,9 @@
 //! The textbook's autoregression of one array, for those who have numbers and no panel.
 
 use super::config::{ArConfig, Method, Strategy};
-use super::displaced;
 use super::fit::solve_one;
 use super::inference::normal_half_width;
 use super::order::Criterion;
-use super::segments::{complete_runs, n_windows};
 use super::stability::unstable_root;
 use crate::model::check_count;
 use crate::{Error, Result};
@@ -17,7 +15,6 @@ use crate::{Error, Result};
 /// | `method` | least squares | over complete windows, or from autocorrelations alone |
 /// | `ridge` | 0 | share of the mean diagonal of the Gram matrix that is added to its diagonal; least squares only |
 /// | `criterion` | none | the order, up to the one that is asked for, that this is smallest at |
-/// | `inference` | standard errors | what is told of the weights beside them |
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ClassicOptions {
     /// Least squares, or autocorrelations.
@@ -26,22 +23,7 @@ pub struct ClassicOptions {
     pub ridge: f64,
     /// What the order is chosen by.
     pub criterion: Option<Criterion>,
-    /// What is told of the weights beside them.
-    pub inference: Inference,
 }
-
-/// What is told of weights beside them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Inference {
-    /// How well each is known: takes the inverse of the Gram matrix, in O(order^3).
-    #[default]
-    StandardErrors,
-    /// Nothing: long orders are solved without that matrix, in O(n log order + order^2) and O(n) memory.
-    None,
-}
-
-/// Orders from which on equations are solved without their matrix.
-const LONG_ORDER: usize = 256;
 
 /// `y_t = intercept + sum_i weights[i - 1] y_(t-i) + e_t`.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,16 +32,16 @@ pub struct Classic {
     pub weights: Vec<f64>,
     /// In the units of the series.
     pub intercept: f64,
-    /// Under independent errors; `None` where they were not asked for, the weights are not the plain least-squares
-    /// solution, or no row is left over. Shape `(order)`.
+    /// Under independent errors; `None` where the weights are not the plain least-squares solution, or no row is left
+    /// over. Shape `(order)`.
     pub standard_errors: Option<Vec<f64>>,
 }
 
 /// The autoregression of `order` lags of a series, missing values NaN: rows with one are left out.
 ///
 /// Conditional least squares (Hamilton, *Time Series Analysis*, section 5.2) from the lagged Gram matrix, in
-/// O(n log order + order^3), or O(n log order + order^2) without standard errors; or the equations of Yule and Walker
-/// in O(n log order + order^2). No lag matrix is made.
+/// O(n log order + order^3), from 256 lags on in O(n log order + order^2) and O(n) memory; or the equations of Yule and
+/// Walker in O(n log order + order^2). No lag matrix is made.
 ///
 /// # Errors
 /// [`Error::TooFewRows`] if there are fewer complete rows than coefficients, [`Error::Singular`] if lags are
@@ -97,29 +79,11 @@ pub fn classic(values: &[f64], order: usize, options: ClassicOptions) -> Result<
         ..ArConfig::default()
     };
     config.check()?;
-    let is_plain = options.method == Method::LeastSquares && options.criterion.is_none();
-    if is_plain && options.inference == Inference::None && order >= LONG_ORDER {
-        let runs = complete_runs(values);
-        let (sum, n) =
-            values.iter().filter(|value| !value.is_nan()).fold((0.0, 0), |(s, n), v| (s + v, n + 1));
-        // Weights do not depend on where zero is, digits do.
-        let mean = sum / f64::from(n.max(1));
-        let runs: Vec<Vec<f64>> = runs.map(|run| run.iter().map(|value| value - mean).collect()).collect();
-        let lengths: Vec<usize> = runs.iter().map(Vec::len).collect();
-        let runs: Vec<&[f64]> = runs.iter().map(Vec::as_slice).collect();
-        // What the gradients do not solve, the factor names.
-        if n_windows(&lengths, order.saturating_add(1)) > order
-            && let Some((weights, intercept)) = displaced::weights(&runs, order, options.ridge)?
-        {
-            let rest = mean * (1.0 - weights.iter().sum::<f64>());
-            return Ok(Classic { weights, intercept: intercept + rest, standard_errors: None });
-        }
-    }
     let solved = solve_one(&config, "the values", values.to_vec())?;
     Ok(Classic {
         weights: solved.weights.row(0).to_vec(),
         intercept: solved.intercepts[0],
-        standard_errors: solved.errors.filter(|_| options.inference == Inference::StandardErrors),
+        standard_errors: solved.errors,
     })
 }
 
@@ -144,6 +108,10 @@ impl Classic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ar::anchor::Anchor;
+    use crate::ar::gram::lagged_moments;
+    use crate::ar::segments::complete_runs;
+    use crate::ar::solve::{Member, solve};
     use forecast_datasets::ArProcess;
 
     fn process(n: usize) -> Vec<f64> {
@@ -194,21 +162,25 @@ mod tests {
     }
 
     #[test]
-    fn weights_alone_are_the_same_with_gaps_ridges_and_means() {
+    fn long_orders_are_those_of_the_factor_with_gaps_ridges_and_means() {
         let mut values: Vec<f64> = process(6_000).iter().map(|value| 500.0 + value).collect();
-        for (gap, ridge, has_errors) in
-            [(None, 0.0, true), (Some(2_500), 0.0, true), (Some(100), 0.0, true), (None, 0.01, false)]
-        {
+        for (gap, ridge) in [(None, 0.0), (Some(2_500), 0.0), (Some(100), 0.0), (None, 0.01)] {
             gap.into_iter().for_each(|at: usize| values[at] = f64::NAN);
-            let fitted = |inference| {
-                classic(&values, 300, ClassicOptions { ridge, inference, ..Default::default() }).unwrap()
-            };
-            let (ours, due) = (fitted(Inference::None), fitted(Inference::StandardErrors));
-            assert_eq!((ours.standard_errors.is_none(), due.standard_errors.is_some()), (true, has_errors));
+            let ours = classic(&values, 300, ClassicOptions { ridge, ..Default::default() }).unwrap();
+            let centred: Vec<f64> = values.iter().map(|value| value - 500.0).collect();
+            let runs: Vec<&[f64]> = complete_runs(&centred).collect();
+            let moments = lagged_moments(&runs, 300, 1).unwrap();
+            let member = Member { lookback: 300, anchor: Anchor::None, ridge: Some(ridge) };
+            let due = solve(&moments, &member, None, None).unwrap().unwrap();
             for (ours, due) in ours.weights.iter().zip(&due.weights) {
                 assert!((ours - due).abs() < 1e-9, "{gap:?} {ridge}: {ours} {due}");
             }
-            assert!((ours.intercept / due.intercept - 1.0).abs() < 1e-8);
+            let intercept = due.intercepts[0] + 500.0 * (1.0 - due.weights.sum());
+            assert!((ours.intercept / intercept - 1.0).abs() < 1e-8);
+            assert_eq!(ours.standard_errors.is_some(), ridge <= 0.0);
+            for (ours, due) in ours.standard_errors.iter().flatten().zip(due.errors.iter().flatten()) {
+                assert!((ours / due - 1.0).abs() < 1e-7, "{gap:?} {ridge}: {ours} {due}");
+            }
         }
     }
 

@@ -9,17 +9,23 @@
 //! so a product with `G` takes a few Fourier transforms of `2 p` numbers. The gradients are conditioned by `T^-1`, which
 //! Levinson's recursion and the formula of Gohberg and Semencul (1972) give: `T^-1 = (A A' - B B') / s^2`, lower
 //! triangular with first columns `(1, -w_1, .., -w_(p-1))` and `(0, -w_(p-1), .., -w_1)`. Heads and tails are small
-//! beside a long stretch, so that few steps do. O(n log p + p^2) time, O(n) memory.
+//! beside a long stretch, so that few steps do. Standard errors take a few right sides more, since the diagonal of the
+//! inverse follows from its displacement too. O(n log p + p^2) time, O(n) memory.
+
+use faer::Mat;
+use faer::linalg::solvers::DenseSolveCore;
+use rayon::prelude::*;
 
 use super::autocorrelation::{YuleWalker, autocovariances};
+use super::inference::standard_errors;
 use super::toeplitz::{Side, Triangles};
 use crate::Result;
 use crate::data::mix;
 
 /// Steps, at most: more of them mean that the conditioning does not hold.
 const MOST_STEPS: usize = 60;
-/// Solutions are improved by what they leave of the right side so often.
-const N_REFINEMENTS: usize = 3;
+/// Solutions are improved by what they leave of the right side until it is little, so often at most.
+const MOST_DESCENTS: usize = 3;
 /// Steps end when this share is left, as conditioned.
 const SHARE_LEFT: f64 = 1e-10;
 /// The share of a solution that may be wrong.
@@ -27,10 +33,19 @@ const TOLERANCE: f64 = 1e-10;
 /// Stretches with ends of their own, at most: each costs a few transforms a step.
 const MOST_RUNS: usize = 8;
 
-/// Weights of the least-squares solution, lag 1 first, and the intercept, of stretches that have together about the
-/// mean zero; `ridge` as a share of the mean diagonal. `None` if the gradients do not lead there: the lags may depend
-/// on each other.
-pub(super) fn weights(runs: &[&[f64]], order: usize, ridge: f64) -> Result<Option<(Vec<f64>, f64)>> {
+/// The least-squares solution.
+#[derive(Debug, PartialEq)]
+pub(super) struct Found {
+    /// Lag 1 first. Shape `(order)`.
+    pub(super) weights: Vec<f64>,
+    pub(super) intercept: f64,
+    /// Of the weights; `None` with a ridge, or where no row is left over.
+    pub(super) errors: Option<Vec<f64>>,
+}
+
+/// The solution for stretches that have together about the mean zero; `ridge` as a share of the mean diagonal. `None`
+/// if the gradients do not lead there: the lags may depend on each other.
+pub(super) fn solve(runs: &[&[f64]], order: usize, ridge: f64) -> Result<Option<Found>> {
     let runs: Vec<Vec<f64>> =
         runs.iter().filter(|run| run.len() > order).map(|run| run.iter().rev().copied().collect()).collect();
     if runs.is_empty() || runs.len() > MOST_RUNS {
@@ -40,24 +55,45 @@ pub(super) fn weights(runs: &[&[f64]], order: usize, ridge: f64) -> Result<Optio
     // A direction that nothing tells would not show for a right side that the lags themselves have made.
     let probe: Vec<f64> =
         (0..order as u64).map(|i| (mix(i) >> 11) as f64 / (1u64 << 53) as f64 - 0.5).collect();
-    let (Some(weights), Some(_)) = (system.solve(&system.cross)?, system.solve(&probe)?) else {
-        return Ok(None);
-    };
-    let explained: f64 = weights.iter().zip(&system.means).map(|(weight, mean)| weight * mean).sum();
-    Ok(Some((weights, system.target_mean - explained)))
+    let solve = |right| system.solve(right, About::Means);
+    let (weights, probed) = rayon::join(|| solve(&system.cross), || solve(&probe));
+    let (Some(weights), Some(_)) = (weights?, probed?) else { return Ok(None) };
+    let mut errors = None;
+    if ridge <= 0.0 {
+        let Some(diagonal) = system.inverse_diagonal()? else { return Ok(None) };
+        let squared_error = system.energy - dot(&weights, &system.cross);
+        errors = standard_errors(squared_error.max(0.0), system.n_rows as usize, &diagonal);
+    }
+    let explained = dot(&weights, &system.means);
+    Ok(Some(Found { weights, intercept: system.target_mean - explained, errors }))
 }
 
-/// The centred normal equations.
+/// The normal equations.
 struct System {
     order: usize,
     n_rows: f64,
     /// Of each lag over the rows.
     means: Vec<f64>, // (order)
     target_mean: f64,
-    /// Products of each lag with the target, centred.
+    /// Products of each lag with the target, about the means.
     cross: Vec<f64>, // (order)
+    /// The sum of squares of the target, about its mean.
+    energy: f64,
+    /// Products of the target and of each lag but the last with the last lag, about zero.
+    with_last: Vec<f64>, // (order)
+    /// The sum of squares of the last lag, about zero.
+    last_energy: f64,
+    /// The first and the last `order` numbers of each stretch.
+    ends: Vec<[Vec<f64>; 2]>,
     gram: Triangles,
     inverse: Triangles,
+}
+
+/// What products are taken about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Zero,
+    Means,
 }
 
 impl System {
@@ -66,15 +102,22 @@ impl System {
         let mut whole = autocovariances(&slices, order)?; // (order + 1)
         let rows = |run: &Vec<f64>| run.len() - order;
         let n_rows = runs.iter().map(rows).sum::<usize>() as f64;
-        let mut cross = vec![0.0; order];
+        // Products of a stretch are those of its rows, and those within its last `order` numbers with the target, or
+        // within its first ones with the last lag.
+        let ends: Vec<[Vec<f64>; 2]> =
+            runs.iter().map(|run| [run[..order].to_vec(), run[rows(run)..].to_vec()]).collect();
+        let within = |end: usize| {
+            let ends: Vec<&[f64]> = ends.iter().map(|both| &both[end][..]).collect();
+            autocovariances(&ends, order)
+        };
+        let (of_heads, of_tails) = (within(0)?, within(1)?);
+        let mut cross: Vec<f64> =
+            whole[1..].iter().zip(&of_tails[1..]).map(|(all, tail)| all - tail).collect();
+        let with_last = whole.iter().zip(&of_heads).skip(1).map(|(all, head)| all - head).rev().collect();
         let mut means = vec![0.0; order + 1];
         let mut squares = vec![0.0; order + 1];
         for run in runs {
-            let (m, tail) = (rows(run), &run[rows(run)..]);
-            // What the rows beyond the last one have of the products with the target, by the formula of `U U'` for a = 0.
-            for (lag, cross) in (1..=order).zip(&mut cross) {
-                *cross -= tail[..order - lag].iter().zip(&tail[lag..]).map(|(a, b)| a * b).sum::<f64>();
-            }
+            let m = rows(run);
             let mut sum: f64 = run[..m].iter().sum();
             let mut square = dot(&run[..m], &run[..m]);
             for (a, (mean, all)) in means.iter_mut().zip(&mut squares).enumerate() {
@@ -85,9 +128,7 @@ impl System {
             }
         }
         let target_mean = means.remove(0);
-        for ((cross, whole), mean) in cross.iter_mut().zip(&whole[1..]).zip(&means) {
-            *cross += whole - n_rows * mean * target_mean;
-        }
+        cross.iter_mut().zip(&means).for_each(|(cross, mean)| *cross -= n_rows * mean * target_mean);
         whole.truncate(order);
         let variances = squares[1..].iter().zip(&means).map(|(square, mean)| square - n_rows * mean * mean);
         let diagonal = whole[0];
@@ -108,35 +149,105 @@ impl System {
         let mut inverse = Triangles::new(order, 1.0 / scale);
         inverse.add(&std::iter::once(1.0).chain(filter.clone()).collect::<Vec<_>>(), Side::Lower)?;
         inverse.add(&std::iter::once(0.0).chain(filter.rev()).collect::<Vec<_>>(), Side::LowerLess)?;
-        Ok(Some(System { order, n_rows, means, target_mean, cross, gram, inverse }))
+        Ok(Some(System {
+            order,
+            n_rows,
+            energy: squares[0] - n_rows * target_mean * target_mean,
+            last_energy: squares[order],
+            means,
+            target_mean,
+            cross,
+            with_last,
+            ends,
+            gram,
+            inverse,
+        }))
     }
 
-    /// `G v`, centred.
-    fn product(&self, v: &[f64]) -> Result<Vec<f64>> {
+    /// `G v`.
+    fn product(&self, v: &[f64], about: About) -> Result<Vec<f64>> {
         let mut product = self.gram.product(v)?;
-        let along = self.n_rows * dot(&self.means, v);
-        product.iter_mut().zip(&self.means).for_each(|(product, mean)| *product -= along * mean);
+        if about == About::Means {
+            let along = self.n_rows * dot(&self.means, v);
+            product.iter_mut().zip(&self.means).for_each(|(product, mean)| *product -= along * mean);
+        }
         Ok(product)
     }
 
+    /// The diagonal of the inverse of `G` about the means, of a system without a ridge; `None` if it cannot be told.
+    ///
+    /// With the target as lag 0, the products of lags 0 to p, `W`, hold `G` at their end and at their beginning `F = G +
+    /// H H' - L L'`, of the windows one step earlier: `H` the first windows of the stretches, `L` the ones after their
+    /// last. Both ways of bordering give the diagonal of the inverse of `W`: from `G` by `f = (1, -G^-1 c)`, from `F` by
+    /// `b = (-F^-1 d, 1)`, with `c` and `d` the products with lag 0 and lag p. So one element follows from the one
+    /// before it (Kailath, Kung & Morf 1979). `F^-1` and the means by the formula of Woodbury.
+    fn inverse_diagonal(&self) -> Result<Option<Vec<f64>>> {
+        let p = self.order;
+        let lift = self.n_rows * self.target_mean;
+        let with_target: Vec<f64> =
+            self.cross.iter().zip(&self.means).map(|(c, mean)| c + lift * mean).collect();
+        let mut rights = vec![&with_target, &self.with_last, &self.means];
+        rights.extend(self.ends.iter().flatten());
+        let solved: Vec<Option<Vec<f64>>> =
+            rights.into_par_iter().map(|right| self.solve(right, About::Zero)).collect::<Result<_>>()?;
+        let Some(solved) = solved.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let (from_target, from_last, from_means) = (&solved[0], &solved[1], &solved[2]);
+        let (ends, of_ends): (Vec<&Vec<f64>>, _) = (self.ends.iter().flatten().collect(), &solved[3..]);
+        let n = ends.len();
+        let signs = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+        let small =
+            Mat::from_fn(n, n, |i, j| dot(ends[i], &of_ends[j]) + if i == j { signs(i) } else { 0.0 });
+        let small = small.partial_piv_lu().inverse();
+        let along: Vec<f64> = ends.iter().map(|end| dot(end, from_last)).collect();
+        let shares: Vec<f64> = (0..n).map(|i| (0..n).map(|j| small[(i, j)] * along[j]).sum()).collect();
+        let backward: Vec<f64> = (0..p)
+            .map(|j| {
+                from_last[j] - of_ends.iter().zip(&shares).map(|(end, share)| end[j] * share).sum::<f64>()
+            })
+            .collect();
+        let target_energy = self.energy + lift * self.target_mean;
+        let of_forward = target_energy - dot(&with_target, from_target);
+        let of_backward = self.last_energy - dot(&self.with_last, &backward);
+        let of_means = 1.0 - self.n_rows * dot(&self.means, from_means);
+        if !(of_forward > 0.0 && of_backward > 0.0 && of_means > 0.0) {
+            return Ok(None);
+        }
+        let mut element = 0.0;
+        let diagonal: Vec<f64> = (0..p)
+            .map(|j| {
+                let forward = if j == 0 { 1.0 } else { from_target[j - 1] };
+                let rows = of_ends.iter().enumerate().map(|(i, end)| {
+                    end[j]
+                        * of_ends.iter().enumerate().map(|(k, other)| small[(i, k)] * other[j]).sum::<f64>()
+                });
+                element += rows.sum::<f64>() + forward * forward / of_forward;
+                element -= backward[j] * backward[j] / of_backward;
+                element + self.n_rows * from_means[j] * from_means[j] / of_means
+            })
+            .collect();
+        Ok(diagonal.iter().all(|element| *element > 0.0).then_some(diagonal))
+    }
+
     /// The solution for a right side; `None` if too much of it may be wrong.
-    fn solve(&self, right: &[f64]) -> Result<Option<Vec<f64>>> {
+    fn solve(&self, right: &[f64], about: About) -> Result<Option<Vec<f64>>> {
         let mut solution = vec![0.0; self.order];
         let mut left = right.to_vec();
-        for _ in 0..N_REFINEMENTS {
-            let step = self.descend(&left)?;
+        for _ in 0..MOST_DESCENTS {
+            let step = self.descend(&left, about)?;
             solution.iter_mut().zip(&step).for_each(|(solution, step)| *solution += step);
-            let product = self.product(&solution)?;
+            let product = self.product(&solution, about)?;
             left = right.iter().zip(&product).map(|(right, product)| right - product).collect();
+            // What is left, solved for without heads and tails, is about what is wrong.
+            let wrong = self.inverse.product(&left)?;
+            if dot(&wrong, &wrong) <= TOLERANCE * TOLERANCE * dot(&solution, &solution) {
+                return Ok(Some(solution));
+            }
         }
-        // What is left, solved for without heads and tails, is about what is wrong.
-        let wrong = self.inverse.product(&left)?;
-        let is_solved = dot(&wrong, &wrong) <= TOLERANCE * TOLERANCE * dot(&solution, &solution);
-        Ok(is_solved.then_some(solution))
+        Ok(None)
     }
 
     /// Conjugate gradients (Hestenes and Stiefel 1952), conditioned by `T^-1`, as far as they lead.
-    fn descend(&self, right: &[f64]) -> Result<Vec<f64>> {
+    fn descend(&self, right: &[f64], about: About) -> Result<Vec<f64>> {
         let mut solution = vec![0.0; self.order];
         let mut left = right.to_vec();
         let mut conditioned = self.inverse.product(&left)?;
@@ -144,7 +255,7 @@ impl System {
         let first = dot(&left, &conditioned);
         let mut size = first;
         for _ in 0..MOST_STEPS {
-            let product = self.product(&direction)?;
+            let product = self.product(&direction, about)?;
             let curvature = dot(&direction, &product);
             if !(size > 0.0 && curvature > 0.0) {
                 break;
@@ -198,7 +309,7 @@ mod tests {
             }
             let v: Vec<f64> = (0..order).map(|i| ((i * i) % 7) as f64 - 3.0).collect();
             let due = centred.gram.dot(&ndarray::Array1::from(v.clone()));
-            for (ours, due) in system.product(&v).unwrap().iter().zip(&due) {
+            for (ours, due) in system.product(&v, About::Means).unwrap().iter().zip(&due) {
                 assert!((ours - due).abs() < 1e-8, "{ours} {due}");
             }
             // T^-1 T v = v: without heads and tails.
@@ -224,12 +335,18 @@ mod tests {
                 }
                 let moments = lagged_moments(&runs, order, 1).unwrap();
                 let centred = moments.centred();
-                let due = Cholesky::new(&centred.gram, 0.0).unwrap().unwrap().solve(&centred.cross).unwrap();
-                let (ours, intercept) = weights(&runs, order, 0.0).unwrap().unwrap();
-                for (ours, due) in ours.iter().zip(&due) {
+                let factor = Cholesky::new(&centred.gram, 0.0).unwrap().unwrap();
+                let due = factor.solve(&centred.cross).unwrap();
+                let found = solve(&runs, order, 0.0).unwrap().unwrap();
+                for (ours, due) in found.weights.iter().zip(&due) {
                     assert!((ours - due).abs() < 1e-9, "{order}: {ours} {due}");
                 }
-                assert!((intercept - moments.intercepts(&due)[0]).abs() < 1e-9);
+                assert!((found.intercept - moments.intercepts(&due)[0]).abs() < 1e-9);
+                let left = centred.energy[0] - due.row(0).dot(&centred.cross.column(0));
+                let due = standard_errors(left, centred.rows, &factor.inverse_diagonal(order)).unwrap();
+                for (ours, due) in found.errors.unwrap().iter().zip(&due) {
+                    assert!((ours / due - 1.0).abs() < 1e-7, "{order}: {ours} {due}");
+                }
             }
         }
     }
@@ -237,8 +354,8 @@ mod tests {
     #[test]
     fn lags_that_depend_on_each_other_are_left_to_others() {
         let wave: Vec<f64> = (0..4_000).map(|t| (t as f64 * 0.3).sin()).collect();
-        assert_eq!(weights(&[&wave], 300, 0.0).unwrap(), None);
-        assert_eq!(weights(&[&[0.0; 900]], 300, 0.0).unwrap(), None);
-        assert_eq!(weights(&[&wave[..300]], 300, 0.0).unwrap(), None);
+        assert_eq!(solve(&[&wave], 300, 0.0).unwrap(), None);
+        assert_eq!(solve(&[&[0.0; 900]], 300, 0.0).unwrap(), None);
+        assert_eq!(solve(&[&wave[..300]], 300, 0.0).unwrap(), None);
     }
 }

@@ -4,11 +4,13 @@ use ndarray::{Array1, Array2, Array3, Array4, s};
 use rayon::prelude::*;
 
 use super::Ar;
+use super::anchor::Anchor;
 use super::autocorrelation::{YuleWalker, autocovariances};
 use super::cholesky::Deficient;
 use super::choose::Choice;
 use super::config::{ArConfig, Method, Unstable};
 use super::difference::{differences, undone};
+use super::displaced;
 use super::gram::lagged_moments;
 use super::moments::Moments;
 use super::order::{Criterion, best_on};
@@ -23,6 +25,8 @@ use crate::{Error, Result};
 
 /// Lags of one model, at most: their Gram matrix takes 3 GB.
 pub(super) const MOST_LAGS: usize = 20_000;
+/// Lags from which on plain equations are solved without their matrix.
+const LONG_ORDER: usize = 256;
 
 /// Least squares for each series, or for all together, and each channel, or for all together.
 ///
@@ -193,6 +197,9 @@ impl Problem<'_> {
         if self.order > MOST_LAGS {
             return Err(Error::option("order", self.order, format!("it must be at most {MOST_LAGS}")));
         }
+        if let Some(found) = self.long(runs)? {
+            return Ok(found);
+        }
         let moments = lagged_moments(runs, self.order, self.n_steps)?;
         let mut members = self.config.members();
         members.iter_mut().for_each(|member| member.lookback -= self.config.n_differenced());
@@ -227,6 +234,28 @@ impl Problem<'_> {
             mean.ridges.extend(solved.ridges);
         }
         Ok(mean)
+    }
+
+    /// Plain least squares of many lags one step ahead, without their matrix; `None` for everything else, and where
+    /// only the matrix tells what is wrong.
+    fn long(&self, runs: &[&[f64]]) -> Result<Option<Solved>> {
+        let [Member { lookback, anchor: Anchor::None, ridge: Some(ridge) }] = self.config.members()[..]
+        else {
+            return Ok(None);
+        };
+        let is_plain = self.config.criterion.is_none() && self.config.choice()?.is_none();
+        let is_whole = lookback == self.order + self.config.n_differenced();
+        if !(is_plain && is_whole && self.n_steps == 1 && self.order >= LONG_ORDER) {
+            return Ok(None);
+        }
+        let found = displaced::solve(runs, self.order, ridge)?;
+        Ok(found.map(|found| Solved {
+            weights: Array1::from_vec(found.weights).insert_axis(ndarray::Axis(0)),
+            intercepts: Array1::from_elem(1, found.intercept),
+            errors: found.errors,
+            frequencies: None,
+            ridges: vec![ridge],
+        }))
     }
 
     /// All lags of a look-back, its ridge chosen, or those of the order that its criterion chooses.

@@ -45,7 +45,7 @@ mod stability;
 mod toeplitz;
 
 pub use anchor::Anchor;
-pub use classic::{Classic, ClassicOptions, Inference, classic};
+pub use classic::{Classic, ClassicOptions, classic};
 pub use config::{ArConfig, Method, Strategy, Trend, Unstable, UseCovariates};
 pub(crate) use fit::fit;
 pub(crate) use inference::normal_half_width;

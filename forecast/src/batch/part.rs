@@ -51,6 +51,11 @@ impl<'a, 'b> Part<'a, 'b> {
         }
     }
 
+    /// True if the part before it still has to be put away.
+    pub(super) fn is_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
     /// Writes the part that is full, if there is one.
     pub(super) fn put_away_full(&mut self) -> Result<()> {
         let mut outcomes = std::mem::take(&mut self.full);

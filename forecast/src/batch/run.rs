@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -95,12 +96,16 @@ fn compute(
             let n_done = 1 + n_done.fetch_add(1, Ordering::Relaxed);
             progress(Progress { n_done, n_resumed, n_expected: n_expected.map(|n| n.max(n_done)) });
         };
-        // What is waited for, the disk above all, is done while there is something to compute.
-        let ((outcomes, stored), next) = rayon::join(
-            || rayon::join(|| work.shard(&now, &done), || part.put_away_full()),
-            || source.take(room),
-        );
-        stored?;
+        let mut compute = || rayon::join(|| work.shard(&now, &done), || source.take(room));
+        // The disk is waited for by a thread of its own, while the others have something to compute.
+        let (outcomes, next) = match part.is_full() {
+            false => compute(),
+            true => std::thread::scope(|scope| {
+                let stored = scope.spawn(|| part.put_away_full());
+                let computed = compute();
+                stored.join().unwrap_or_else(|panic| resume_unwind(panic)).map(|()| computed)
+            })?,
+        };
         part.add(outcomes?);
         if next.is_err() {
             // What was computed is put away before an error of reading ends the run.

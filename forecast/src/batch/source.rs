@@ -38,7 +38,8 @@ impl Source {
     /// Decides from the first series, of which at least one has to be readable.
     pub(super) fn look(&mut self, options: &BatchOptions, channels: &[String]) -> Result<Choices> {
         while self.held.len() < 2 || self.held.iter().all(|one| one.series.is_err()) {
-            match self.read(SERIES_LOOKED_AT)? {
+            let shard = self.reader.next_shard(SERIES_LOOKED_AT);
+            match self.count(shard)? {
                 Some(shard) => self.held.extend(shard),
                 None => break,
             }
@@ -47,8 +48,8 @@ impl Source {
         Choices::make(self.held.make_contiguous(), (channels, &schema), self.reader.frequency(), options)
     }
 
-    fn read(&mut self, max_series: usize) -> Result<Option<Vec<SeriesOutcome>>> {
-        let shard = self.reader.next_shard(max_series)?;
+    fn count(&mut self, shard: Result<Option<Vec<SeriesOutcome>>>) -> Result<Option<Vec<SeriesOutcome>>> {
+        let shard = shard?;
         self.n_read += shard.as_ref().map_or(0, Vec::len);
         self.is_at_end = shard.is_none();
         Ok(shard)
@@ -57,7 +58,8 @@ impl Source {
     /// The next series, at most so many; `None` at the end.
     pub(super) fn take(&mut self, max_series: usize) -> Result<Option<Vec<SeriesOutcome>>> {
         if self.held.is_empty() {
-            return self.read(max_series);
+            let shard = self.reader.next_ready(max_series);
+            return self.count(shard);
         }
         Ok(Some(self.held.drain(..max_series.min(self.held.len())).collect()))
     }

@@ -179,6 +179,15 @@ const MOST_LOOKBACKS: usize = 100;
 pub(crate) fn feed_start(history: &Series, lookback: usize, kept: usize) -> usize {
     let values = history.values();
     let n = values.nrows();
+    let need = lookback.max(kept);
+    // Most histories end with enough complete steps of one channel.
+    if let Some(steps) = history.channel(0).filter(|_| values.ncols() == 1)
+        && need <= n
+        && need <= MOST_LOOKBACKS.saturating_mul(kept)
+        && !has_missing(&steps[n - need..])
+    {
+        return n - need;
+    }
     let mut complete = 0;
     let mut start = n;
     let first = start.saturating_sub(MOST_LOOKBACKS.saturating_mul(kept));
@@ -187,6 +196,11 @@ pub(crate) fn feed_start(history: &Series, lookback: usize, kept: usize) -> usiz
         complete = if values.row(start).iter().any(|v| v.is_nan()) { 0 } else { complete + 1 };
     }
     start
+}
+
+/// Looks at all values, without a way out: many are looked at at a time.
+pub(super) fn has_missing(values: &[f64]) -> bool {
+    values.iter().fold(false, |any, value| any | value.is_nan())
 }
 
 /// Feeds a fresh memory of `kept` steps with the part of a history that a forecast can depend on. Returns it
@@ -297,6 +311,12 @@ impl<R: LagRule> Family for R {
         scalers: &[Scaler],
     ) {
         let Some(lags) = memory.lags_mut() else { return };
+        if let ([scaler], Some(values)) = (scalers, steps.column(0).as_slice())
+            && !has_missing(values)
+            && lags.fill(values.iter().map(|value| scaler.scale(*value)))
+        {
+            return;
+        }
         for step in 0..steps.nrows() {
             let values = scalers.iter().enumerate();
             take(self, slot, lags, values.map(|(channel, scaler)| scaler.scale(steps[[step, channel]])));

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::LagRule;
-use super::family::Family;
+use super::family::{Family, has_missing};
 use crate::data::{Scaler, Series};
 use crate::eval::conformal::LastErrors;
 
@@ -62,12 +62,14 @@ impl<'a> LagWindows<'a> {
         let scaled: Vec<Cow<'a, [f64]>> = values.iter().zip(scalers).map(scaled).collect();
         let last = last - start;
         let mut run = 0;
-        let complete: Vec<usize> = (0..last)
-            .map(|step| {
-                run = if values.iter().any(|column| column[step].is_nan()) { 0 } else { run + 1 };
-                run
-            })
-            .collect();
+        let mut up_to = |step: usize| {
+            run = if values.iter().any(|column| column[step].is_nan()) { 0 } else { run + 1 };
+            run
+        };
+        let complete: Vec<usize> = match values.iter().any(|column| has_missing(&column[..last])) {
+            true => (0..last).map(&mut up_to).collect(),
+            false => (1..=last).collect(),
+        };
         let from = (first - start).saturating_sub(n_errors).max(lookback);
         let of_channel = |(channel, (steps, scaler)): (usize, (&Cow<'a, [f64]>, &Scaler))| {
             let mut errors = vec![f64::NAN; last];
@@ -101,9 +103,18 @@ impl<'a> LagWindows<'a> {
         let channels = errors.chunks_exact_mut(self.horizon).zip(last).zip(&self.values).zip(self.scalers);
         for (channel, (((path, last), values), scaler)) in channels.enumerate() {
             let input = &self.scaled[channel][cutoff - lookback..cutoff];
-            self.rule.forecast_channel(self.slot, channel, input, path);
-            for (error, label) in path.iter_mut().zip(&values[cutoff..cutoff + self.horizon]) {
-                *error = label - scaler.unscale(*error);
+            let labels = &values[cutoff..cutoff + self.horizon];
+            if self.rule.repeats() {
+                for (path, labels) in path.chunks_mut(lookback).zip(labels.chunks(lookback)) {
+                    for ((error, label), forecast) in path.iter_mut().zip(labels).zip(input) {
+                        *error = label - scaler.unscale(*forecast);
+                    }
+                }
+            } else {
+                self.rule.forecast_channel(self.slot, channel, input, path);
+                for (error, label) in path.iter_mut().zip(labels) {
+                    *error = label - scaler.unscale(*error);
+                }
             }
             // The latest first, as a memory has them.
             let errors = self.errors[channel][cutoff - (fed - lookback)..cutoff].iter().rev();

@@ -64,6 +64,29 @@ impl Lags {
         self.values[2 * self.kept * channel + at]
     }
 
+    /// All steps of a channel that are still here, oldest first; `None` if a value was missing. Shape `(seen)`.
+    pub(crate) fn complete(&self, channel: usize) -> Option<&[f64]> {
+        let missing = &self.missing[channel * self.kept..][..self.kept];
+        // All of them, without a way out: many are looked at at a time.
+        let is_complete = !missing.iter().fold(false, |any, missing| any | missing);
+        let end = 2 * self.kept * channel + self.head + self.kept;
+        is_complete.then(|| &self.values[end - self.seen..end])
+    }
+
+    /// Writes the first steps of a fresh memory of one channel at once, none of them missing; false if they do not fit.
+    pub(crate) fn fill(&mut self, steps: impl ExactSizeIterator<Item = f64>) -> bool {
+        let n = steps.len();
+        if self.n_channels() != 1 || (self.seen, self.head) != (0, 0) || n > self.kept {
+            return false;
+        }
+        let (first, second) = self.values.split_at_mut(self.kept);
+        for ((first, second), step) in first.iter_mut().zip(second).zip(steps) {
+            (*first, *second) = (step, step);
+        }
+        (self.head, self.seen) = (n % self.kept, n);
+        true
+    }
+
     /// Writes the newest value of a channel; [`Lags::advance`] ends the step.
     pub(crate) fn write(&mut self, channel: usize, value: f64, is_missing: bool) {
         let start = 2 * self.kept * channel + self.head;
@@ -121,6 +144,31 @@ mod tests {
             assert_eq!((lags.n_missing(), lags.n_channels(), lags.recall()), (1, 2, kept - 3));
             assert!(lags.observed(1, 1).is_nan() && lags.observed(0, 1) > 8.0);
         }
+    }
+
+    #[test]
+    fn steps_written_at_once_are_those_written_one_after_the_other() {
+        for kept in [3, 5] {
+            for n in 0..=kept {
+                let (mut at_once, mut in_turn) = (Lags::new(3, kept, 1), Lags::new(3, kept, 1));
+                assert!(at_once.fill((0..n).map(|step| step as f64)));
+                for step in 0..n {
+                    in_turn.write(0, step as f64, false);
+                    in_turn.advance();
+                }
+                assert_eq!(at_once, in_turn, "{n} of {kept}");
+                let steps: Vec<f64> = (0..n).map(|step| step as f64).collect();
+                assert_eq!(at_once.complete(0), Some(&steps[..]));
+                // Only a fresh one, of one channel, that holds them all.
+                assert_eq!(at_once.fill([1.0; 2].into_iter()), n == 0);
+                in_turn.write(0, 0.5, true);
+                in_turn.advance();
+                assert_eq!(in_turn.complete(0), None);
+            }
+        }
+        assert!(
+            !Lags::new(3, 3, 2).fill([1.0].into_iter()) && !Lags::new(3, 3, 1).fill([1.0; 4].into_iter())
+        );
     }
 
     #[test]

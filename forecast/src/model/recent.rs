@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayViewMut2};
 use rayon::prelude::*;
 
-use super::{Family, Memory, Model, Slot};
+use super::{Family, LagRule, Memory, Model, Slot};
 use crate::data::{Scaler, TimeIndex};
 use crate::eval::conformal::{ByWindow, LastErrors, Outer, Recency, Recent};
 
@@ -31,14 +31,18 @@ pub(super) fn one_step_errors(
     let mut errors = Array2::zeros((n, scalers.len()));
     if let (Some(rule), Memory::Lags(lags)) = (family.lag_rule(), memory) {
         for (channel, scaler) in scalers.iter().enumerate() {
-            let mut next = [0.0];
-            for age in 0..n {
-                let window = lags.window(channel, age + 1);
-                match rule.repeats() {
-                    true => next = [window[0]],
-                    false => rule.forecast_channel(slot, channel, window, &mut next),
+            let mut errors = errors.column_mut(channel);
+            if let Some(steps) = lags.complete(channel).filter(|_| rule.repeats()) {
+                let before = steps.iter().rev().skip(rule.lookback());
+                for ((error, step), before) in errors.iter_mut().zip(steps.iter().rev()).zip(before) {
+                    *error = (step - before) * scaler.spread;
                 }
-                errors[[age, channel]] = (lags.observed(channel, age) - next[0]) * scaler.spread;
+                continue;
+            }
+            let mut next = [0.0];
+            for (age, error) in errors.iter_mut().enumerate() {
+                rule.forecast_channel(slot, channel, lags.window(channel, age + 1), &mut next);
+                *error = (lags.observed(channel, age) - next[0]) * scaler.spread;
             }
         }
         return errors;
@@ -52,6 +56,19 @@ pub(super) fn one_step_errors(
         }
     }
     errors
+}
+
+/// The errors of a season that is repeated, from its step `first` on.
+fn errors_of_season(mut path: &mut [f64], mut outcomes: &[f64], season: &[f64], first: usize) {
+    let mut rest = &season[first % season.len()..];
+    while !path.is_empty() {
+        let n = rest.len().min(path.len());
+        let (now, after) = path.split_at_mut(n);
+        for ((error, outcome), forecast) in now.iter_mut().zip(outcomes).zip(rest) {
+            *error = outcome - forecast;
+        }
+        (path, outcomes, rest) = (after, &outcomes[n..], season);
+    }
 }
 
 /// Sum and number of the absolute errors of a channel in the `n` steps before the last `age`.
@@ -93,30 +110,51 @@ impl Model {
         let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
         let mut scores = ByWindow::zeros(ages.len(), scalers.len(), horizon);
         let shape = (scalers.len(), horizon);
-        // The last steps, the latest first. Shape `(channel, age)`.
-        let observed: Vec<f64> = (0..scalers.len())
-            .flat_map(|channel| (0..oldest).map(move |age| memory.observed(channel, age)))
-            .collect();
         // What each channel's scores are divided by. Shape `(channel, window)`.
         let scale_at = |channel: usize, age: usize| self.scale_at(slot, &one_step, channel, age);
         let scales: Vec<Vec<f64>> = (0..scalers.len())
             .map(|channel| ages.iter().map(|age| scale_at(channel, *age)).collect())
             .collect();
+        let complete: Option<Vec<&[f64]>> = match memory {
+            Memory::Lags(lags) if family.lag_rule().is_some_and(LagRule::repeats) => {
+                (0..scalers.len()).map(|channel| lags.complete(channel)).collect()
+            }
+            _ => None,
+        };
+        // Each step looks at the outcomes of equally many steps.
+        let known = |age: usize| {
+            let first = age.saturating_sub(recency.recall).min(horizon);
+            first..age.min(horizon).max(first)
+        };
+        // The last steps, the latest first. Shape `(channel, age)`.
+        let observed: Vec<f64> = match complete {
+            Some(_) => Vec::new(),
+            None => (0..scalers.len())
+                .flat_map(|channel| (0..oldest).map(move |age| memory.observed(channel, age)))
+                .collect(),
+        };
         let window = |((at, age), scores): ((usize, &usize), &mut [f64])| {
-            let age = *age;
-            if let Ok(paths) = ArrayViewMut2::from_shape(shape, scores) {
+            let (age, known) = (*age, known(*age));
+            if complete.is_none()
+                && let Ok(paths) = ArrayViewMut2::from_shape(shape, &mut *scores)
+            {
                 family.forecast(slot.family, memory, age, index, paths.reversed_axes());
             }
             for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
-                let observed = &observed[channel * oldest..(channel + 1) * oldest];
                 let (spread, scale) = (scalers[channel].spread, scales[channel][at]);
-                // Each step looks at the outcomes of equally many steps.
-                let first = age.saturating_sub(recency.recall).min(horizon);
-                let last = age.min(horizon).max(first);
-                path[..first].fill(f64::NAN);
-                path[last..].fill(f64::NAN);
-                let outcomes = observed[age - last..age - first].iter().rev();
-                for (score, outcome) in path[first..last].iter_mut().zip(outcomes) {
+                path[..known.start].fill(f64::NAN);
+                path[known.end..].fill(f64::NAN);
+                let path = &mut path[known.clone()];
+                if let Some(steps) = &complete {
+                    let (before, outcomes) = steps[channel].split_at(steps[channel].len() - age);
+                    let season = &before[before.len() - family.lookback()..];
+                    errors_of_season(path, &outcomes[known.clone()], season, known.start);
+                    path.iter_mut().for_each(|score| *score = *score * spread / scale);
+                    continue;
+                }
+                let observed = &observed[channel * oldest..(channel + 1) * oldest];
+                let outcomes = observed[age - known.end..age - known.start].iter().rev();
+                for (score, outcome) in path.iter_mut().zip(outcomes) {
                     *score = (outcome - *score) * spread / scale;
                 }
             }

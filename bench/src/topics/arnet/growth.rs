@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use forecast::ar::sparse::{Criterion, PathOptions, Problem, path, select};
-use forecast::ar::{ClassicOptions, Inference, classic};
+use forecast::ar::{ClassicOptions, classic};
 
 use super::{N_TRAINING, series_of};
 use crate::error::Result;
@@ -37,7 +37,7 @@ fn times(values: &[f64], order: usize, name: &str) -> Result<[Record; 2]> {
     let (mut dense, mut sparse) = (Vec::new(), Vec::new());
     for _ in 0..N_RUNS {
         let start = Instant::now();
-        let options = ClassicOptions { inference: Inference::None, ..ClassicOptions::default() };
+        let options = ClassicOptions::default();
         std::hint::black_box(classic(values, order, options)?);
         dense.push(1e3 * start.elapsed().as_secs_f64());
         let start = Instant::now();

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use forecast::ar::neural::{self, NeuralArConfig, Recipe};
 use forecast::ar::sparse::{Criterion, PathOptions, Problem, path, select};
-use forecast::ar::{ClassicOptions, Inference, Method, classic};
+use forecast::ar::{ClassicOptions, Method, classic};
 use forecast_datasets::ArProcess;
 use serde::{Deserialize, Serialize};
 
@@ -177,7 +177,7 @@ fn fit(kind: Fit, values: &[f64], order: usize) -> Result<Fitted> {
     let start = Instant::now();
     let weights = match kind {
         Fit::LeastSquares => {
-            let options = ClassicOptions { inference: Inference::None, ..ClassicOptions::default() };
+            let options = ClassicOptions::default();
             classic(values, order, options)?.weights
         }
         Fit::Autocorrelation => {

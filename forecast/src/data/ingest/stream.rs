@@ -27,6 +27,8 @@ const LEAST_BYTES: usize = 64 << 10;
 const LEAST_ROWS: usize = 1_000;
 /// No more rows are read at a time: what was read is still in the cache when it is used, and its memory is used again.
 const MOST_ROWS: usize = 1 << 17;
+/// Series of a shard for each thread, at least.
+const SERIES_A_THREAD: usize = 32;
 /// Series that the step is told from.
 const SERIES_LOOKED_AT: usize = 100;
 
@@ -179,15 +181,29 @@ impl SeriesReader {
         self.rows_read
     }
 
-    /// The next series, at most `max_series`, `None` at the end. A series whose rows cannot be used is an error
-    /// of its own.
+    /// The next series, `max_series` where there are as many, `None` at the end. A series whose rows cannot be used is
+    /// an error of its own.
     ///
     /// # Errors
     /// What makes the files unreadable, and [`Error::NotTogether`].
     pub fn next_shard(&mut self, max_series: usize) -> Result<Option<Vec<SeriesOutcome>>> {
+        self.shard(max_series, max_series)
+    }
+
+    /// The next series that lie ready, at most `max_series`: what was read is still in the cache when it is used. No
+    /// fewer than threads share.
+    ///
+    /// # Errors
+    /// As [`SeriesReader::next_shard`].
+    pub(crate) fn next_ready(&mut self, max_series: usize) -> Result<Option<Vec<SeriesOutcome>>> {
+        self.shard(max_series, max_series.min(SERIES_A_THREAD * rayon::current_num_threads()))
+    }
+
+    /// At most `most` series, not waiting for more than `enough`.
+    fn shard(&mut self, most: usize, enough: usize) -> Result<Option<Vec<SeriesOutcome>>> {
         let mut outcomes = Vec::new();
-        while outcomes.len() < max_series && self.fill()? {
-            let n = max_series - outcomes.len();
+        while outcomes.len() < enough && self.fill()? {
+            let n = most - outcomes.len();
             let Some((rows, from)) = self.ready.front() else { break };
             let range = *from..(*from + n).min(rows.n_series());
             let columns = Columns { channels: self.channels(), covariates: &self.covariates };

@@ -8,17 +8,18 @@ pub(super) const LANES: usize = 8;
 /// The k-th outermost are found for k up to this.
 pub(super) const FEW: usize = 16;
 
-/// The `k`-th smallest and the `k`-th largest number of each column; `k` lies between 1 and the number of rows, and is
-/// at most [`FEW`]. There must be no NaN.
-pub(super) fn outermost(rows: &[[f64; LANES]], k: usize) -> ([f64; LANES], [f64; LANES]) {
-    Arch::new().dispatch(Outermost { rows, k })
-}
-
 /// Puts the numbers of each column in ascending order. There must be no NaN; zeros have no sign afterwards.
 pub(super) fn sort(rows: &mut [[f64; LANES]]) {
     // Zeros of either sign are equal for registers, which would keep one of two twice.
     rows.as_flattened_mut().iter_mut().for_each(|number| *number += 0.0);
     Arch::new().dispatch(Sort { rows });
+}
+
+/// The `k`-th smallest and the `k`-th largest number of each column; `k` lies between 1 and the number of rows, and is
+/// at most [`FEW`]. There must be no NaN. For callers that are compiled for the processor already.
+#[inline(always)]
+pub(super) fn outermost<S: Simd>(simd: S, rows: &[[f64; LANES]], k: usize) -> ([f64; LANES], [f64; LANES]) {
+    Outermost { rows, k }.with_simd(simd)
 }
 
 struct Outermost<'a> {
@@ -145,7 +146,7 @@ mod tests {
             let rows: Vec<[f64; LANES]> =
                 (0..n).map(|row| std::array::from_fn(|lane| number(row, lane))).collect();
             for k in 1..=n.min(FEW) {
-                let (low, high) = outermost(&rows, k);
+                let (low, high) = Arch::new().dispatch(Outermost { rows: &rows, k });
                 for lane in 0..LANES {
                     let sorted = crate::data::sorted(rows.iter().map(|row| row[lane]).collect());
                     assert_eq!((low[lane], high[lane]), (sorted[k - 1], sorted[n - k]), "{k} of {n}");

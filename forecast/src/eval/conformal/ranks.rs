@@ -12,10 +12,14 @@ pub(super) fn each_sorted(scores: &ByWindow, channel: usize, mut take: impl FnMu
         rows.clear();
         rows.extend(scores.paths(channel).map(|path| {
             // What is missing comes last, beside infinite scores at most.
-            let mut row = [f64::INFINITY; LANES];
-            for (lane, score) in path[first..first + n_steps].iter().enumerate() {
-                n_known[lane] += usize::from(!score.is_nan());
-                row[lane] = if score.is_nan() { f64::INFINITY } else { *score };
+            let mut row = [f64::NAN; LANES];
+            match path[first..].first_chunk::<LANES>() {
+                Some(whole) => row = *whole,
+                None => row[..n_steps].copy_from_slice(&path[first..]),
+            }
+            for (score, n_known) in row.iter_mut().zip(&mut n_known) {
+                *n_known += usize::from(!score.is_nan());
+                *score = if score.is_nan() { f64::INFINITY } else { *score };
             }
             row
         }));

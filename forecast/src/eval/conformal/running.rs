@@ -1,6 +1,7 @@
 //! How much of the errors just before a cutoff enters its running scale: what gives the better intervals.
 
 use ndarray::Array2;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::lanes::{self, FEW, LANES};
 use super::ranks::outermost;
@@ -25,14 +26,15 @@ pub(super) fn long_run_weight(
     let steps: Vec<usize> = (0..horizon).step_by(stride).collect();
     let n_windows: usize = residuals.iter().map(|series| series.errors.n_windows()).sum();
     let rows = (n_windows > 0 && tail(n_windows) <= FEW).then(|| rows(residuals, channel, &steps));
-    let score = |weight: f64| {
+    let mut memory = Vec::new();
+    let mut score = |weight: f64| {
         let weighed = Weighed::new(residuals, channel, spread, weight);
-        let beside = rows.as_ref().and_then(|rows| weighed.scores_beside(rows));
+        let beside = rows.as_ref().and_then(|rows| weighed.scores_beside(rows, &mut memory));
         let scores = beside.unwrap_or_else(|| weighed.scores(residuals, channel, &steps));
         // Lanes without a step are not looked at.
         scores[..steps.len()].iter().sum::<f64>()
     };
-    let scores = WEIGHTS.map(score);
+    let scores = WEIGHTS.map(&mut score);
     let mut best = 0;
     for (i, score) in scores.iter().enumerate() {
         if *score < scores[best] {
@@ -103,20 +105,42 @@ impl Weighed {
         means
     }
 
-    /// The same of all steps beside each other; `None` if a score is missing or infinite.
-    fn scores_beside(&self, errors: &[[f64; LANES]]) -> Option<[f64; LANES]> {
-        let n = errors.len();
-        let mut scores = errors.to_vec();
-        for (row, scale) in scores.iter_mut().zip(&self.scales) {
-            row.iter_mut().for_each(|score| *score /= scale);
-        }
+    /// The same of all steps beside each other; `None` if a score is missing or infinite. `scores` is memory to use.
+    fn scores_beside(&self, errors: &[[f64; LANES]], scores: &mut Vec<[f64; LANES]>) -> Option<[f64; LANES]> {
+        scores.clear();
+        scores.extend_from_slice(errors);
+        Arch::new().dispatch(Beside { weighed: self, scores })
+    }
+}
+
+/// [`Weighed::scores_beside`], compiled for the processor at hand.
+struct Beside<'a> {
+    weighed: &'a Weighed,
+    /// Errors, which become scores.
+    scores: &'a mut [[f64; LANES]],
+}
+
+impl WithSimd for Beside<'_> {
+    type Output = Option<[f64; LANES]>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Beside { weighed, scores } = self;
+        let n = scores.len();
         // All of them, without a way out: several are looked at at a time.
-        if !scores.as_flattened().iter().fold(true, |are_finite, score| are_finite & score.is_finite()) {
+        let mut are_finite = [true; LANES];
+        for (row, scale) in scores.iter_mut().zip(&weighed.scales) {
+            for lane in 0..LANES {
+                row[lane] /= scale;
+                are_finite[lane] &= row[lane].is_finite();
+            }
+        }
+        if are_finite != [true; LANES] {
             return None;
         }
-        let (lower, upper) = lanes::outermost(&scores, tail(n));
+        let (lower, upper) = lanes::outermost(simd, scores, tail(n));
         let mut sums = [0.0; LANES];
-        for (row, relative) in scores.iter().zip(&self.relative) {
+        for (row, relative) in scores.iter().zip(&weighed.relative) {
             for lane in 0..LANES {
                 sums[lane] += added(*relative, (lower[lane], upper[lane]), row[lane]);
             }
@@ -190,7 +214,9 @@ mod tests {
                     if is_complete || n > 1 {
                         assert_eq!(found[..3], steps.map(|step| naive(all, step, &spread, weight)), "{n}");
                     }
-                    let beside = (n < 200).then(|| weighed.scores_beside(&rows(all, 0, &steps))).flatten();
+                    let beside = (n < 200)
+                        .then(|| weighed.scores_beside(&rows(all, 0, &steps), &mut Vec::new()))
+                        .flatten();
                     assert_eq!(beside.is_some(), is_complete && n < 200);
                     assert!(beside.is_none_or(|beside| beside == found), "{beside:?} {found:?}");
                 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use polars::io::mmap::MmapBytesReader;
-use polars::io::parquet::metadata::FileMetadataRef;
+use polars::io::parquet::metadata::{FileMetadata, FileMetadataRef};
 use polars::prelude::{DataFrame, ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader};
 
 use super::{Frame, Table, checked, guarded, unreadable};
@@ -31,7 +31,9 @@ pub(in crate::data) struct ParquetFile {
 #[derive(Debug)]
 pub(super) struct ParquetRows {
     stored: Arc<Stored>,
-    /// Rows before these.
+    /// The footer as if the file had no other row groups: the reader opens every group before the one it is to read.
+    metadata: FileMetadataRef,
+    /// Rows of those groups before these.
     first_row: usize,
     /// Row groups, or what these rows have of them.
     groups: Vec<Range<usize>>,
@@ -41,6 +43,8 @@ struct Stored {
     source: Source,
     input: String,
     metadata: FileMetadataRef,
+    /// The same without a row group.
+    bare: FileMetadata,
     /// The columns, without a row.
     head: DataFrame,
 }
@@ -74,8 +78,11 @@ impl ParquetFile {
         rows: usize,
     ) -> Result<Self> {
         let metadata = metadata.map_err(|error| unreadable(input, "Parquet", &error))?;
-        let mut stored = Stored { source, input: input.to_string(), metadata, head: DataFrame::empty() };
-        stored.head = stored.load(None, 0..0)?;
+        let mut bare = FileMetadata::clone(&metadata);
+        bare.row_groups.clear();
+        let input = input.to_string();
+        let mut stored = Stored { source, input, metadata, bare, head: DataFrame::empty() };
+        stored.head = stored.load(&stored.metadata, None, 0..0)?;
         Ok(ParquetFile { stored: Arc::new(stored), n_read: 0, rows })
     }
 
@@ -87,19 +94,26 @@ impl ParquetFile {
     /// The next rows, `None` at the end: whole row groups where they are smaller than what is read at a time.
     pub(in crate::data) fn next(&mut self) -> Option<Frame> {
         let first_row = self.n_read;
-        let (mut end, mut groups) = (0, Vec::new());
+        let (mut end, mut groups, mut before) = (0, Vec::new(), 0);
+        let mut metadata = self.stored.bare.clone();
         for group in &self.stored.metadata.row_groups {
             let start = end;
             end += group.num_rows();
             let last = end.min(first_row + self.rows);
             if start.max(self.n_read) < last && (groups.is_empty() || end == last) {
+                if groups.is_empty() {
+                    before = start;
+                }
                 groups.push(start.max(self.n_read) - first_row..last - first_row);
+                metadata.row_groups.push(group.clone());
                 self.n_read = last;
             }
         }
         let input = self.stored.input.clone();
         let rows_ahead = self.stored.metadata.num_rows.saturating_sub(self.n_read);
-        let rows = ParquetRows { stored: Arc::clone(&self.stored), first_row, groups };
+        metadata.num_rows = metadata.row_groups.iter().map(|group| group.num_rows()).sum();
+        let (stored, metadata) = (Arc::clone(&self.stored), Arc::new(metadata));
+        let rows = ParquetRows { stored, metadata, first_row: first_row.saturating_sub(before), groups };
         let table = Table::Parquet(rows);
         (self.n_read > first_row).then_some(Frame {
             input,
@@ -129,16 +143,22 @@ impl ParquetRows {
     /// Reads some rows of columns.
     pub(super) fn load(&self, names: &[&str], rows: Range<usize>) -> Result<DataFrame> {
         let names = names.iter().map(ToString::to_string).collect();
-        self.stored.load(Some(names), self.first_row + rows.start..self.first_row + rows.end)
+        let rows = self.first_row + rows.start..self.first_row + rows.end;
+        self.stored.load(&self.metadata, Some(names), rows)
     }
 }
 
 impl Stored {
-    fn load(&self, names: Option<Vec<String>>, rows: Range<usize>) -> Result<DataFrame> {
+    fn load(
+        &self,
+        metadata: &FileMetadataRef,
+        names: Option<Vec<String>>,
+        rows: Range<usize>,
+    ) -> Result<DataFrame> {
         let n = rows.len();
         let table = guarded(|| match &self.source {
-            Source::File(file) => self.read(file.try_clone()?, names, rows),
-            Source::Bytes(bytes) => self.read(Cursor::new(&bytes[..]), names, rows),
+            Source::File(file) => read(file.try_clone()?, metadata, names, rows),
+            Source::Bytes(bytes) => read(Cursor::new(&bytes[..]), metadata, names, rows),
         });
         let table = checked(table, &self.input, "Parquet")?;
         if table.height() != n {
@@ -147,21 +167,20 @@ impl Stored {
         }
         Ok(table)
     }
+}
 
-    fn read<R: MmapBytesReader>(
-        &self,
-        reader: R,
-        names: Option<Vec<String>>,
-        rows: Range<usize>,
-    ) -> PolarsResult<DataFrame> {
-        let slice = Some((rows.start, rows.len()));
-        // What calls it is one of many threads.
-        let strategy = ParallelStrategy::None;
-        let mut reader =
-            ParquetReader::new(reader).with_columns(names).read_parallel(strategy).with_slice(slice);
-        reader.set_metadata(FileMetadataRef::clone(&self.metadata));
-        reader.finish()
-    }
+fn read<R: MmapBytesReader>(
+    reader: R,
+    metadata: &FileMetadataRef,
+    names: Option<Vec<String>>,
+    rows: Range<usize>,
+) -> PolarsResult<DataFrame> {
+    let slice = Some((rows.start, rows.len()));
+    // What calls it is one of many threads.
+    let strategy = ParallelStrategy::None;
+    let mut reader = ParquetReader::new(reader).with_columns(names).read_parallel(strategy).with_slice(slice);
+    reader.set_metadata(FileMetadataRef::clone(metadata));
+    reader.finish()
 }
 
 /// The footer of a Parquet file, if the numbers of its footer and its pages fit to each other and to the length of the
