@@ -46,6 +46,17 @@ pub enum PointLoss {
     Huber,
 }
 
+/// Where intervals come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalKind {
+    /// From the errors on the validation range, whatever the head.
+    #[default]
+    Conformal,
+    /// The quantiles of the head, as the network has learned them.
+    Head,
+}
+
 /// A head.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Head {
@@ -92,6 +103,18 @@ impl Head {
             ));
         }
         Ok(Head { kind, loss, levels: levels.to_vec() })
+    }
+
+    /// That it has the intervals that are asked of it.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for those of a point.
+    pub(crate) fn check_intervals(&self, intervals: IntervalKind) -> Result<()> {
+        if intervals == IntervalKind::Head && self.kind == HeadKind::Point {
+            let rule = "a point head has none; use conformal, or another head";
+            return Err(Error::option("intervals", "head", rule));
+        }
+        Ok(())
     }
 
     /// How many numbers a network has to put out for each value.
