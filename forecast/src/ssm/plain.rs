@@ -11,6 +11,7 @@ use super::layers::{Affine, EPSILON, Norm};
 use super::network::{NetworkShape, Ssm};
 use super::{MixerState, Recurrence, StreamingForm};
 use crate::kernels::rows;
+use crate::nn::{Head, Network};
 use crate::{Error, Result};
 
 /// A network that can stream.
@@ -20,10 +21,12 @@ pub(crate) struct Plain {
     blocks: Vec<PlainBlock>,
     head: PlainAffine,
     marks_head: Option<PlainAffine>,
+    of_value: Head,
     shape: NetworkShape,
     d_model: usize,
     is_mixed: bool,
     is_anchored: bool,
+    has_own_intervals: bool,
 }
 
 /// `y = x W + b`.
@@ -68,15 +71,27 @@ impl Plain {
             blocks: blocks.collect::<Result<_>>()?,
             head: PlainAffine::new(&network.head)?,
             marks_head: network.marks_head.as_ref().map(PlainAffine::new).transpose()?,
+            of_value: network.head().clone(),
             shape: network.shape(),
             d_model: config.d_model,
             is_mixed: config.channels == ChannelMixing::Mixed,
             is_anchored: config.is_anchored(),
+            has_own_intervals: config.has_own_intervals(),
         })
     }
 
     pub(super) fn shape(&self) -> NetworkShape {
         self.shape
+    }
+
+    /// What its outputs say of a value.
+    pub(super) fn head(&self) -> &Head {
+        &self.of_value
+    }
+
+    /// Whether intervals are those of the head.
+    pub(super) fn has_own_intervals(&self) -> bool {
+        self.has_own_intervals
     }
 
     /// Sequences of a window: one for each channel, or one for all.
@@ -186,12 +201,13 @@ impl Plain {
         }
     }
 
-    /// Writes the first steps of the forecast that follows a step, all channels.
+    /// Writes the parameters of the head for the first steps of the forecast that follows a step, all channels.
     ///
     /// # Shapes
     /// `output` `(sequence, width)` and `last` `(channel)` are what the step left behind and its values, `marks` those of
-    /// the steps to forecast, `(horizon, mark)`; `out` `(step, channel)`, no longer than the horizon. `room` grows once.
-    pub(super) fn forecast(
+    /// the steps to forecast, `(horizon, mark)`; `out` `(step, channel, parameter)`, no longer than the horizon. `room`
+    /// grows once.
+    pub(super) fn parameters(
         &self,
         (output, last): (&[f32], &[f64]),
         marks: &[f32],
@@ -199,10 +215,11 @@ impl Plain {
         room: &mut Vec<f32>,
     ) {
         let (n_channels, n_marks, d) = (self.shape.n_channels, self.shape.n_marks, self.d_model);
-        let (n_values, n_steps) = (self.n_values(), out.len() / n_channels);
-        // The head has a column for each step and value, the first steps first.
-        let n_columns = n_steps * n_values;
-        let needed = 5 * d + n_columns + n_values;
+        let (n_values, n_outputs) = (self.n_values(), self.of_value.n_outputs());
+        let (n_of_step, n_steps) = (n_values * n_outputs, out.len() / (n_channels * n_outputs));
+        // The head has columns for each step and value, the first steps first.
+        let n_columns = n_steps * n_of_step;
+        let needed = 5 * d + n_columns + n_of_step;
         if room.len() < needed {
             room.resize(needed, 0.0);
         }
@@ -218,16 +235,17 @@ impl Plain {
                 block.gate_rows(&mut read[..d], shown, gated);
             }
             self.head.first_columns(read, columns);
-            for (step, columns) in columns.chunks_exact(n_values).enumerate() {
-                let of_marks = &mut of_marks[..n_values];
-                of_marks.fill(0.0);
+            for (step, columns) in columns.chunks_exact_mut(n_of_step).enumerate() {
                 if let Some(head) = &self.marks_head {
+                    let of_marks = &mut of_marks[..n_of_step];
                     head.rows(&marks[step * n_marks..][..n_marks], of_marks);
+                    columns.iter_mut().zip(of_marks).for_each(|(column, of_marks)| *column += *of_marks);
                 }
-                for (value, (column, of_marks)) in columns.iter().zip(of_marks).enumerate() {
+                for (value, outputs) in columns.chunks_exact(n_outputs).enumerate() {
                     let channel = sequence * n_values + value;
                     let anchor = if self.is_anchored { last[channel] } else { 0.0 };
-                    out[step * n_channels + channel] = anchor + f64::from(*column + *of_marks);
+                    let parameters = &mut out[(step * n_channels + channel) * n_outputs..][..n_outputs];
+                    self.of_value.plain_parameters(outputs, anchor, parameters);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array2;
 
-use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
+use super::config::{Anchor, BlockNorm, ChannelMixing, Decoder, SsmConfig};
 use super::layers::{Affine, Streams};
 use super::network::{NetworkShape, Ssm};
 use super::plain::{CHUNK, Plain};
@@ -11,7 +11,7 @@ use super::stream::Stream;
 use super::{Direction, MixerConfig, MixerKind, StreamingForm};
 use crate::data::{CalendarFeatures, Scaler, TimeIndex};
 use crate::model::{Family, Memory, Tensors};
-use crate::nn::{Inputs, Network, Normalisation, Pass};
+use crate::nn::{HeadKind, Inputs, Network, Normalisation, Pass};
 
 const N_MARKS: usize = 3;
 
@@ -39,8 +39,14 @@ fn small(seed: u64) -> SsmConfig {
 /// A network with a drawn head: one that is not trained forecasts what it is relative to, whatever it sees.
 fn drawn(config: &SsmConfig, mixer: &MixerConfig, shape: NetworkShape) -> Ssm {
     let mut network = Ssm::new(config, mixer, shape, &Device::flex()).unwrap();
-    let [n_in, n_out] = network.head.weight.dims();
-    network.head = Affine::new(n_in, n_out, &mut Streams::new(99, &Device::flex()));
+    let device = Device::flex();
+    let mut streams = Streams::new(99, &device);
+    let mut drawn = |zeros: &Affine| {
+        let [n_in, n_out] = zeros.weight.dims();
+        Affine::new(n_in, n_out, &mut streams)
+    };
+    network.head = drawn(&network.head);
+    network.marks_head = network.marks_head.as_ref().map(drawn);
     network
 }
 
@@ -90,7 +96,7 @@ fn plain_numbers_forecast_what_the_network_does_step_by_step_and_many_at_a_time(
             }
             let (mut out, mut room) = (vec![0.0; 10], Vec::new());
             let ahead = &marks[lookback * n_marks..];
-            plain.forecast((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
+            plain.parameters((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
             for (ours, due) in out.iter().zip(&due) {
                 let within = 2e-4 * due.abs().max(1.0);
                 assert!(
@@ -100,8 +106,45 @@ fn plain_numbers_forecast_what_the_network_does_step_by_step_and_many_at_a_time(
             }
             // The first step alone has the same bits.
             let mut first = vec![0.0; 2];
-            plain.forecast((&last, &values[2 * (lookback - 1)..]), ahead, &mut first, &mut room);
+            plain.parameters((&last, &values[2 * (lookback - 1)..]), ahead, &mut first, &mut room);
             assert_eq!(first, out[..2]);
+        }
+    }
+}
+
+const HEADS: [HeadKind; 4] = [HeadKind::Point, HeadKind::Quantiles, HeadKind::Gaussian, HeadKind::StudentT];
+
+#[test]
+fn plain_numbers_have_the_parameters_of_every_head() {
+    let lookback = CHUNK + 7;
+    for head in HEADS {
+        for (channels, anchor, n_marks) in [
+            (ChannelMixing::Independent, Anchor::LastValue, N_MARKS),
+            (ChannelMixing::Mixed, Anchor::LastValue, 0),
+            (ChannelMixing::Mixed, Anchor::None, N_MARKS),
+        ] {
+            let config = SsmConfig { channels, anchor, head, ..small(4) };
+            let network = drawn(&config, &mixer(MixerKind::S4d), shape(lookback, 2, n_marks));
+            let (values, marks) = (numbers(2 * lookback, 1), numbers((lookback + 5) * n_marks, 2));
+            let inputs = Inputs {
+                values: tensor(&values, [1, lookback, 2]),
+                mask: Tensor::ones([1, lookback, 2], &Device::flex()),
+                known_ahead: (n_marks > 0).then(|| tensor(&marks, [1, lookback + 5, n_marks])),
+            };
+            let parameters = network.parameters(inputs, Pass::Evaluation);
+            let n_parameters = Network::head(&network).n_outputs();
+            assert_eq!(parameters.dims(), [1, 5, 2, n_parameters]);
+            let due: Vec<f32> = parameters.into_data().iter::<f32>().collect();
+            let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
+            let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+            let last = fed(&plain, &values, &marks, CHUNK);
+            let (mut out, mut room) = (vec![0.0; due.len()], Vec::new());
+            let ahead = &marks[lookback * n_marks..];
+            plain.parameters((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
+            for (ours, due) in out.iter().zip(&due) {
+                let (due, told) = (f64::from(*due), format!("{head:?}, {channels:?}: {ours} for {due}"));
+                assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{told}");
+            }
         }
     }
 }
@@ -160,6 +203,36 @@ fn networks_that_read_their_window_forecast_all_steps_of_every_channel() {
             "{found:?} {changed:?}"
         );
         assert!(found[20..].iter().zip(&changed[20..]).any(|(a, b)| (a - b).abs() > 1e-3));
+    }
+}
+
+#[test]
+fn every_head_has_its_parameters_in_every_form_and_learns_from_all_of_them() {
+    let device = Device::flex().autodiff();
+    for (decoder, normalisation, channels) in [
+        (Decoder::Direct, Normalisation::None, ChannelMixing::Independent),
+        (Decoder::Direct, Normalisation::RevIn, ChannelMixing::Mixed),
+        (Decoder::Mask, Normalisation::LastValue, ChannelMixing::Independent),
+        (Decoder::Mask, Normalisation::RevIn, ChannelMixing::Mixed),
+    ] {
+        for head in HEADS {
+            let config = SsmConfig { decoder, normalisation, channels, head, ..small(2) };
+            let network = Ssm::new(&config, &mixer(MixerKind::S4d), shape(20, 2, 0), &device).unwrap();
+            let values: Tensor<3> =
+                Tensor::from_data(TensorData::new(numbers(3 * 20 * 2, 4), [3, 20, 2]), &device);
+            let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None };
+            let parameters = network.parameters(inputs, Pass::Training { step: 0 });
+            let told = format!("{decoder:?}, {normalisation:?}, {channels:?}, {head:?}");
+            let n_parameters = Network::head(&network).n_outputs();
+            assert_eq!(parameters.dims(), [3, 5, 2, n_parameters], "{told}");
+            let labels: Tensor<3> =
+                Tensor::from_data(TensorData::new(numbers(3 * 5 * 2, 9), [3, 5, 2]), &device);
+            let loss = Network::head(&network).loss(parameters, labels.clone(), labels.ones_like()).unwrap();
+            // Every column of the head learns: no output is out of its place.
+            let gradients = loss.mean.backward();
+            let of_bias = network.head.bias.val().grad(&gradients).unwrap().into_data();
+            assert!(of_bias.iter::<f32>().all(|slope| slope.is_finite() && slope != 0.0), "{told}: {of_bias:?}");
+        }
     }
 }
 
