@@ -21,7 +21,8 @@ use crate::{Error, Result};
 /// | `head` | point | what is forecast of each value: a number, quantiles, or a distribution | point, quantiles, gaussian, student-t |
 /// | `loss` | mse | what a point head minimises | mse, mae, huber |
 /// | `quantiles` | 0.1, 0.5, 0.9 | of a head of quantiles; the forecast is the median, or what lies nearest | 1 to 99, rising, between 0 and 1 |
-/// | `intervals` | conformal | intervals come from the errors on the validation range, or are those of the head | conformal, head |
+/// | `intervals` | conformal | intervals come from the errors on the validation range, or are those of the head, which knows of missing values what `mask` tells it | conformal, head |
+/// | `mask` | false | whether each value was observed is an input of its own; a stream then takes a missing value for 0, as in training, not for its own forecast, which is better where gaps are many | |
 /// | `norm` | none | what a block does first | none, layer |
 /// | `calendar` | none | what is told of time | none, features |
 /// | `streaming` | auto | how a stream goes on: step by step where settings allow it, only so, or by reading the window again | auto, step, window |
@@ -56,6 +57,8 @@ pub struct SsmConfig {
     pub quantiles: Vec<f64>,
     /// Where intervals come from.
     pub intervals: IntervalKind,
+    /// True if whether each value was observed is an input of its own.
+    pub mask: bool,
     /// What a block does first.
     pub norm: BlockNorm,
     /// What is told of time.
@@ -175,6 +178,7 @@ impl Default for SsmConfig {
             loss: PointLoss::Mse,
             quantiles: vec![0.1, 0.5, 0.9],
             intervals: IntervalKind::Conformal,
+            mask: false,
             norm: BlockNorm::None,
             calendar: CalendarUse::None,
             streaming: Streaming::Auto,

@@ -5,9 +5,10 @@
 //! With a head of more than a point, as many outputs of each value are what its parameters come from, and what a forecast
 //! is relative to moves its quantiles or its location.
 //!
-//! Values and time features of each step enter by an affine map; a stack of blocks mixes the steps. The *direct*
-//! decoder maps the last state to all steps of the horizon; the *mask* decoder lets the window be followed by as many unknown
-//! steps (value 0, flag 1) and maps the state of each to its forecast (Gu et al. 2022, arXiv 2111.00396, section 4.4).
+//! Values (with `mask` also whether each was observed) and time features of each step enter by an affine map; a stack of
+//! blocks mixes the steps. The *direct* decoder maps the last state to all steps of the horizon; the *mask* decoder lets
+//! the window be followed by as many unknown steps (value 0, flag 1) and maps the state of each to its forecast (Gu et
+//! al. 2022, arXiv 2111.00396, section 4.4).
 //!
 //! Shapes: windows `(batch, lookback, channel)`, forecasts `(batch, horizon, channel)`. Independent channels are
 //! sequences of their own, `(batch * channel, lookback, d_model)`.
@@ -79,7 +80,8 @@ impl Ssm {
         // Of each step, value by value.
         let n_of_step = n_values * of_value.n_outputs();
         let is_masked = config.decoder == Decoder::Mask;
-        let n_inputs = n_values + n_marks + usize::from(is_masked);
+        let n_told = if config.mask { 2 * n_values } else { n_values };
+        let n_inputs = n_told + n_marks + usize::from(is_masked);
         let n_outputs = if is_masked { n_of_step } else { n_of_step * horizon };
         config.check_size(n_inputs, n_outputs)?;
         let mut streams = Streams::new(config.seed, device);
@@ -215,19 +217,21 @@ impl Network for Ssm {
         let Inputs { values, known_ahead, .. } = inputs;
         let anchor =
             self.config.is_anchored().then(|| last_observed(values.clone() * mask.clone(), mask.clone()));
-        let (values, map) = self.normaliser.normalise(values, mask);
+        let (values, map) = self.normaliser.normalise(values, mask.clone());
         let known = known_ahead.filter(|_| n_marks > 0); // (batch, lookback + horizon, mark)
         let drop = Drop::new(self.config.dropout, self.config.seed, pass);
-        let sequences = self.sequences(values);
+        let observed = self.config.mask.then(|| self.sequences(mask));
+        let sequences = beside(self.sequences(values), observed);
         let outputs = match self.config.decoder {
             Decoder::Direct => {
                 let seen = known.clone().map(|known| self.for_sequences(known.narrow(1, 0, lookback)));
                 self.direct(beside(sequences, seen), drop)
             }
             Decoder::Mask => {
-                let [n, _, n_values] = sequences.dims();
+                // Steps to come were not observed either.
+                let [n, _, n_told] = sequences.dims();
                 let device = sequences.device();
-                let steps = Tensor::cat(vec![sequences, Tensor::zeros([n, horizon, n_values], &device)], 1);
+                let steps = Tensor::cat(vec![sequences, Tensor::zeros([n, horizon, n_told], &device)], 1);
                 let flags = [(lookback, 0.0), (horizon, 1.0)]
                     .map(|(length, flag)| Tensor::full([n, length, 1], flag, &device));
                 let steps = beside(steps, Some(Tensor::cat(flags.to_vec(), 1)));

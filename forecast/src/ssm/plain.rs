@@ -25,6 +25,8 @@ pub(crate) struct Plain {
     shape: NetworkShape,
     d_model: usize,
     is_mixed: bool,
+    /// Whether it is told which values are missing.
+    has_mask: bool,
     is_anchored: bool,
     has_own_intervals: bool,
 }
@@ -75,6 +77,7 @@ impl Plain {
             shape: network.shape(),
             d_model: config.d_model,
             is_mixed: config.channels == ChannelMixing::Mixed,
+            has_mask: config.mask,
             is_anchored: config.is_anchored(),
             has_own_intervals: config.has_own_intervals(),
         })
@@ -92,6 +95,11 @@ impl Plain {
     /// Whether intervals are those of the head.
     pub(super) fn has_own_intervals(&self) -> bool {
         self.has_own_intervals
+    }
+
+    /// Whether it takes steps with missing values as they are.
+    pub(super) fn has_mask(&self) -> bool {
+        self.has_mask
     }
 
     /// Sequences of a window: one for each channel, or one for all.
@@ -140,15 +148,21 @@ impl Plain {
         n_steps * (self.n_inputs() + 5 * self.d_model)
     }
 
+    /// Inputs that tell of values.
+    fn n_told(&self) -> usize {
+        if self.has_mask { 2 * self.n_values() } else { self.n_values() }
+    }
+
     fn n_inputs(&self) -> usize {
-        self.n_values() + self.shape.n_marks
+        self.n_told() + self.shape.n_marks
     }
 
     /// Takes steps one after another.
     ///
     /// # Shapes
-    /// `values` `(step, channel)`, `marks` `(step, mark)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence,
-    /// width)`, is what the head reads of each. `room` grows once.
+    /// `values` `(step, channel)`, NaN where missing of a network with a mask, finite of others, and `marks` `(step,
+    /// mark)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence, width)`, is what the head reads of each. `room` grows
+    /// once.
     pub(super) fn chunk(
         &self,
         states: &mut [MixerState],
@@ -162,7 +176,8 @@ impl Plain {
         if room.len() < needed {
             room.resize(needed, 0.0);
         }
-        let (n_values, n_inputs, n_layers) = (self.n_values(), self.n_inputs(), self.blocks.len());
+        let (n_values, n_told, n_inputs) = (self.n_values(), self.n_told(), self.n_inputs());
+        let n_layers = self.blocks.len();
         for sequence in 0..self.n_sequences() {
             let (inputs, rest) = room.split_at_mut(n_steps * n_inputs);
             let (x, rest) = rest.split_at_mut(n_steps * d);
@@ -172,7 +187,14 @@ impl Plain {
                 let values = &values[step * n_channels + sequence * n_values..][..n_values];
                 let inputs = input.iter_mut().zip(values);
                 inputs.for_each(|(to, from)| *to = from.clamp(-LARGEST, LARGEST) as f32);
-                input[n_values..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
+                if self.has_mask {
+                    let (inputs, observed) = input.split_at_mut(n_values);
+                    for (input, observed) in inputs.iter_mut().zip(observed) {
+                        *observed = f32::from(!input.is_nan());
+                        *input = if input.is_nan() { 0.0 } else { *input };
+                    }
+                }
+                input[n_told..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
             }
             self.embedding.rows(inputs, x);
             let states = &mut states[sequence * n_layers..][..n_layers];

@@ -150,6 +150,62 @@ fn plain_numbers_have_the_parameters_of_every_head() {
 }
 
 #[test]
+fn a_network_that_is_told_what_is_missing_takes_it_in_a_stream_as_in_a_window() {
+    const LOOKBACK: usize = 40;
+    for (channels, anchor) in
+        [(ChannelMixing::Independent, Anchor::LastValue), (ChannelMixing::Mixed, Anchor::None)]
+    {
+        for mask in [false, true] {
+            let config = SsmConfig { channels, anchor, mask, ..small(8) };
+            let network = drawn(&config, &mixer(MixerKind::S4d), shape(LOOKBACK, 2, 0));
+            let mut values = numbers(2 * LOOKBACK, 3);
+            // Within the window, and of one channel the newest ones.
+            let missing = [20, 21, 37, 2 * LOOKBACK - 3, 2 * LOOKBACK - 1];
+            missing.iter().for_each(|at| values[*at] = 0.0);
+            let observed: Vec<f32> = (0..values.len()).map(|at| f32::from(!missing.contains(&at))).collect();
+            let forecast = |observed: &[f32]| -> Vec<f32> {
+                let shape = [1, LOOKBACK, 2];
+                let inputs = Inputs {
+                    values: tensor(&values, shape),
+                    mask: tensor(observed, shape),
+                    known_ahead: None,
+                };
+                network.forward(inputs, Pass::Evaluation).into_data().iter::<f32>().collect()
+            };
+            let due = forecast(&observed);
+            // A 0 in the middle is not what is missing, if the network is told so.
+            let mut other = observed.clone();
+            other[20] = 1.0;
+            assert_eq!(forecast(&other) != due, mask);
+            if !mask {
+                continue;
+            }
+            let stream = stream(&network);
+            let index = |len| TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), len);
+            let scaled = values
+                .iter()
+                .zip(&observed)
+                .map(|(value, observed)| if *observed > 0.0 { f64::from(*value) } else { f64::NAN });
+            let scaled = Array2::from_shape_vec((LOOKBACK, 2), scaled.collect()).unwrap();
+            let mut memory = stream.start(2, LOOKBACK);
+            stream.observe_all(0, &mut memory, &index(LOOKBACK), scaled.view(), &[Scaler::default(); 2]);
+            let mut stepped = stream.start(2, LOOKBACK);
+            for (t, row) in scaled.rows().into_iter().enumerate() {
+                stream.observe(0, &mut stepped, &index(t + 1), &mut row.iter().copied());
+            }
+            assert_eq!(stepped, memory);
+            assert_eq!((memory.n_missing(), memory.newest_missing(0), memory.newest_missing(1)), (4, 0, 2));
+            let mut out = Array2::zeros((5, 2));
+            stream.forecast(0, &memory, 0, &index(LOOKBACK), out.view_mut());
+            for (ours, due) in out.iter().zip(&due) {
+                let due = f64::from(*due);
+                assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{channels:?}: {ours} for {due}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_network_that_is_not_trained_forecasts_what_it_is_relative_to() {
     let network = Ssm::new(&small(1), &mixer(MixerKind::S4d), shape(20, 2, 0), &Device::flex()).unwrap();
     let values = tensor(&numbers(40, 6), [1, 20, 2]);
@@ -231,7 +287,10 @@ fn every_head_has_its_parameters_in_every_form_and_learns_from_all_of_them() {
             // Every column of the head learns: no output is out of its place.
             let gradients = loss.mean.backward();
             let of_bias = network.head.bias.val().grad(&gradients).unwrap().into_data();
-            assert!(of_bias.iter::<f32>().all(|slope| slope.is_finite() && slope != 0.0), "{told}: {of_bias:?}");
+            assert!(
+                of_bias.iter::<f32>().all(|slope| slope.is_finite() && slope != 0.0),
+                "{told}: {of_bias:?}"
+            );
         }
     }
 }

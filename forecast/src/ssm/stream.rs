@@ -47,13 +47,14 @@ impl Stream {
         room.marks.extend(room.features.iter().map(|feature| *feature as f32));
     }
 
-    /// Takes the filled steps that stand in the room; they are the last before `end` of the index.
+    /// Takes the steps that stand in the room, the last before `end` of the index; `came` is one that was filled, as it
+    /// came. A network with a mask takes missing values as they are, and remembers the last observed one in their place.
     fn take(
         &self,
         memory: &mut Recurrent,
         (index, end): (&TimeIndex, usize),
         room: &mut Room,
-        observed: impl Fn(usize, usize) -> f64,
+        came: Option<&[f64]>,
     ) {
         let (n_channels, width) = (self.n_channels(), self.plain.total_width());
         let n_steps = room.values.len() / n_channels;
@@ -61,13 +62,14 @@ impl Stream {
             return;
         }
         self.mark(index, end.saturating_sub(n_steps)..end, room);
-        let Room { numbers, outputs, values, marks, .. } = room;
+        let Room { numbers, outputs, values, points, marks, .. } = room;
         outputs.resize(n_steps * width, 0.0);
         self.plain.chunk(&mut memory.states, (&values[..], &marks[..]), outputs, numbers);
-        for (step, (values, output)) in
-            values.chunks_exact(n_channels).zip(outputs.chunks_exact(width)).enumerate()
-        {
-            memory.push(values, (0..n_channels).map(|channel| observed(step, channel)), output);
+        for (values, output) in values.chunks_exact(n_channels).zip(outputs.chunks_exact(width)) {
+            points.clear();
+            let before = memory.filled(0);
+            points.extend(values.iter().zip(before).map(|(value, last)| filled(*value, *last)));
+            memory.push(points, came.unwrap_or(values).iter().copied(), output);
         }
         values.clear();
     }
@@ -80,12 +82,15 @@ impl Stream {
         self.read_head((memory.output(0), memory.filled(0)), 1, room);
         self.take_points(room);
         room.values.clear();
-        let filled =
-            step.iter().zip(&room.points).map(|(value, next)| if value.is_nan() { *next } else { *value });
-        room.values.extend(filled);
-        self.take(memory, (index, end), room, |_, channel| step[channel]);
+        room.values.extend(step.iter().zip(&room.points).map(|(value, next)| filled(*value, *next)));
+        self.take(memory, (index, end), room, Some(&step));
         room.step = step;
     }
+}
+
+/// A value, or another where it is missing.
+fn filled(value: f64, other: f64) -> f64 {
+    if value.is_nan() { other } else { value }
 }
 
 impl Family for Stream {
@@ -120,12 +125,12 @@ impl Family for Stream {
         with_room(|room| {
             room.step.clear();
             room.step.extend(step);
-            if room.step.iter().any(|value| value.is_nan()) {
+            if room.step.iter().any(|value| value.is_nan()) && !self.plain.has_mask() {
                 self.take_incomplete(memory, (index, index.len), room);
             } else {
                 room.values.clear();
                 room.values.extend_from_slice(&room.step);
-                self.take(memory, (index, index.len), room, |_, _| 0.0);
+                self.take(memory, (index, index.len), room, None);
             }
         });
     }
@@ -144,19 +149,19 @@ impl Family for Stream {
             room.values.clear();
             for (at, row) in steps.rows().into_iter().enumerate() {
                 let scaled = row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-                if row.iter().any(|value| value.is_nan()) {
+                if row.iter().any(|value| value.is_nan()) && !self.plain.has_mask() {
                     room.step.clear();
                     room.step.extend(scaled);
-                    self.take(memory, (index, first + at), room, |_, _| 0.0);
+                    self.take(memory, (index, first + at), room, None);
                     self.take_incomplete(memory, (index, first + at + 1), room);
                     continue;
                 }
                 room.values.extend(scaled);
                 if room.values.len() == CHUNK * scalers.len() {
-                    self.take(memory, (index, first + at + 1), room, |_, _| 0.0);
+                    self.take(memory, (index, first + at + 1), room, None);
                 }
             }
-            self.take(memory, (index, first + steps.nrows()), room, |_, _| 0.0);
+            self.take(memory, (index, first + steps.nrows()), room, None);
         });
     }
 
