@@ -266,8 +266,15 @@ fn a_forecast_of_the_next_step_and_learning_from_it_allocate_nothing() {
 fn a_recurrent_stream_allocates_nothing_and_its_state_stays_as_small_as_it_is() {
     let panel = panel(2_000, 2).unwrap();
     let small = [("lookback", "48"), ("d_model", "8"), ("d_state", "8"), ("epochs", "1"), ("stride", "20")];
-    for mixer in ["s4", "s4d", "sgconv"] {
+    for (mixer, head) in [
+        ("s4", "point"),
+        ("s4d", "point"),
+        ("sgconv", "gaussian"),
+        ("s4d", "quantiles"),
+        ("s4d", "student-t"),
+    ] {
         let config = ModelConfig::parse("ssm").unwrap().with("mixer", mixer).unwrap();
+        let config = config.with("head", head).unwrap();
         let config = small.iter().fold(config, |config, (key, value)| config.with(key, value).unwrap());
         let options = FitOptions { horizon: Some(4), ..FitOptions::default() };
         let model = Model::fit(&config, &panel, &options).unwrap().model;
@@ -285,7 +292,7 @@ fn a_recurrent_stream_allocates_nothing_and_its_state_stays_as_small_as_it_is() 
                 model.next_step(&state, &mut next).unwrap();
             }
         });
-        assert_eq!((n_allocations, state.n_bytes()), (0, n_bytes), "{mixer}");
+        assert_eq!((n_allocations, state.n_bytes()), (0, n_bytes), "{mixer}, {head}");
         let options = forecast::ForecastOptions { horizon: 1, ..Default::default() };
         assert_eq!(next[1].to_bits(), model.forecast_from(&state, &options).unwrap().mean[[0, 1]].to_bits());
     }

@@ -371,6 +371,13 @@ fn ssm_keeps_the_contract() {
     check_family(&with(small.clone(), &[("mixer", "sgconv"), ("recurrence", "reduced"), ("epochs", "1")]));
     check_family(&with(small.clone(), &[("normalisation", "last-value"), ("direction", "both")]));
     check_family(&with(small.clone(), &[("normalisation", "revin"), ("decoder", "mask"), ("mixer", "s4")]));
+    let own = |head| with(small.clone(), &[("epochs", "1"), ("head", head), ("intervals", "head")]);
+    check_family(&with(own("quantiles"), &[("channels", "mixed"), ("calendar", "features")]));
+    check_family(&with(own("gaussian"), &[("mixer", "s4")]));
+    check_family(&with(own("student-t"), &[("normalisation", "revin"), ("decoder", "mask")]));
+    check_family(&with(small.clone(), &[("epochs", "1"), ("head", "student-t"), ("loss", "huber")]));
+    check_family(&with(own("gaussian"), &[("mask", "true"), ("channels", "mixed")]));
+    check_family(&with(small.clone(), &[("epochs", "1"), ("mask", "true"), ("decoder", "mask")]));
     let data = panel(&[seasonal(400, 1)]);
     let hindrance = |settings: &[(&str, &str)]| {
         let model = fit(&with(small.clone(), settings), &data);

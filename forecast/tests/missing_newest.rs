@@ -8,14 +8,17 @@ const HORIZON: usize = 8;
 
 /// A random walk, more or less: errors grow with every step.
 fn model() -> (Model, Panel) {
+    model_of(&ModelConfig::parse("ar").unwrap().with("order", "3").unwrap())
+}
+
+fn model_of(config: &ModelConfig) -> (Model, Panel) {
     let process = ArProcess { coefficients: vec![0.98], ..ArProcess::default() };
     let values = process.generate(3_000, 7).unwrap();
     let rows: String = values.iter().enumerate().map(|(t, value)| format!("{t},{value}\n")).collect();
     let panel =
         Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "t.csv", &ReadOptions::default()).unwrap();
-    let config = ModelConfig::parse("ar").unwrap().with("order", "3").unwrap();
     let options = FitOptions { horizon: Some(HORIZON), season_length: Some(1), ..FitOptions::default() };
-    (Model::fit(&config, &panel, &options).unwrap().model, panel)
+    (Model::fit(config, &panel, &options).unwrap().model, panel)
 }
 
 fn forecast(model: &Model, panel: &Panel, n_missing: usize, horizon: usize) -> Forecast {
@@ -60,4 +63,38 @@ fn a_gap_that_has_ended_widens_nothing() {
     let whole = forecast(&model, &panel, 0, HORIZON);
     assert!((width(&after, 0) / width(&whole, 0) - 1.0).abs() < 0.15);
     assert!(after.warnings[0].message.ends_with("forecast"), "{}", after.warnings[0].message);
+}
+
+#[test]
+fn networks_whose_newest_values_are_missing_widen_their_intervals_too() {
+    let small = [("lookback", "12"), ("d_model", "4"), ("epochs", "1"), ("stride", "10")];
+    let informer = [("label_length", "4"), ("n_heads", "2"), ("d_ff", "8")];
+    let ssm = [("d_state", "4")];
+    for (name, settings) in [
+        ("informer", &informer[..]),
+        ("ssm", &ssm),
+        ("ssm", &[("mask", "true")]),
+        ("ssm", &[("streaming", "window"), ("mask", "true")]),
+        ("ssm", &[("normalisation", "last-value")]),
+        ("ssm", &[("decoder", "mask"), ("mask", "true")]),
+    ] {
+        let config = small
+            .iter()
+            .chain(settings)
+            .fold(ModelConfig::parse(name).unwrap(), |config, (key, value)| config.with(key, value).unwrap());
+        let (model, panel) = model_of(&config);
+        let (whole, gappy) = (forecast(&model, &panel, 0, HORIZON), forecast(&model, &panel, 3, HORIZON));
+        assert!(width(&whole, 4) > 1.3 * width(&whole, 1), "{name}, {settings:?}");
+        for step in 0..HORIZON {
+            let same = (step + 3).min(HORIZON - 1);
+            let ratio = width(&gappy, step) / width(&whole, same);
+            assert!((ratio - 1.0).abs() < 1e-9, "{name}, {settings:?}, step {step}: {ratio}");
+        }
+        let message = &gappy.warnings[0].message;
+        assert!(message.contains("the newest 3 are among them"), "{name}, {settings:?}: {message}");
+        // The forecast stays with what was seen last, not with the center of the training range.
+        let last = panel.series()[0].values()[[2_999, 0]];
+        let far = (gappy.mean[[0, 0]] - last).abs();
+        assert!(far < width(&whole, HORIZON - 1), "{name}, {settings:?}: {far} from {last}");
+    }
 }

@@ -32,7 +32,7 @@ fn folder() -> PathBuf {
 }
 
 /// The models of this version, and the first version that had them.
-fn models() -> [(&'static str, ModelConfig, u64); 8] {
+fn models() -> [(&'static str, ModelConfig, u64); 9] {
     let with =
         |model: &str, key: &str, value: &str| ModelConfig::parse(model).unwrap().with(key, value).unwrap();
     let small = [
@@ -51,7 +51,9 @@ fn models() -> [(&'static str, ModelConfig, u64); 8] {
     let ssm = ModelConfig::parse("ssm").unwrap();
     let ssm = small.iter().fold(ssm, |config, (key, value)| config.with(key, value).unwrap());
     let window = ssm.with("mixer", "sgconv").unwrap().with("normalisation", "last-value").unwrap();
+    let quantiles = ssm.with("head", "quantiles").unwrap().with("intervals", "head").unwrap();
     [
+        ("ssm-quantiles", quantiles, FIRST_OF_SSM),
         ("ssm", ssm, FIRST_OF_SSM),
         ("ssm-window", window, FIRST_OF_SSM),
         ("informer", informer, 5),

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::list;
-use crate::nn::{Head, HeadKind, Normalisation, PointLoss};
+use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, list};
 use crate::{Error, Result};
 
 /// Settings of the network; how it is trained is said elsewhere.
@@ -144,17 +143,6 @@ pub enum SampledKeys {
     All,
 }
 
-/// Where intervals come from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IntervalKind {
-    /// From the errors on the validation range, whatever the head.
-    #[default]
-    Conformal,
-    /// The quantiles of the head, as the network has learned them.
-    Head,
-}
-
 const LONGEST: usize = 65_536;
 const WIDEST: usize = 8_192;
 const WIDEST_FF: usize = 32_768;
@@ -267,11 +255,7 @@ impl InformerConfig {
             return Err(Error::option("dropout", self.dropout, "it must be at least 0 and below 1"));
         }
         self.check_stacks()?;
-        self.head()?;
-        if self.intervals == IntervalKind::Head && self.head == HeadKind::Point {
-            let rule = "a point head has none; use conformal, or another head";
-            return Err(Error::option("intervals", "head", rule));
-        }
+        self.head()?.check_intervals(self.intervals)?;
         let n_layers =
             self.encoders().iter().map(|(_, depth)| depth).sum::<usize>() + 2 * self.decoder_layers.len();
         let of_layer = self.d_model * (7 * self.d_model + 2 * self.d_ff);

@@ -15,7 +15,6 @@ mod encoder;
 mod family;
 mod import;
 mod layers;
-mod list;
 mod maps;
 mod names;
 mod network;
@@ -30,9 +29,8 @@ mod golden;
 #[cfg(test)]
 mod properties;
 
-pub use config::{
-    AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, IntervalKind, SampledKeys,
-};
+pub use crate::nn::IntervalKind;
+pub use config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
 pub(crate) use draws::keys;
 pub use family::InformerSettings;
 pub(crate) use family::{fit, load};

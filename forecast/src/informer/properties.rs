@@ -3,14 +3,12 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::config::{
-    AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, IntervalKind, SampledKeys,
-};
+use super::config::{AttentionKind, EmbeddingKind, FeedForwardActivation, InformerConfig, SampledKeys};
 use super::network::{Informer, Shape};
 use super::pass::{Mode, Phase};
 use super::weights::to_weights;
 use crate::data::mix;
-use crate::nn::{self, HeadKind, Inputs, Network, Normalisation, PointLoss};
+use crate::nn::{self, HeadKind, Inputs, IntervalKind, Network, Normalisation, PointLoss};
 
 /// A number below `n` that follows from the case and its place in it.
 fn pick(case: u64, place: u64, n: usize) -> usize {

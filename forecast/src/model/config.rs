@@ -268,7 +268,11 @@ impl ModelConfig {
 
     /// True if intervals are those of the distribution that a network forecasts, not of its errors.
     pub(crate) fn has_own_intervals(&self) -> bool {
-        matches!(self, ModelConfig::Informer(settings) if settings.network.has_own_intervals())
+        match self {
+            ModelConfig::Informer(settings) => settings.network.has_own_intervals(),
+            ModelConfig::Ssm(settings) => settings.network.has_own_intervals(),
+            _ => false,
+        }
     }
 
     /// True if all series share one set of parameters, so that new series can be forecast.

@@ -16,8 +16,8 @@ use super::training_state::CheckpointOptions;
 use super::{Begin, TrainingConfig};
 use crate::Result;
 use crate::data::{
-    Batch, BatchOptions, CalendarFeatures, Exogenous, Known, Panel, Series, WindowOrder, WindowSet,
-    WindowSpec,
+    Batch, BatchOptions, CalendarFeatures, Covariates, Exogenous, Known, Panel, Series, WindowOrder,
+    WindowSet, WindowSpec,
 };
 use crate::model::Training;
 
@@ -37,7 +37,10 @@ pub(crate) fn fit<N: Network>(
     about: &BTreeMap<String, String>,
     watch: &mut dyn FnMut(&TrainingEvent) -> Control,
 ) -> Result<Trained<N>> {
-    let panel = Panel::new(training.channels.to_vec(), training.series.to_vec())?;
+    // Networks are told of the calendar alone: covariates that stand beside the series stay out.
+    let bare = |series: &Series| series.clone().with_covariates(Covariates::none(series.n_steps()));
+    let series = training.series.iter().map(bare).collect::<Result<_>>()?;
+    let panel = Panel::new(training.channels.to_vec(), series)?;
     let ends = || panel.series().iter().map(Series::n_steps);
     let cuts: Vec<usize> = training.cuts.map_or_else(|| ends().collect(), <[usize]>::to_vec);
     let exogenous = Exogenous::new(&panel, calendar, cuts.iter().map(|cut| 0..*cut))?;

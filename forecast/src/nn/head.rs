@@ -14,7 +14,7 @@ use burn::tensor::activation::softplus;
 use serde::{Deserialize, Serialize};
 
 use super::loss::{Masked, gaussian, huber, mae, mse, pinball, student_t};
-use super::marginal::Marginal;
+use super::marginal::{Marginal, median};
 use super::normaliser::WindowMap;
 use crate::{Error, Result};
 
@@ -44,6 +44,17 @@ pub enum PointLoss {
     Mae,
     /// Half of the squared error up to an error of 1, and the absolute error less one half beyond (Huber 1964).
     Huber,
+}
+
+/// Where intervals come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalKind {
+    /// From the errors on the validation range, whatever the head.
+    #[default]
+    Conformal,
+    /// The quantiles of the head, as the network has learned them.
+    Head,
 }
 
 /// A head.
@@ -94,6 +105,18 @@ impl Head {
         Ok(Head { kind, loss, levels: levels.to_vec() })
     }
 
+    /// That it has the intervals that are asked of it.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for those of a point.
+    pub(crate) fn check_intervals(&self, intervals: IntervalKind) -> Result<()> {
+        if intervals == IntervalKind::Head && self.kind == HeadKind::Point {
+            let rule = "a point head has none; use conformal, or another head";
+            return Err(Error::option("intervals", "head", rule));
+        }
+        Ok(())
+    }
+
     /// How many numbers a network has to put out for each value.
     pub(crate) fn n_outputs(&self) -> usize {
         match self.kind {
@@ -133,6 +156,32 @@ impl Head {
         }
     }
 
+    /// [`Head::parameters`] of one value in plain numbers, in units whose 0 is at `offset`, as those of windows that
+    /// were normalised by it.
+    ///
+    /// # Shapes
+    /// `outputs` and `parameters` `(n_outputs)`.
+    pub(crate) fn plain_parameters(&self, outputs: &[f32], offset: f64, parameters: &mut [f64]) {
+        for (at, (to, output)) in parameters.iter_mut().zip(outputs).enumerate() {
+            let output = f64::from(*output);
+            *to = match (self.kind, at) {
+                (HeadKind::Point | HeadKind::Quantiles, _) | (_, 0) => offset + output,
+                (_, 1) => plain_softplus(output) + SMALLEST_SCALE,
+                _ => plain_softplus(output) + FEWEST_FREEDOM,
+            };
+        }
+    }
+
+    /// [`Marginal::point`] of [`Head::marginal`], to the same bits, without an allocation: quantiles are sorted where
+    /// they are.
+    pub(crate) fn point_of(&self, parameters: &mut [f64]) -> f64 {
+        if self.kind == HeadKind::Quantiles {
+            parameters.sort_unstable_by(f64::total_cmp);
+            return median(&self.levels, parameters);
+        }
+        parameters.first().copied().unwrap_or(f64::NAN)
+    }
+
     /// The loss of parameters, over the labels that are there.
     ///
     /// # Errors
@@ -167,6 +216,11 @@ impl Head {
             (_, values) => Marginal::Point(values.first().copied().unwrap_or(f64::NAN)),
         }
     }
+}
+
+/// `ln(1 + e^x)`.
+fn plain_softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]
@@ -217,6 +271,29 @@ mod tests {
             sorted.iter().zip([1.0, 2.0, 3.0]).all(|(ours, due)| (ours - due).abs() < 1e-12),
             "{sorted:?}"
         );
+    }
+
+    #[test]
+    fn plain_numbers_are_those_of_tensors_and_points_those_of_marginals() {
+        for kind in KINDS {
+            let head = head(kind);
+            let n = head.n_outputs();
+            for outputs in [[0.5, -3.0, 40.0], [-2.0, 0.0, 0.25], [7.0, 25.0, -25.0]] {
+                let device = Device::flex();
+                let zero = Tensor::<3>::zeros([1, 1, 1], &device);
+                let map = WindowMap::offset(zero + 1.5);
+                let due = head.parameters(tensor(outputs[..n].to_vec(), [1, 1, 1, n]));
+                let due: Vec<f32> = head.denormalise(due, &map).into_data().iter::<f32>().collect();
+                let mut found = vec![0.0; n];
+                head.plain_parameters(&outputs[..n], 1.5, &mut found);
+                for (ours, due) in found.iter().zip(&due) {
+                    let due = f64::from(*due);
+                    assert!((ours - due).abs() < 1e-6 * due.abs().max(1e-3), "{kind:?}: {ours} for {due}");
+                }
+                let point = head.marginal(&found).point();
+                assert_eq!(head.point_of(&mut found).to_bits(), point.to_bits(), "{kind:?}");
+            }
+        }
     }
 
     #[test]

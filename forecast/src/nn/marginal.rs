@@ -38,11 +38,7 @@ impl Marginal {
         match self {
             Marginal::Point(value) => *value,
             Marginal::Gaussian { location, .. } | Marginal::StudentT { location, .. } => *location,
-            Marginal::Quantiles { levels, values } => {
-                // Without a median among the levels, what lies between its neighbours, or the nearest.
-                let inside = levels.first().zip(levels.last()).map(|(lo, hi)| 0.5f64.clamp(*lo, *hi));
-                inside.and_then(|level| between(levels, values, level)).unwrap_or(f64::NAN)
-            }
+            Marginal::Quantiles { levels, values } => median(levels, values),
         }
     }
 
@@ -61,6 +57,13 @@ impl Marginal {
             }
         }
     }
+}
+
+/// The median of quantiles that never fall; without one among the levels what lies between its neighbours, or the
+/// nearest.
+pub(super) fn median(levels: &[f64], values: &[f64]) -> f64 {
+    let inside = levels.first().zip(levels.last()).map(|(lo, hi)| 0.5f64.clamp(*lo, *hi));
+    inside.and_then(|level| between(levels, values, level)).unwrap_or(f64::NAN)
 }
 
 fn between(levels: &[f64], values: &[f64], level: f64) -> Option<f64> {

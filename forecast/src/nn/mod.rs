@@ -10,6 +10,7 @@ mod family;
 mod fit;
 mod gradients;
 mod head;
+pub(crate) mod list;
 pub(crate) mod loss;
 mod marginal;
 mod mlp;
@@ -34,7 +35,7 @@ mod resume;
 
 pub use config::TrainingConfig;
 pub use device::DeviceKind;
-pub use head::{HeadKind, PointLoss};
+pub use head::{HeadKind, IntervalKind, PointLoss};
 pub use normaliser::Normalisation;
 pub(crate) use normaliser::{Normaliser, WindowMap};
 pub use optimiser::OptimiserKind;

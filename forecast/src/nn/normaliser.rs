@@ -89,6 +89,11 @@ impl Normaliser {
 }
 
 impl WindowMap {
+    /// The way back to values relative to what was not subtracted by a normaliser. Shape `(batch, 1, channel)`.
+    pub(crate) fn offset(offset: Tensor<3>) -> Self {
+        WindowMap { map: Some((None, offset)) }
+    }
+
     /// Outputs in the units of the inputs.
     pub(crate) fn restore(&self, output: Tensor<3>) -> Tensor<3> {
         match &self.map {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Direction, MixerConfig};
-use crate::nn::Normalisation;
+use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, list};
 use crate::{Error, Result};
 
 /// Settings of the network around its mixers, which have [their own](MixerConfig).
@@ -18,6 +18,11 @@ use crate::{Error, Result};
 /// | `channels` | independent | whether each channel is a sequence of its own for one network, or all are mixed | independent, mixed |
 /// | `normalisation` | none | of each window by its own values: none (the training range has scaled them), by the last one, or by mean and spread | none, last-value, revin |
 /// | `anchor` | last-value | what forecasts are relative to where windows are not normalised | last-value, none |
+/// | `head` | point | what is forecast of each value: a number, quantiles, or a distribution | point, quantiles, gaussian, student-t |
+/// | `loss` | mse | what a point head minimises | mse, mae, huber |
+/// | `quantiles` | 0.1, 0.5, 0.9 | of a head of quantiles; the forecast is the median, or what lies nearest | 1 to 99, rising, between 0 and 1 |
+/// | `intervals` | conformal | intervals come from the errors on the validation range, or are those of the head, which knows of missing values what `mask` tells it | conformal, head |
+/// | `mask` | false | whether each value was observed is an input of its own; a stream then takes a missing value for 0, as in training, not for its own forecast, which is better where gaps are many | |
 /// | `norm` | none | what a block does first | none, layer |
 /// | `calendar` | none | what is told of time | none, features |
 /// | `streaming` | auto | how a stream goes on: step by step where settings allow it, only so, or by reading the window again | auto, step, window |
@@ -43,6 +48,17 @@ pub struct SsmConfig {
     pub normalisation: Normalisation,
     /// What forecasts are relative to where windows are not normalised.
     pub anchor: Anchor,
+    /// What is forecast of each value.
+    pub head: HeadKind,
+    /// What a point head minimises.
+    pub loss: PointLoss,
+    /// The levels of a head of quantiles.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub quantiles: Vec<f64>,
+    /// Where intervals come from.
+    pub intervals: IntervalKind,
+    /// True if whether each value was observed is an input of its own.
+    pub mask: bool,
     /// What a block does first.
     pub norm: BlockNorm,
     /// What is told of time.
@@ -158,6 +174,11 @@ impl Default for SsmConfig {
             channels: ChannelMixing::Independent,
             normalisation: Normalisation::None,
             anchor: Anchor::LastValue,
+            head: HeadKind::Point,
+            loss: PointLoss::Mse,
+            quantiles: vec![0.1, 0.5, 0.9],
+            intervals: IntervalKind::Conformal,
+            mask: false,
             norm: BlockNorm::None,
             calendar: CalendarUse::None,
             streaming: Streaming::Auto,
@@ -197,7 +218,20 @@ impl SsmConfig {
         if !(self.dropout >= 0.0 && self.dropout < 1.0) {
             return Err(Error::option("dropout", self.dropout, "it must be at least 0 and below 1"));
         }
-        Ok(())
+        self.head()?.check_intervals(self.intervals)
+    }
+
+    /// The head.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] for levels of quantiles that are out of range.
+    pub(super) fn head(&self) -> Result<Head> {
+        Head::new(self.head, self.loss, &self.quantiles)
+    }
+
+    /// True if intervals are those of the head.
+    pub(crate) fn has_own_intervals(&self) -> bool {
+        self.intervals == IntervalKind::Head
     }
 
     /// That a network of these sizes is not too large.

@@ -1,6 +1,7 @@
 //! State spaces and global convolutions: layers that are a convolution when they train and a recurrence when they
 //! stream.
 
+mod ahead;
 mod block;
 mod config;
 mod diagonal_steps;
@@ -20,6 +21,7 @@ mod online_conv;
 mod plain;
 mod recurrence;
 mod reduce;
+mod room;
 mod s4;
 mod s4d;
 mod settings;

@@ -2,9 +2,13 @@
 //! normalised by. `mixed` is what the last mixer makes of its input, before any curve: with it a forecast has a part that
 //! is linear in the window. W begins at 0, so that training begins at what forecasts are relative to.
 //!
-//! Values and time features of each step enter by an affine map; a stack of blocks mixes the steps. The *direct*
-//! decoder maps the last state to all steps of the horizon; the *mask* decoder lets the window be followed by as many unknown
-//! steps (value 0, flag 1) and maps the state of each to its forecast (Gu et al. 2022, arXiv 2111.00396, section 4.4).
+//! With a head of more than a point, as many outputs of each value are what its parameters come from, and what a forecast
+//! is relative to moves its quantiles or its location.
+//!
+//! Values (with `mask` also whether each was observed) and time features of each step enter by an affine map; a stack of
+//! blocks mixes the steps. The *direct* decoder maps the last state to all steps of the horizon; the *mask* decoder lets
+//! the window be followed by as many unknown steps (value 0, flag 1) and maps the state of each to its forecast (Gu et
+//! al. 2022, arXiv 2111.00396, section 4.4).
 //!
 //! Shapes: windows `(batch, lookback, channel)`, forecasts `(batch, horizon, channel)`. Independent channels are
 //! sequences of their own, `(batch * channel, lookback, d_model)`.
@@ -16,7 +20,9 @@ use super::block::{Block, BlockShape, Drop};
 use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
 use super::layers::{Affine, Streams};
 use super::{Mixer, MixerConfig};
-use crate::nn::{GroupOf, Inputs, Network, Normaliser, ParameterGroup, Pass, last_observed};
+use crate::nn::{
+    GroupOf, Head, HeadKind, Inputs, Network, Normaliser, ParameterGroup, Pass, WindowMap, last_observed,
+};
 use crate::{Error, Result};
 
 /// The forecaster.
@@ -28,6 +34,8 @@ pub(crate) struct Ssm {
     /// From the time features of a step to forecast to what they add.
     pub(super) marks_head: Option<Affine>,
     normaliser: Normaliser,
+    #[module(skip)]
+    of_value: Head,
     #[module(skip)]
     config: SsmConfig,
     #[module(skip)]
@@ -67,10 +75,14 @@ impl Ssm {
         let NetworkShape { n_channels, n_marks, lookback, horizon } = shape;
         let d_model = config.d_model;
         let is_mixed = config.channels == ChannelMixing::Mixed;
+        let of_value = config.head()?;
         let n_values = if is_mixed { n_channels } else { 1 };
+        // Of each step, value by value.
+        let n_of_step = n_values * of_value.n_outputs();
         let is_masked = config.decoder == Decoder::Mask;
-        let n_inputs = n_values + n_marks + usize::from(is_masked);
-        let n_outputs = if is_masked { n_values } else { n_values * horizon };
+        let n_told = if config.mask { 2 * n_values } else { n_values };
+        let n_inputs = n_told + n_marks + usize::from(is_masked);
+        let n_outputs = if is_masked { n_of_step } else { n_of_step * horizon };
         config.check_size(n_inputs, n_outputs)?;
         let mut streams = Streams::new(config.seed, device);
         let embedding = Affine::new(n_inputs, d_model, &mut streams);
@@ -84,8 +96,9 @@ impl Ssm {
             embedding,
             blocks,
             head,
-            marks_head: has_marks.then(|| Affine::zeros(n_marks, n_values, device)),
+            marks_head: has_marks.then(|| Affine::zeros(n_marks, n_of_step, device)),
             normaliser: Normaliser::new(config.normalisation, n_channels, device),
+            of_value,
             config: config.clone(),
             mixer: mixer.clone(),
             shape,
@@ -124,17 +137,19 @@ impl Ssm {
         each.reshape([n_batch * n_channels, length, n_columns])
     }
 
-    /// Outputs `(sequence, horizon, value)` as forecasts `(batch, horizon, channel)`.
-    fn forecasts(&self, outputs: Tensor<3>) -> Tensor<3> {
-        if self.is_mixed() {
-            return outputs;
-        }
+    /// Outputs `(sequence, horizon, value * output)` channel by channel, `(batch, horizon, channel, output)`.
+    fn by_channel(&self, outputs: Tensor<3>) -> Tensor<4> {
         let NetworkShape { n_channels, horizon, .. } = self.shape;
-        let n_batch = outputs.dims()[0] / n_channels.max(1);
-        outputs.reshape([n_batch, n_channels, horizon]).swap_dims(1, 2)
+        let n_outputs = self.of_value.n_outputs();
+        let n_sequences = outputs.dims()[0];
+        if self.is_mixed() {
+            return outputs.reshape([n_sequences, horizon, n_channels, n_outputs]);
+        }
+        let n_batch = n_sequences / n_channels.max(1);
+        outputs.reshape([n_batch, n_channels, horizon, n_outputs]).swap_dims(1, 2)
     }
 
-    /// All steps of the horizon from the last state. Shape `(sequence, horizon, value)`.
+    /// All steps of the horizon from the last state. Shape `(sequence, horizon, value * output)`.
     fn direct(&self, inputs: Tensor<3>, drop: Drop) -> Tensor<3> {
         let n_sequences = inputs.dims()[0];
         let mut x = self.embedding.forward_steps(inputs); // (sequence, lookback, d_model)
@@ -154,10 +169,10 @@ impl Ssm {
         };
         let n_values = if self.is_mixed() { self.shape.n_channels } else { 1 };
         let outputs = self.head.forward(Tensor::cat(vec![last, mixed], 1));
-        outputs.reshape([n_sequences, self.shape.horizon, n_values])
+        outputs.reshape([n_sequences, self.shape.horizon, n_values * self.of_value.n_outputs()])
     }
 
-    /// Each step of the horizon from its own state. Shape `(sequence, horizon, value)`.
+    /// Each step of the horizon from its own state. Shape `(sequence, horizon, value * output)`.
     fn masked(&self, inputs: Tensor<3>, drop: Drop) -> Tensor<3> {
         let NetworkShape { lookback, horizon, .. } = self.shape;
         let embedded = self.embedding.forward_steps(inputs);
@@ -180,24 +195,43 @@ impl Network for Ssm {
     }
 
     fn forward(&self, inputs: Inputs, pass: Pass) -> Tensor<3> {
+        // Of a distribution its location, of quantiles the one in the middle.
+        let at = match self.config.head {
+            HeadKind::Quantiles => (self.of_value.n_outputs() - 1) / 2,
+            HeadKind::Point | HeadKind::Gaussian | HeadKind::StudentT => 0,
+        };
+        self.parameters(inputs, pass).narrow(3, at, 1).squeeze_dim(3)
+    }
+
+    fn head(&self) -> &Head {
+        &self.of_value
+    }
+
+    fn has_own_intervals(&self) -> bool {
+        self.config.has_own_intervals()
+    }
+
+    fn parameters(&self, inputs: Inputs, pass: Pass) -> Tensor<4> {
         let NetworkShape { n_marks, lookback, horizon, .. } = self.shape;
         let mask = inputs.observed();
         let Inputs { values, known_ahead, .. } = inputs;
         let anchor =
             self.config.is_anchored().then(|| last_observed(values.clone() * mask.clone(), mask.clone()));
-        let (values, map) = self.normaliser.normalise(values, mask);
+        let (values, map) = self.normaliser.normalise(values, mask.clone());
         let known = known_ahead.filter(|_| n_marks > 0); // (batch, lookback + horizon, mark)
         let drop = Drop::new(self.config.dropout, self.config.seed, pass);
-        let sequences = self.sequences(values);
+        let observed = self.config.mask.then(|| self.sequences(mask));
+        let sequences = beside(self.sequences(values), observed);
         let outputs = match self.config.decoder {
             Decoder::Direct => {
                 let seen = known.clone().map(|known| self.for_sequences(known.narrow(1, 0, lookback)));
                 self.direct(beside(sequences, seen), drop)
             }
             Decoder::Mask => {
-                let [n, _, n_values] = sequences.dims();
+                // Steps to come were not observed either.
+                let [n, _, n_told] = sequences.dims();
                 let device = sequences.device();
-                let steps = Tensor::cat(vec![sequences, Tensor::zeros([n, horizon, n_values], &device)], 1);
+                let steps = Tensor::cat(vec![sequences, Tensor::zeros([n, horizon, n_told], &device)], 1);
                 let flags = [(lookback, 0.0), (horizon, 1.0)]
                     .map(|(length, flag)| Tensor::full([n, length, 1], flag, &device));
                 let steps = beside(steps, Some(Tensor::cat(flags.to_vec(), 1)));
@@ -210,11 +244,10 @@ impl Network for Ssm {
             }
             _ => outputs,
         };
-        let forecasts = map.restore(self.forecasts(outputs));
-        match anchor {
-            Some(anchor) => forecasts + anchor,
-            None => forecasts,
-        }
+        let parameters = self.of_value.parameters(self.by_channel(outputs));
+        // Windows that have an anchor are not normalised.
+        let map = anchor.map_or(map, WindowMap::offset);
+        self.of_value.denormalise(parameters, &map)
     }
 
     fn group(&self) -> GroupOf {

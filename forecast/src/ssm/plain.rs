@@ -11,6 +11,7 @@ use super::layers::{Affine, EPSILON, Norm};
 use super::network::{NetworkShape, Ssm};
 use super::{MixerState, Recurrence, StreamingForm};
 use crate::kernels::rows;
+use crate::nn::{Head, Network};
 use crate::{Error, Result};
 
 /// A network that can stream.
@@ -20,10 +21,14 @@ pub(crate) struct Plain {
     blocks: Vec<PlainBlock>,
     head: PlainAffine,
     marks_head: Option<PlainAffine>,
+    of_value: Head,
     shape: NetworkShape,
     d_model: usize,
     is_mixed: bool,
+    /// Whether it is told which values are missing.
+    has_mask: bool,
     is_anchored: bool,
+    has_own_intervals: bool,
 }
 
 /// `y = x W + b`.
@@ -68,15 +73,33 @@ impl Plain {
             blocks: blocks.collect::<Result<_>>()?,
             head: PlainAffine::new(&network.head)?,
             marks_head: network.marks_head.as_ref().map(PlainAffine::new).transpose()?,
+            of_value: network.head().clone(),
             shape: network.shape(),
             d_model: config.d_model,
             is_mixed: config.channels == ChannelMixing::Mixed,
+            has_mask: config.mask,
             is_anchored: config.is_anchored(),
+            has_own_intervals: config.has_own_intervals(),
         })
     }
 
     pub(super) fn shape(&self) -> NetworkShape {
         self.shape
+    }
+
+    /// What its outputs say of a value.
+    pub(super) fn head(&self) -> &Head {
+        &self.of_value
+    }
+
+    /// Whether intervals are those of the head.
+    pub(super) fn has_own_intervals(&self) -> bool {
+        self.has_own_intervals
+    }
+
+    /// Whether it takes steps with missing values as they are.
+    pub(super) fn has_mask(&self) -> bool {
+        self.has_mask
     }
 
     /// Sequences of a window: one for each channel, or one for all.
@@ -125,15 +148,21 @@ impl Plain {
         n_steps * (self.n_inputs() + 5 * self.d_model)
     }
 
+    /// Inputs that tell of values.
+    fn n_told(&self) -> usize {
+        if self.has_mask { 2 * self.n_values() } else { self.n_values() }
+    }
+
     fn n_inputs(&self) -> usize {
-        self.n_values() + self.shape.n_marks
+        self.n_told() + self.shape.n_marks
     }
 
     /// Takes steps one after another.
     ///
     /// # Shapes
-    /// `values` `(step, channel)`, `marks` `(step, mark)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence,
-    /// width)`, is what the head reads of each. `room` grows once.
+    /// `values` `(step, channel)`, NaN where missing of a network with a mask, finite of others, and `marks` `(step,
+    /// mark)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence, width)`, is what the head reads of each. `room` grows
+    /// once.
     pub(super) fn chunk(
         &self,
         states: &mut [MixerState],
@@ -147,7 +176,8 @@ impl Plain {
         if room.len() < needed {
             room.resize(needed, 0.0);
         }
-        let (n_values, n_inputs, n_layers) = (self.n_values(), self.n_inputs(), self.blocks.len());
+        let (n_values, n_told, n_inputs) = (self.n_values(), self.n_told(), self.n_inputs());
+        let n_layers = self.blocks.len();
         for sequence in 0..self.n_sequences() {
             let (inputs, rest) = room.split_at_mut(n_steps * n_inputs);
             let (x, rest) = rest.split_at_mut(n_steps * d);
@@ -157,7 +187,14 @@ impl Plain {
                 let values = &values[step * n_channels + sequence * n_values..][..n_values];
                 let inputs = input.iter_mut().zip(values);
                 inputs.for_each(|(to, from)| *to = from.clamp(-LARGEST, LARGEST) as f32);
-                input[n_values..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
+                if self.has_mask {
+                    let (inputs, observed) = input.split_at_mut(n_values);
+                    for (input, observed) in inputs.iter_mut().zip(observed) {
+                        *observed = f32::from(!input.is_nan());
+                        *input = if input.is_nan() { 0.0 } else { *input };
+                    }
+                }
+                input[n_told..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
             }
             self.embedding.rows(inputs, x);
             let states = &mut states[sequence * n_layers..][..n_layers];
@@ -186,12 +223,13 @@ impl Plain {
         }
     }
 
-    /// Writes the first steps of the forecast that follows a step, all channels.
+    /// Writes the parameters of the head for the first steps of the forecast that follows a step, all channels.
     ///
     /// # Shapes
     /// `output` `(sequence, width)` and `last` `(channel)` are what the step left behind and its values, `marks` those of
-    /// the steps to forecast, `(horizon, mark)`; `out` `(step, channel)`, no longer than the horizon. `room` grows once.
-    pub(super) fn forecast(
+    /// the steps to forecast, `(horizon, mark)`; `out` `(step, channel, parameter)`, no longer than the horizon. `room`
+    /// grows once.
+    pub(super) fn parameters(
         &self,
         (output, last): (&[f32], &[f64]),
         marks: &[f32],
@@ -199,10 +237,11 @@ impl Plain {
         room: &mut Vec<f32>,
     ) {
         let (n_channels, n_marks, d) = (self.shape.n_channels, self.shape.n_marks, self.d_model);
-        let (n_values, n_steps) = (self.n_values(), out.len() / n_channels);
-        // The head has a column for each step and value, the first steps first.
-        let n_columns = n_steps * n_values;
-        let needed = 5 * d + n_columns + n_values;
+        let (n_values, n_outputs) = (self.n_values(), self.of_value.n_outputs());
+        let (n_of_step, n_steps) = (n_values * n_outputs, out.len() / (n_channels * n_outputs));
+        // The head has columns for each step and value, the first steps first.
+        let n_columns = n_steps * n_of_step;
+        let needed = 5 * d + n_columns + n_of_step;
         if room.len() < needed {
             room.resize(needed, 0.0);
         }
@@ -218,16 +257,17 @@ impl Plain {
                 block.gate_rows(&mut read[..d], shown, gated);
             }
             self.head.first_columns(read, columns);
-            for (step, columns) in columns.chunks_exact(n_values).enumerate() {
-                let of_marks = &mut of_marks[..n_values];
-                of_marks.fill(0.0);
+            for (step, columns) in columns.chunks_exact_mut(n_of_step).enumerate() {
                 if let Some(head) = &self.marks_head {
+                    let of_marks = &mut of_marks[..n_of_step];
                     head.rows(&marks[step * n_marks..][..n_marks], of_marks);
+                    columns.iter_mut().zip(of_marks).for_each(|(column, of_marks)| *column += *of_marks);
                 }
-                for (value, (column, of_marks)) in columns.iter().zip(of_marks).enumerate() {
+                for (value, outputs) in columns.chunks_exact(n_outputs).enumerate() {
                     let channel = sequence * n_values + value;
                     let anchor = if self.is_anchored { last[channel] } else { 0.0 };
-                    out[step * n_channels + channel] = anchor + f64::from(*column + *of_marks);
+                    let parameters = &mut out[(step * n_channels + channel) * n_outputs..][..n_outputs];
+                    self.of_value.plain_parameters(outputs, anchor, parameters);
                 }
             }
         }

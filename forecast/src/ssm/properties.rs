@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array2;
 
-use super::config::{BlockNorm, ChannelMixing, Decoder, SsmConfig};
+use super::config::{Anchor, BlockNorm, ChannelMixing, Decoder, SsmConfig};
 use super::layers::{Affine, Streams};
 use super::network::{NetworkShape, Ssm};
 use super::plain::{CHUNK, Plain};
@@ -11,7 +11,7 @@ use super::stream::Stream;
 use super::{Direction, MixerConfig, MixerKind, StreamingForm};
 use crate::data::{CalendarFeatures, Scaler, TimeIndex};
 use crate::model::{Family, Memory, Tensors};
-use crate::nn::{Inputs, Network, Normalisation, Pass};
+use crate::nn::{HeadKind, Inputs, Network, Normalisation, Pass};
 
 const N_MARKS: usize = 3;
 
@@ -39,8 +39,14 @@ fn small(seed: u64) -> SsmConfig {
 /// A network with a drawn head: one that is not trained forecasts what it is relative to, whatever it sees.
 fn drawn(config: &SsmConfig, mixer: &MixerConfig, shape: NetworkShape) -> Ssm {
     let mut network = Ssm::new(config, mixer, shape, &Device::flex()).unwrap();
-    let [n_in, n_out] = network.head.weight.dims();
-    network.head = Affine::new(n_in, n_out, &mut Streams::new(99, &Device::flex()));
+    let device = Device::flex();
+    let mut streams = Streams::new(99, &device);
+    let mut drawn = |zeros: &Affine| {
+        let [n_in, n_out] = zeros.weight.dims();
+        Affine::new(n_in, n_out, &mut streams)
+    };
+    network.head = drawn(&network.head);
+    network.marks_head = network.marks_head.as_ref().map(drawn);
     network
 }
 
@@ -90,7 +96,7 @@ fn plain_numbers_forecast_what_the_network_does_step_by_step_and_many_at_a_time(
             }
             let (mut out, mut room) = (vec![0.0; 10], Vec::new());
             let ahead = &marks[lookback * n_marks..];
-            plain.forecast((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
+            plain.parameters((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
             for (ours, due) in out.iter().zip(&due) {
                 let within = 2e-4 * due.abs().max(1.0);
                 assert!(
@@ -100,8 +106,101 @@ fn plain_numbers_forecast_what_the_network_does_step_by_step_and_many_at_a_time(
             }
             // The first step alone has the same bits.
             let mut first = vec![0.0; 2];
-            plain.forecast((&last, &values[2 * (lookback - 1)..]), ahead, &mut first, &mut room);
+            plain.parameters((&last, &values[2 * (lookback - 1)..]), ahead, &mut first, &mut room);
             assert_eq!(first, out[..2]);
+        }
+    }
+}
+
+const HEADS: [HeadKind; 4] = [HeadKind::Point, HeadKind::Quantiles, HeadKind::Gaussian, HeadKind::StudentT];
+
+#[test]
+fn plain_numbers_have_the_parameters_of_every_head() {
+    let lookback = CHUNK + 7;
+    for head in HEADS {
+        for (channels, anchor, n_marks) in [
+            (ChannelMixing::Independent, Anchor::LastValue, N_MARKS),
+            (ChannelMixing::Mixed, Anchor::LastValue, 0),
+            (ChannelMixing::Mixed, Anchor::None, N_MARKS),
+        ] {
+            let config = SsmConfig { channels, anchor, head, ..small(4) };
+            let network = drawn(&config, &mixer(MixerKind::S4d), shape(lookback, 2, n_marks));
+            let (values, marks) = (numbers(2 * lookback, 1), numbers((lookback + 5) * n_marks, 2));
+            let inputs = Inputs {
+                values: tensor(&values, [1, lookback, 2]),
+                mask: Tensor::ones([1, lookback, 2], &Device::flex()),
+                known_ahead: (n_marks > 0).then(|| tensor(&marks, [1, lookback + 5, n_marks])),
+            };
+            let parameters = network.parameters(inputs, Pass::Evaluation);
+            let n_parameters = Network::head(&network).n_outputs();
+            assert_eq!(parameters.dims(), [1, 5, 2, n_parameters]);
+            let due: Vec<f32> = parameters.into_data().iter::<f32>().collect();
+            let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
+            let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+            let last = fed(&plain, &values, &marks, CHUNK);
+            let (mut out, mut room) = (vec![0.0; due.len()], Vec::new());
+            let ahead = &marks[lookback * n_marks..];
+            plain.parameters((&last, &values[2 * (lookback - 1)..]), ahead, &mut out, &mut room);
+            for (ours, due) in out.iter().zip(&due) {
+                let (due, told) = (f64::from(*due), format!("{head:?}, {channels:?}: {ours} for {due}"));
+                assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_that_is_told_what_is_missing_takes_it_in_a_stream_as_in_a_window() {
+    const LOOKBACK: usize = 40;
+    for (channels, anchor) in
+        [(ChannelMixing::Independent, Anchor::LastValue), (ChannelMixing::Mixed, Anchor::None)]
+    {
+        for mask in [false, true] {
+            let config = SsmConfig { channels, anchor, mask, ..small(8) };
+            let network = drawn(&config, &mixer(MixerKind::S4d), shape(LOOKBACK, 2, 0));
+            let mut values = numbers(2 * LOOKBACK, 3);
+            // Within the window, and of one channel the newest ones.
+            let missing = [20, 21, 37, 2 * LOOKBACK - 3, 2 * LOOKBACK - 1];
+            missing.iter().for_each(|at| values[*at] = 0.0);
+            let observed: Vec<f32> = (0..values.len()).map(|at| f32::from(!missing.contains(&at))).collect();
+            let forecast = |observed: &[f32]| -> Vec<f32> {
+                let shape = [1, LOOKBACK, 2];
+                let inputs = Inputs {
+                    values: tensor(&values, shape),
+                    mask: tensor(observed, shape),
+                    known_ahead: None,
+                };
+                network.forward(inputs, Pass::Evaluation).into_data().iter::<f32>().collect()
+            };
+            let due = forecast(&observed);
+            // A 0 in the middle is not what is missing, if the network is told so.
+            let mut other = observed.clone();
+            other[20] = 1.0;
+            assert_eq!(forecast(&other) != due, mask);
+            if !mask {
+                continue;
+            }
+            let stream = stream(&network);
+            let index = |len| TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), len);
+            let scaled = values
+                .iter()
+                .zip(&observed)
+                .map(|(value, observed)| if *observed > 0.0 { f64::from(*value) } else { f64::NAN });
+            let scaled = Array2::from_shape_vec((LOOKBACK, 2), scaled.collect()).unwrap();
+            let mut memory = stream.start(2, LOOKBACK);
+            stream.observe_all(0, &mut memory, &index(LOOKBACK), scaled.view(), &[Scaler::default(); 2]);
+            let mut stepped = stream.start(2, LOOKBACK);
+            for (t, row) in scaled.rows().into_iter().enumerate() {
+                stream.observe(0, &mut stepped, &index(t + 1), &mut row.iter().copied());
+            }
+            assert_eq!(stepped, memory);
+            assert_eq!((memory.n_missing(), memory.newest_missing(0), memory.newest_missing(1)), (4, 0, 2));
+            let mut out = Array2::zeros((5, 2));
+            stream.forecast(0, &memory, 0, &index(LOOKBACK), out.view_mut());
+            for (ours, due) in out.iter().zip(&due) {
+                let due = f64::from(*due);
+                assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{channels:?}: {ours} for {due}");
+            }
         }
     }
 }
@@ -160,6 +259,39 @@ fn networks_that_read_their_window_forecast_all_steps_of_every_channel() {
             "{found:?} {changed:?}"
         );
         assert!(found[20..].iter().zip(&changed[20..]).any(|(a, b)| (a - b).abs() > 1e-3));
+    }
+}
+
+#[test]
+fn every_head_has_its_parameters_in_every_form_and_learns_from_all_of_them() {
+    let device = Device::flex().autodiff();
+    for (decoder, normalisation, channels) in [
+        (Decoder::Direct, Normalisation::None, ChannelMixing::Independent),
+        (Decoder::Direct, Normalisation::RevIn, ChannelMixing::Mixed),
+        (Decoder::Mask, Normalisation::LastValue, ChannelMixing::Independent),
+        (Decoder::Mask, Normalisation::RevIn, ChannelMixing::Mixed),
+    ] {
+        for head in HEADS {
+            let config = SsmConfig { decoder, normalisation, channels, head, ..small(2) };
+            let network = Ssm::new(&config, &mixer(MixerKind::S4d), shape(20, 2, 0), &device).unwrap();
+            let values: Tensor<3> =
+                Tensor::from_data(TensorData::new(numbers(3 * 20 * 2, 4), [3, 20, 2]), &device);
+            let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None };
+            let parameters = network.parameters(inputs, Pass::Training { step: 0 });
+            let told = format!("{decoder:?}, {normalisation:?}, {channels:?}, {head:?}");
+            let n_parameters = Network::head(&network).n_outputs();
+            assert_eq!(parameters.dims(), [3, 5, 2, n_parameters], "{told}");
+            let labels: Tensor<3> =
+                Tensor::from_data(TensorData::new(numbers(3 * 5 * 2, 9), [3, 5, 2]), &device);
+            let loss = Network::head(&network).loss(parameters, labels.clone(), labels.ones_like()).unwrap();
+            // Every column of the head learns: no output is out of its place.
+            let gradients = loss.mean.backward();
+            let of_bias = network.head.bias.val().grad(&gradients).unwrap().into_data();
+            assert!(
+                of_bias.iter::<f32>().all(|slope| slope.is_finite() && slope != 0.0),
+                "{told}: {of_bias:?}"
+            );
+        }
     }
 }
 

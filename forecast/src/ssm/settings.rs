@@ -212,6 +212,7 @@ fn gcd(a: usize, b: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::HeadKind;
     use crate::{ModelConfig, Step};
 
     fn config(settings: &[(&str, &str)]) -> Result<SsmSettings> {
@@ -253,6 +254,8 @@ mod tests {
         );
         let constant = config(&[("schedule", "constant")]).unwrap().training;
         assert_eq!((constant.epochs, constant.patience), (Some(10), Some(3)));
+        let of_quantiles = config(&[("head", "quantiles"), ("quantiles", "0.2,0.8")]).unwrap().network;
+        assert_eq!((of_quantiles.head, &of_quantiles.quantiles[..]), (HeadKind::Quantiles, &[0.2, 0.8][..]));
         let json = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<SsmSettings>(&json).unwrap(), settings);
     }
@@ -266,6 +269,10 @@ mod tests {
             (vec![("dt_min", "0.5"), ("dt_max", "0.1")], "dt_min is 0.5"),
             (vec![("epochs", "0")], "epochs is 0"),
             (vec![("lookback", "0")], "lookback is 0"),
+            (vec![("head", "normal")], "student-t"),
+            (vec![("head", "quantiles"), ("quantiles", "0.5,0.1")], "they must rise"),
+            (vec![("head", "quantiles"), ("quantiles", "")], "number of quantiles is 0"),
+            (vec![("intervals", "head")], "intervals is head, but a point head has none"),
             (vec![("recurrence", "reduced")], "recurrence is reduced, but s4 and s4d stream exactly"),
             (vec![("mixer", "sgconv"), ("init", "lin")], "init is lin, but sgconv has no state"),
             (

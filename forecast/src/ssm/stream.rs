@@ -3,15 +3,15 @@
 //! A forecast from a window is that of a fresh memory fed with it, so both have the same bits. Beyond a lookback the
 //! memory reaches further back than any window.
 
-use std::cell::Cell;
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::plain::{CHUNK, Plain};
+use super::room::{Room, with_room};
 use crate::data::{CalendarFeatures, Scaler, TimeIndex};
 use crate::model::{Family, LagRule, Memory, Recurrent, RecurrentShape, Tensors};
-use crate::nn::TrainingReport;
+use crate::nn::{Marginal, TrainingReport};
 
 /// A network in plain numbers, and what it is told of the calendar.
 #[derive(Debug)]
@@ -27,54 +27,13 @@ pub(crate) struct Stream {
 /// Steps before the last whose forecasts can be made again.
 const RECALL: usize = 24;
 
-/// Room that a thread computes in, kept so that a step asks the allocator for nothing.
-#[derive(Debug, Default)]
-struct Room {
-    /// Of the plain network.
-    numbers: Vec<f32>,
-    /// What the head reads of some steps. Shape `(step, width)`.
-    outputs: Vec<f32>,
-    /// Values of some steps, filled. Shape `(step, channel)`.
-    values: Vec<f64>,
-    /// One step as it came. Shape `(channel)`.
-    step: Vec<f64>,
-    /// Forecasts of the next step. Shape `(channel)`.
-    next: Vec<f64>,
-    /// Time features as the calendar gives them, and as the network takes them. Shape `(step, mark)`.
-    features: Vec<f64>,
-    marks: Vec<f32>,
-}
-
-thread_local! {
-    // Taken out while in use: work that a thread begins while it waits for other work finds an empty one.
-    static ROOM: Cell<Room> = const {
-        Cell::new(Room {
-            numbers: Vec::new(),
-            outputs: Vec::new(),
-            values: Vec::new(),
-            step: Vec::new(),
-            next: Vec::new(),
-            features: Vec::new(),
-            marks: Vec::new(),
-        })
-    };
-}
-
-/// What `work` makes with the room of this thread.
-fn with_room<T>(work: impl FnOnce(&mut Room) -> T) -> T {
-    let mut room = ROOM.take();
-    let made = work(&mut room);
-    ROOM.set(room);
-    made
-}
-
 impl Stream {
-    fn n_channels(&self) -> usize {
+    pub(super) fn n_channels(&self) -> usize {
         self.plain.shape().n_channels
     }
 
     /// Writes the time features of some steps, which may lie beyond the end of the index, into the room.
-    fn mark(&self, index: &TimeIndex, steps: Range<usize>, room: &mut Room) {
+    pub(super) fn mark(&self, index: &TimeIndex, steps: Range<usize>, room: &mut Room) {
         let shape = (steps.len(), self.plain.shape().n_marks);
         room.features.clear();
         room.features.resize(shape.0 * shape.1, 0.0);
@@ -88,13 +47,14 @@ impl Stream {
         room.marks.extend(room.features.iter().map(|feature| *feature as f32));
     }
 
-    /// Takes the filled steps that stand in the room; they are the last before `end` of the index.
+    /// Takes the steps that stand in the room, the last before `end` of the index; `came` is one that was filled, as it
+    /// came. A network with a mask takes missing values as they are, and remembers the last observed one in their place.
     fn take(
         &self,
         memory: &mut Recurrent,
         (index, end): (&TimeIndex, usize),
         room: &mut Room,
-        observed: impl Fn(usize, usize) -> f64,
+        came: Option<&[f64]>,
     ) {
         let (n_channels, width) = (self.n_channels(), self.plain.total_width());
         let n_steps = room.values.len() / n_channels;
@@ -102,13 +62,14 @@ impl Stream {
             return;
         }
         self.mark(index, end.saturating_sub(n_steps)..end, room);
-        let Room { numbers, outputs, values, marks, .. } = room;
+        let Room { numbers, outputs, values, points, marks, .. } = room;
         outputs.resize(n_steps * width, 0.0);
         self.plain.chunk(&mut memory.states, (&values[..], &marks[..]), outputs, numbers);
-        for (step, (values, output)) in
-            values.chunks_exact(n_channels).zip(outputs.chunks_exact(width)).enumerate()
-        {
-            memory.push(values, (0..n_channels).map(|channel| observed(step, channel)), output);
+        for (values, output) in values.chunks_exact(n_channels).zip(outputs.chunks_exact(width)) {
+            points.clear();
+            let before = memory.filled(0);
+            points.extend(values.iter().zip(before).map(|(value, last)| filled(*value, *last)));
+            memory.push(points, came.unwrap_or(values).iter().copied(), output);
         }
         values.clear();
     }
@@ -118,72 +79,18 @@ impl Stream {
         // Out of the room while it is used, and back.
         let step = std::mem::take(&mut room.step);
         self.mark(index, end.saturating_sub(1)..end, room);
-        room.next.resize(self.n_channels(), 0.0);
-        let before = (memory.output(0), memory.filled(0));
-        self.plain.forecast(before, &room.marks, &mut room.next, &mut room.numbers);
+        self.read_head((memory.output(0), memory.filled(0)), 1, room);
+        self.take_points(room);
         room.values.clear();
-        let filled =
-            step.iter().zip(&room.next).map(|(value, next)| if value.is_nan() { *next } else { *value });
-        room.values.extend(filled);
-        self.take(memory, (index, end), room, |_, channel| step[channel]);
+        room.values.extend(step.iter().zip(&room.points).map(|(value, next)| filled(*value, *next)));
+        self.take(memory, (index, end), room, Some(&step));
         room.step = step;
-    }
-
-    /// Writes a forecast of any length that follows the step of this age.
-    fn forecast_after(
-        &self,
-        memory: &Recurrent,
-        age: usize,
-        index: &TimeIndex,
-        mut out: ArrayViewMut2<'_, f64>,
-        room: &mut Room,
-    ) {
-        let (n_channels, horizon) = (self.n_channels(), self.plain.shape().horizon);
-        let (n_steps, mut end) = (out.nrows(), index.len - age);
-        let first = n_steps.min(horizon);
-        self.mark(index, end..end + first, room);
-        room.values.resize(first * n_channels, 0.0);
-        let after = (memory.output(age), memory.filled(age));
-        self.plain.forecast(after, &room.marks, &mut room.values, &mut room.numbers);
-        write(&mut out, 0, &room.values, n_channels);
-        if n_steps <= horizon {
-            return;
-        }
-        // What lies beyond the network's horizon follows from its own forecasts; only the newest step has the states.
-        if age > 0 {
-            out.slice_mut(s![first.., ..]).fill(f64::NAN);
-            return;
-        }
-        let width = self.plain.total_width();
-        let mut states = memory.states.clone();
-        let mut block = room.values.clone();
-        let mut output = vec![0.0; width];
-        let mut at = first;
-        while at < n_steps {
-            for steps in block.chunks(CHUNK * n_channels) {
-                let n = steps.len() / n_channels;
-                self.mark(index, end..end + n, room);
-                room.outputs.resize(n * width, 0.0);
-                self.plain.chunk(&mut states, (steps, &room.marks[..]), &mut room.outputs, &mut room.numbers);
-                output.copy_from_slice(&room.outputs[(n - 1) * width..]);
-                end += n;
-            }
-            let n = horizon.min(n_steps - at);
-            self.mark(index, end..end + n, room);
-            let last = block[block.len() - n_channels..].to_vec();
-            block.resize(n * n_channels, 0.0);
-            self.plain.forecast((&output[..], &last[..]), &room.marks, &mut block, &mut room.numbers);
-            write(&mut out, at, &block, n_channels);
-            at += n;
-        }
     }
 }
 
-/// Writes rows of `block`, `(step, channel)`, from row `first` on.
-fn write(out: &mut ArrayViewMut2<'_, f64>, first: usize, block: &[f64], n_channels: usize) {
-    for (mut row, block) in out.rows_mut().into_iter().skip(first).zip(block.chunks_exact(n_channels)) {
-        row.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
-    }
+/// A value, or another where it is missing.
+fn filled(value: f64, other: f64) -> f64 {
+    if value.is_nan() { other } else { value }
 }
 
 impl Family for Stream {
@@ -218,12 +125,12 @@ impl Family for Stream {
         with_room(|room| {
             room.step.clear();
             room.step.extend(step);
-            if room.step.iter().any(|value| value.is_nan()) {
+            if room.step.iter().any(|value| value.is_nan()) && !self.plain.has_mask() {
                 self.take_incomplete(memory, (index, index.len), room);
             } else {
                 room.values.clear();
                 room.values.extend_from_slice(&room.step);
-                self.take(memory, (index, index.len), room, |_, _| 0.0);
+                self.take(memory, (index, index.len), room, None);
             }
         });
     }
@@ -242,19 +149,19 @@ impl Family for Stream {
             room.values.clear();
             for (at, row) in steps.rows().into_iter().enumerate() {
                 let scaled = row.iter().zip(scalers).map(|(value, scaler)| scaler.scale(*value));
-                if row.iter().any(|value| value.is_nan()) {
+                if row.iter().any(|value| value.is_nan()) && !self.plain.has_mask() {
                     room.step.clear();
                     room.step.extend(scaled);
-                    self.take(memory, (index, first + at), room, |_, _| 0.0);
+                    self.take(memory, (index, first + at), room, None);
                     self.take_incomplete(memory, (index, first + at + 1), room);
                     continue;
                 }
                 room.values.extend(scaled);
                 if room.values.len() == CHUNK * scalers.len() {
-                    self.take(memory, (index, first + at + 1), room, |_, _| 0.0);
+                    self.take(memory, (index, first + at + 1), room, None);
                 }
             }
-            self.take(memory, (index, first + steps.nrows()), room, |_, _| 0.0);
+            self.take(memory, (index, first + steps.nrows()), room, None);
         });
     }
 
@@ -264,10 +171,36 @@ impl Family for Stream {
         memory: &Memory,
         age: usize,
         index: &TimeIndex,
-        out: ArrayViewMut2<'_, f64>,
+        mut out: ArrayViewMut2<'_, f64>,
     ) {
         let Some(memory) = memory.recurrent() else { return };
-        with_room(|room| self.forecast_after(memory, age, index, out, room));
+        let (n_steps, n_channels, horizon) = (out.nrows(), self.n_channels(), self.n_direct_steps());
+        if age > 0 && n_steps > horizon {
+            // Only the newest step has the states that steps beyond the horizon follow from.
+            out.slice_mut(s![horizon.., ..]).fill(f64::NAN);
+        }
+        with_room(|room| {
+            self.ahead(memory, age, (index, n_steps), room, &mut |first, points, _| {
+                let rows = out.rows_mut().into_iter().skip(first);
+                for (mut row, points) in rows.zip(points.chunks_exact(n_channels)) {
+                    row.iter_mut().zip(points).for_each(|(to, from)| *to = *from);
+                }
+            });
+        });
+    }
+
+    fn marginals(&self, memory: &Memory, index: &TimeIndex, n_steps: usize) -> Option<Array2<Marginal>> {
+        let memory = memory.recurrent().filter(|_| self.plain.has_own_intervals())?;
+        let (head, n_channels) = (self.plain.head(), self.n_channels());
+        let mut all = Array2::from_elem((n_steps, n_channels), Marginal::Point(f64::NAN));
+        with_room(|room| {
+            self.ahead(memory, 0, (index, n_steps), room, &mut |first, _, parameters| {
+                let each = parameters.chunks_exact(head.n_outputs());
+                let places = all.iter_mut().skip(first * n_channels);
+                places.zip(each).for_each(|(to, parameters)| *to = head.marginal(parameters));
+            });
+        });
+        Some(all)
     }
 
     fn accepts(&self, memory: &Memory, n_channels: usize) -> bool {

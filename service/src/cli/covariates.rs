@@ -45,9 +45,13 @@ pub(crate) fn note_unused(panel: &Panel, models: &[&ModelConfig], console: &Cons
         [only] => format!("model {only} does"),
         several => format!("models {} do", several.join(", ")),
     };
+    let known = ModelConfig::NAMES
+        .into_iter()
+        .filter(|name| ModelConfig::parse(name).is_ok_and(|config| config.uses_covariates()));
     console.note(format!(
-        "note: covariates {} are read and checked; the {models} not use them",
-        names.join(", ")
+        "note: covariates {} are read and checked; the {models} not use them; for forecasts that do, fit {}",
+        names.join(", "),
+        known.collect::<Vec<_>>().join(" or ")
     ));
 }
 

@@ -175,12 +175,23 @@ fn models_say_that_they_do_not_use_covariates_and_forecast_the_same() {
             "model seasonal-naive does",
         ),
         (
+            "fit --model ssm --set epochs=1 --set d_model=4 --set d_state=4 --set lookback=24 --horizon 24 with.csv -o \
+             ssm.longcast --future-col price",
+            "model ssm does",
+        ),
+        (
+            "fit --model informer --set epochs=1 --set d_model=4 --set n_heads=1 --set d_ff=4 --set lookback=24 --set \
+             label_length=12 --horizon 24 with.csv -o informer.longcast --future-col price",
+            "model informer does",
+        ),
+        (
             "backtest with.csv --model drift,ar --order 24 --horizon 2 --n-windows 2 --future-col price",
             "model drift does",
         ),
     ] {
         let run = folder.run(command).succeeded();
         let note = format!("note: covariates price are read and checked; the {names} not use them");
+        let note = format!("{note}; for forecasts that do, fit ar or ar-net");
         assert_eq!(run.stderr.matches(&note).count(), 1, "{}", run.stderr);
     }
     folder.run("fit --model seasonal-naive --horizon 24 plain.csv -o plain.longcast").succeeded();

@@ -37,6 +37,28 @@ fn every_mixer_is_trained_saved_and_forecast_with() {
 }
 
 #[test]
+fn a_network_of_quantiles_has_intervals_of_its_own_in_every_form() {
+    let folder = folder("ssm-quantiles");
+    let own = "--set head=quantiles --set quantiles=0.1,0.3,0.5,0.9 --set intervals=head";
+    for form in ["", "--set decoder=mask", "--set normalisation=revin --set channels=mixed"] {
+        let fit = format!("fit --model ssm {SMALL} {form} {own} --horizon 12 load.csv -o own.longcast");
+        folder.run(&fit).succeeded();
+        let forecast = folder.run("forecast own.longcast --horizon 12 --level 80").succeeded();
+        let table = Table::csv(forecast.text());
+        let (mean, lower, upper) =
+            (table.numbers("ssm"), table.numbers("ssm-lo-80"), table.numbers("ssm-hi-80"));
+        let bounds = lower.iter().zip(&upper);
+        assert!(mean.iter().zip(bounds).all(|(m, (lo, hi))| lo <= m && m <= hi && lo < hi), "{form}");
+        // What the network was not asked for it does not know.
+        let run = folder.run("forecast own.longcast --level 95").failed(2);
+        assert!(run.stderr.contains("level 95") && run.stderr.contains("intervals = conformal"), "{form}");
+        let long = folder.run("forecast own.longcast --horizon 30").succeeded();
+        let longer = Table::csv(long.text()).numbers("ssm");
+        assert_eq!((longer.len(), &longer[..12]), (30, &mean[..]), "{form}");
+    }
+}
+
+#[test]
 fn a_training_that_was_killed_goes_on_to_the_same_model_and_draws_its_losses() {
     let folder = folder("ssm-resume");
     let fit = |output: &str| {
@@ -78,6 +100,9 @@ fn what_cannot_be_done_says_which_setting_prevents_it() {
         ("--set lookback=2000001", "lookback is 2000001"),
         ("--set recurrence=reduced", "recurrence is reduced"),
         ("--set mixer=mamba", "mamba"),
+        ("--set intervals=head", "a point head has none"),
+        ("--set head=quantiles --set quantiles=0.5,0.1", "they must rise"),
+        ("--set head=normal", "gaussian"),
     ] {
         let run = folder.run(&format!("fit --model ssm {settings} load.csv -o m.longcast")).failed(2);
         assert!(run.stderr.contains(said), "{settings}: {}", run.stderr);
