@@ -94,7 +94,7 @@ impl WithSimd for Gate<'_> {
         for ((out, value), gate) in out.iter_mut().zip(value).zip(gate) {
             *out = simd.mul_f32s(*value, sigmoid(simd, *gate));
         }
-        let [value, gate] = [value_tail, gate_tail].map(|tail| simd.partial_load_f32s(tail));
+        let (value, gate) = (simd.partial_load_f32s(value_tail), simd.partial_load_f32s(gate_tail));
         simd.partial_store_f32s(out_tail, simd.mul_f32s(value, sigmoid(simd, gate)));
     }
 }
@@ -131,7 +131,8 @@ impl WithSimd for Slopes<'_> {
         for i in 0..dy.len() {
             (of_value[i], of_gate[i]) = slopes(simd, value[i], gate[i], dy[i]);
         }
-        let [value, gate, dy] = [value_tail, gate_tail, dy_tail].map(|tail| simd.partial_load_f32s(tail));
+        let (value, gate) = (simd.partial_load_f32s(value_tail), simd.partial_load_f32s(gate_tail));
+        let dy = simd.partial_load_f32s(dy_tail);
         let (a, b) = slopes(simd, value, gate, dy);
         simd.partial_store_f32s(of_value_tail, a);
         simd.partial_store_f32s(of_gate_tail, b);

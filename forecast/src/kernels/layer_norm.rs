@@ -242,7 +242,7 @@ impl WithSimd for Backward<'_> {
                 sums = [simd.add_f32s(sums[0], g), simd.mul_add_e_f32s(g, h, sums[1])];
                 out[i] = h;
             }
-            let [mut g_mean, mut gh_mean] = sums.map(|sum| simd.reduce_sum_f32s(sum));
+            let (mut g_mean, mut gh_mean) = (simd.reduce_sum_f32s(sums[0]), simd.reduce_sum_f32s(sums[1]));
             for i in 0..out_tail.len() {
                 let s = if r_tail.is_empty() { x_tail[i] } else { x_tail[i] + r_tail[i] };
                 let (h, g) = ((s - mean) * scale, dy_tail[i] * gain_tail[i]);

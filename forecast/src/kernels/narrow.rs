@@ -75,11 +75,15 @@ fn packed<const D: usize>(x: Matrix<'_>) -> Vec<[f32; D]> {
 /// Some rows side by side: lane i of register c is element c of row i; 0 where there is no row.
 #[inline(always)]
 fn gather<S: Simd, const D: usize>(simd: S, rows: &[[f32; D]], scale: f32) -> [S::f32s; D] {
-    std::array::from_fn(|c| {
+    let mut registers = [simd.splat_f32s(0.0); D];
+    for (c, register) in registers.iter_mut().enumerate() {
         let mut lanes = [0.0; MOST_LANES];
-        lanes.iter_mut().zip(rows).for_each(|(lane, row)| *lane = row[c] * scale);
-        simd.partial_load_f32s(&lanes[..S::F32_LANES])
-    })
+        for (lane, row) in lanes.iter_mut().zip(rows) {
+            *lane = row[c] * scale;
+        }
+        *register = simd.partial_load_f32s(&lanes[..S::F32_LANES]);
+    }
+    registers
 }
 
 /// The inverse of [`gather`], for as many rows as there are.
@@ -179,7 +183,10 @@ impl<const D: usize> WithSimd for Forward<'_, D> {
                 add_scaled(simd, &mut y, weight, v);
             }
             let share = simd.div_f32s(simd.splat_f32s(1.0), sum);
-            spread(simd, y.map(|y| simd.mul_f32s(y, share)), 1.0, out);
+            for y in &mut y {
+                *y = simd.mul_f32s(*y, share);
+            }
+            spread(simd, y, 1.0, out);
             let mut pair = [[0.0; MOST_LANES]; 2];
             for (lanes, register) in pair.iter_mut().zip([largest, sum]) {
                 simd.partial_store_f32s(&mut lanes[..n_lanes], register);

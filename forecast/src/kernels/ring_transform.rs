@@ -126,10 +126,11 @@ impl Ring {
     #[inline(always)]
     fn open<S: Simd>(&self, simd: S, points: &mut [Point<S>], source: impl Fn(usize) -> S::f32s) {
         let quarter = self.n_points / 4;
-        let w = self.levels[0][0].map(|w| simd.splat_f32s(w));
+        let w = splats(simd, &self.levels[0][0]);
         let [a, b, c, d] = quarters::<S>(points);
         for t in 0..quarter {
-            let [x0, x1, x2, x3] = [0, 1, 2, 3].map(|part| source(t + part * quarter));
+            let [x0, x1] = [source(t), source(t + quarter)];
+            let [x2, x3] = [source(t + 2 * quarter), source(t + 3 * quarter)];
             let real = |x, at: usize| [simd.mul_f32s(x, w[at]), simd.mul_f32s(x, w[at + 1])];
             let zero = simd.splat_f32s(0.0);
             [a[t], b[t], c[t], d[t]] = spread(simd, [[x0, zero], real(x1, 0), real(x2, 2), real(x3, 4)]);
@@ -154,7 +155,7 @@ impl Ring {
             }
         }
         let quarter = self.n_points / 4;
-        let w = self.levels[0][0].map(|w| simd.splat_f32s(w));
+        let w = splats(simd, &self.levels[0][0]);
         let [a, b, c, d] = quarters::<S>(points);
         for t in 0..quarter {
             let [x0, x1, x2, x3] = gather(simd, [a[t], b[t], c[t], d[t]]);
@@ -184,7 +185,7 @@ impl Ring {
         }
         if m == 2 {
             for (pair, w) in block.chunks_exact_mut(2).zip(&self.pairs[at * n_blocks..]) {
-                let x = multiply(simd, pair[1], w.map(|w| simd.splat_f32s(w)));
+                let x = multiply(simd, pair[1], splats(simd, w));
                 (pair[0], pair[1]) = (add(simd, pair[0], x), sub(simd, pair[0], x));
             }
         }
@@ -200,7 +201,7 @@ impl Ring {
             for (pair, w) in block.chunks_exact_mut(2).zip(&self.pairs[at * n_blocks..]) {
                 let x = sub(simd, pair[0], pair[1]);
                 pair[0] = add(simd, pair[0], pair[1]);
-                pair[1] = multiply_conjugate(simd, x, w.map(|w| simd.splat_f32s(w)));
+                pair[1] = multiply_conjugate(simd, x, splats(simd, w));
             }
         }
         for twiddles in self.levels[first..].iter().rev() {
@@ -233,10 +234,20 @@ fn quarters<S: Simd>(points: &mut [Point<S>]) -> [&mut [Point<S>]; 4] {
     [a, b, c, &mut d[..quarter]]
 }
 
+/// Numbers, each in all lanes; by a loop, since the closure of a map may stay a call.
+#[inline(always)]
+fn splats<S: Simd, const N: usize>(simd: S, numbers: &[f32; N]) -> [S::f32s; N] {
+    let mut all = [simd.splat_f32s(0.0); N];
+    for (all, number) in all.iter_mut().zip(numbers) {
+        *all = simd.splat_f32s(*number);
+    }
+    all
+}
+
 /// One block into four.
 #[inline(always)]
 fn split<S: Simd>(simd: S, block: &mut [Point<S>], twiddles: &[f32; 6]) {
-    let [w10, w11, w20, w21, w30, w31] = twiddles.map(|w| simd.splat_f32s(w));
+    let [w10, w11, w20, w21, w30, w31] = splats(simd, twiddles);
     let [a, b, c, d] = quarters::<S>(block);
     for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
         let x1 = multiply(simd, *b, [w10, w11]);
@@ -249,7 +260,7 @@ fn split<S: Simd>(simd: S, block: &mut [Point<S>], twiddles: &[f32; 6]) {
 /// Four blocks into one, four times as large.
 #[inline(always)]
 fn join<S: Simd>(simd: S, block: &mut [Point<S>], twiddles: &[f32; 6]) {
-    let [w10, w11, w20, w21, w30, w31] = twiddles.map(|w| simd.splat_f32s(w));
+    let [w10, w11, w20, w21, w30, w31] = splats(simd, twiddles);
     let [a, b, c, d] = quarters::<S>(block);
     for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
         let [x0, x1, x2, x3] = gather(simd, [*a, *b, *c, *d]);
@@ -264,7 +275,7 @@ fn join<S: Simd>(simd: S, block: &mut [Point<S>], twiddles: &[f32; 6]) {
 #[inline(always)]
 fn split_points<S: Simd>(simd: S, points: &mut [Point<S>], twiddles: &[[f32; 6]]) {
     for (four, twiddles) in points.as_chunks_mut::<4>().0.iter_mut().zip(twiddles) {
-        let [w10, w11, w20, w21, w30, w31] = twiddles.map(|w| simd.splat_f32s(w));
+        let [w10, w11, w20, w21, w30, w31] = splats(simd, twiddles);
         let x1 = multiply(simd, four[1], [w10, w11]);
         let x2 = multiply(simd, four[2], [w20, w21]);
         let x3 = multiply(simd, four[3], [w30, w31]);
@@ -276,7 +287,7 @@ fn split_points<S: Simd>(simd: S, points: &mut [Point<S>], twiddles: &[[f32; 6]]
 #[inline(always)]
 fn join_points<S: Simd>(simd: S, points: &mut [Point<S>], twiddles: &[[f32; 6]]) {
     for (four, twiddles) in points.as_chunks_mut::<4>().0.iter_mut().zip(twiddles) {
-        let [w10, w11, w20, w21, w30, w31] = twiddles.map(|w| simd.splat_f32s(w));
+        let [w10, w11, w20, w21, w30, w31] = splats(simd, twiddles);
         let [x0, x1, x2, x3] = gather(simd, *four);
         let x1 = multiply_conjugate(simd, x1, [w10, w11]);
         let x2 = multiply_conjugate(simd, x2, [w20, w21]);

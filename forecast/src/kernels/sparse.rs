@@ -4,7 +4,7 @@
 //! its gradient over `L_K`; or the sum of V up to its step, so each value gets the gradients of its own and all later
 //! steps.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::attention::{AttentionShape, Mask, put};
@@ -47,7 +47,7 @@ impl Sparse {
             let out = MatrixMut::rows(&mut scores[..n_queries * n_keys], n_queries, n_keys);
             product(out, (part(q, first, n_queries), keys_matrix), 1.0, Write::Over, Threads::One);
             let rows = scores.chunks(n_keys).take(n_queries).zip(samples.chunks(self.n_samples));
-            measure.extend(rows.map(|(row, samples)| sparsity(samples, n_keys, |key| row[key])));
+            measure.extend(rows.map(|(row, samples)| sparsity(samples, row)));
         }
         [keys, scores].into_iter().for_each(pool::give);
         measure
@@ -61,16 +61,11 @@ impl Sparse {
         for (at, key) in keys.chunks_mut(d).enumerate() {
             key.copy_from_slice(k.row(at));
         }
-        let measure = Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let queries = self.samples.chunks(self.n_samples).take(q.n_rows).enumerate();
-                let measure = |(at, samples): (usize, &[u32])| {
-                    sparsity(samples, k.n_rows, |key| dot(q.row(at), &keys[key * d..][..d]))
-                };
-                queries.map(measure).collect()
-            },
-        );
+        let mut measure = vec![0.0; q.n_rows];
+        let samples = self.samples.chunks(self.n_samples);
+        for (at, (measure, samples)) in measure.iter_mut().zip(samples).enumerate() {
+            *measure = lanes::dispatch(Measure { query: q.row(at), keys: &keys, samples });
+        }
         pool::give(keys);
         measure
     }
@@ -133,30 +128,58 @@ impl Sparse {
     }
 }
 
-/// `max_j s_j - (sum_j s_j) / L_K` over the keys drawn.
-#[inline(always)]
-fn sparsity(samples: &[u32], n_keys: usize, score: impl Fn(usize) -> f32) -> f32 {
-    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
-    for key in samples {
-        let score = score(*key as usize);
-        (largest, sum) = (largest.max(score), sum + score);
-    }
-    largest - sum / n_keys as f32
+/// M of one query, `max_j s_j - (sum_j s_j) / L_K` over the keys drawn.
+struct Measure<'a> {
+    query: &'a [f32],
+    /// `(key, d)`.
+    keys: &'a [f32],
+    samples: &'a [u32],
 }
 
-/// `x . y`, in eight running sums.
-#[inline(always)]
-fn dot(x: &[f32], y: &[f32]) -> f32 {
-    let (x, y) = (x.chunks_exact(8), y.chunks_exact(8));
-    let rest: f32 = x.remainder().iter().zip(y.remainder()).map(|(x, y)| x * y).sum();
-    let mut sums = [0.0; 8];
-    for (x, y) in x.zip(y) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * y;
+impl WithSimd for Measure<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let Measure { query, keys, samples } = self;
+        let d = query.len();
+        let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
+        for key in samples {
+            let score = dot(simd, query, &keys[*key as usize * d..][..d]);
+            (largest, sum) = (largest.max(score), sum + score);
         }
+        largest - sum / (keys.len() / d) as f32
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
+}
+
+/// `max_j s_j - (sum_j s_j) / L_K` over the keys drawn, from the scores of all.
+fn sparsity(samples: &[u32], scores: &[f32]) -> f32 {
+    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
+    for key in samples {
+        let score = scores[*key as usize];
+        (largest, sum) = (largest.max(score), sum + score);
+    }
+    largest - sum / scores.len() as f32
+}
+
+/// `x . y`, in two registers of running sums.
+#[inline(always)]
+fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f32 {
+    let ((x, x_tail), (y, y_tail)) = (S::as_simd_f32s(x), S::as_simd_f32s(y));
+    let mut sums = [simd.splat_f32s(0.0); 2];
+    let (pairs_x, pairs_y) = (x.as_chunks::<2>(), y.as_chunks::<2>());
+    for (x, y) in pairs_x.0.iter().zip(pairs_y.0) {
+        sums[0] = simd.mul_add_e_f32s(x[0], y[0], sums[0]);
+        sums[1] = simd.mul_add_e_f32s(x[1], y[1], sums[1]);
+    }
+    if let ([x], [y]) = (pairs_x.1, pairs_y.1) {
+        sums[0] = simd.mul_add_e_f32s(*x, *y, sums[0]);
+    }
+    let mut sum = simd.reduce_sum_f32s(simd.add_f32s(sums[0], sums[1]));
+    for (x, y) in x_tail.iter().zip(y_tail) {
+        sum += x * y;
+    }
+    sum
 }
 
 /// Some rows, one after the other.

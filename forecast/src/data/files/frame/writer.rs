@@ -1,6 +1,7 @@
 //! Tables into files piece by piece.
 
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 
 use polars::io::{csv, ipc, parquet};
@@ -37,7 +38,7 @@ pub struct TableWriter {
 
 enum Sink {
     Csv(csv::write::BatchedWriter<File>),
-    Parquet(Box<parquet::write::BatchedWriter<File>>),
+    Parquet(Box<parquet::write::BatchedWriter<BufWriter<File>>>),
     Arrow(ipc::BatchedWriter<File>),
 }
 
@@ -87,7 +88,9 @@ impl TableWriter {
                         Sink::Csv(CsvWriter::new(file).batched(schema).map_err(fail)?)
                     }
                     Format::Parquet => {
-                        Sink::Parquet(Box::new(ParquetWriter::new(file).batched(schema).map_err(fail)?))
+                        // The footer is written a few bytes at a time; its end empties the buffer.
+                        let writer = ParquetWriter::new(BufWriter::new(file));
+                        Sink::Parquet(Box::new(writer.batched(schema).map_err(fail)?))
                     }
                     Format::Arrow | Format::ArrowStream => {
                         // No column has a dictionary.
