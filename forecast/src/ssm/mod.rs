@@ -2,6 +2,7 @@
 //! stream.
 
 mod block;
+mod blocks;
 mod config;
 mod diagonal_steps;
 mod discretise;
