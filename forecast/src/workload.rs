@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::data::mix;
+use crate::data::random::unit;
 use crate::informer::{self, AttentionKind, InformerConfig, keys, n_selected};
 use crate::kernels::{Mask, ProbSparse, attention, prob_sparse_attention};
 use crate::nn::Steps;
@@ -189,9 +190,10 @@ impl WorkloadSizes {
 
     /// Even numbers of variance 1.
     fn numbers(&self, stream: u64, shape: [usize; 3], device: &Device) -> Tensor<3> {
-        let unit = |i: u64| (mix(mix(stream) ^ i) >> 11) as f64 / (1u64 << 53) as f64;
+        let stream = mix(stream);
         let n = shape.iter().product::<usize>() as u64;
-        let values: Vec<f32> = (0..n).map(|i| ((2.0 * unit(i) - 1.0) * 3.0_f64.sqrt()) as f32).collect();
+        let values: Vec<f32> =
+            (0..n).map(|i| ((2.0 * unit(stream, i) - 1.0) * 3.0_f64.sqrt()) as f32).collect();
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 }

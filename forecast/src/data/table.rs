@@ -7,8 +7,8 @@ use crate::data::covariates::{CovariateColumn, Known};
 use crate::data::files::cells::Cells;
 use crate::data::panel::Panel;
 use crate::data::series::Series;
-use crate::data::time::index::Zone;
 use crate::data::time::step::Step;
+use crate::data::time::zone::Zone;
 use crate::{Error, Result};
 
 /// Cells of calendar features that are made at once: 2 GiB.

@@ -7,6 +7,7 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::mix;
+use crate::data::random;
 
 /// Where the parameters of a network come from, one stream for each.
 #[derive(Debug)]
@@ -29,16 +30,12 @@ impl<'a> Draws<'a> {
     /// Evenly from `-1 / sqrt(fan_in)` to `1 / sqrt(fan_in)`.
     pub(super) fn even<const D: usize>(&mut self, shape: [usize; D], fan_in: usize) -> Param<Tensor<D>> {
         let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
-        self.parameter(shape, |stream, i| (2.0 * unit(stream, i) - 1.0) * bound)
+        self.parameter(shape, |stream, i| (2.0 * random::unit(stream, i) - 1.0) * bound)
     }
 
-    /// Normally, with this standard deviation (Box and Muller 1958).
+    /// Normally, with this standard deviation.
     pub(super) fn normal<const D: usize>(&mut self, shape: [usize; D], deviation: f64) -> Param<Tensor<D>> {
-        self.parameter(shape, |stream, i| {
-            // The first number is above 0, so that its logarithm is finite.
-            let radius = (-2.0 * (1.0 - unit(stream, 2 * i)).ln()).sqrt();
-            deviation * radius * (std::f64::consts::TAU * unit(stream, 2 * i + 1)).cos()
-        })
+        self.parameter(shape, |stream, i| random::normal(stream, i, deviation))
     }
 
     /// The same number everywhere.
@@ -64,11 +61,6 @@ pub(crate) fn keys(stream: u64, n_queries: usize, n_samples: usize, n_keys: usiz
     let stream = mix(stream);
     let draw = |i: usize| ((u128::from(mix(stream ^ i as u64)) * n_keys as u128) >> 64) as u32;
     (0..n_queries * n_samples).map(draw).collect()
-}
-
-/// A number from 0 to below 1.
-fn unit(stream: u64, i: u64) -> f64 {
-    (mix(stream ^ i) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

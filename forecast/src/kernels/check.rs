@@ -4,11 +4,11 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::data::mix;
+use crate::data::random::unit;
 
 /// Numbers between -1 and 1.
 pub(super) fn draw(n: usize, seed: u64) -> Vec<f64> {
-    let unit = |i: usize| (mix(mix(seed) ^ i as u64) >> 11) as f64 / (1u64 << 53) as f64;
-    (0..n).map(|i| 2.0 * unit(i) - 1.0).collect()
+    (0..n as u64).map(|i| 2.0 * unit(mix(seed), i) - 1.0).collect()
 }
 
 /// Holds an operation on flat inputs of these lengths, with a flat result, to its composition.

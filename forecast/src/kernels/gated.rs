@@ -8,6 +8,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::fused::{Context, Keep, Operation, is_fused};
+use super::lanes::sigmoid;
 use super::register::fuse;
 use super::{lanes, pool};
 
@@ -69,12 +70,6 @@ impl Operation<1> for Gated {
         });
         [Some(gradient)]
     }
-}
-
-#[inline(always)]
-fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let one = simd.splat_f32s(1.0);
-    simd.div_f32s(one, simd.add_f32s(one, lanes::exp(simd, simd.neg_f32s(x))))
 }
 
 struct Gate<'a> {

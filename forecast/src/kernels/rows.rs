@@ -75,13 +75,11 @@ impl WithSimd for AddGlu<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let AddGlu { x, value, gate } = self;
-        let one = simd.splat_f32s(1.0);
         let chunks =
             x.chunks_mut(S::F32_LANES).zip(value.chunks(S::F32_LANES)).zip(gate.chunks(S::F32_LANES));
         for ((x, value), gate) in chunks {
-            let gate = simd.partial_load_f32s(gate);
-            let sigmoid = simd.div_f32s(one, simd.add_f32s(one, lanes::exp(simd, simd.neg_f32s(gate))));
-            let gated = simd.mul_f32s(simd.partial_load_f32s(value), sigmoid);
+            let open = lanes::sigmoid(simd, simd.partial_load_f32s(gate));
+            let gated = simd.mul_f32s(simd.partial_load_f32s(value), open);
             simd.partial_store_f32s(x, simd.add_f32s(simd.partial_load_f32s(x), gated));
         }
     }

@@ -2,6 +2,7 @@
 //! fit, forecast, start, observe, forecast from a state, save, load.
 
 mod adaptive;
+mod calibrate;
 mod cancel;
 mod checkpoint;
 mod coefficients;
@@ -10,6 +11,9 @@ pub(crate) mod digest;
 mod explain;
 mod family;
 mod fit;
+mod fit_family;
+mod fit_options;
+mod fit_report;
 mod forecast;
 mod golden;
 mod header;
@@ -44,8 +48,9 @@ pub use config::ModelConfig;
 pub(crate) use config::{Shape, check_count};
 pub use explain::{Contribution, Explanation, ValueOrigin};
 pub(crate) use family::{Family, LagRule, LoadShape, Training, prime};
-pub(crate) use fit::Purpose;
-pub use fit::{FitOptions, FitReport, Fitted};
+pub use fit_options::FitOptions;
+pub(crate) use fit_options::Purpose;
+pub use fit_report::{FitReport, Fitted};
 pub use forecast::{Band, Forecast, ForecastOptions, Interval, QuantilePath, Warning};
 pub use header::{FORMAT_VERSION, Header};
 pub(crate) use lags::Lags;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::fit::{FitOptions, FitReport};
+use super::fit_options::FitOptions;
+use super::fit_report::FitReport;
 use super::header::{Header, Stretch};
 use super::{Cancel, ModelConfig, Shape};
 use crate::data::{self, Frequency, Panel, Scaling, Series};

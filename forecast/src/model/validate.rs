@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::Family;
 use super::family::prime;
-use super::fit::FitReport;
+use super::fit_report::FitReport;
 use super::lag_windows::LagWindows;
 use super::plan::Plan;
 use super::recent::{last_errors, one_step_errors};

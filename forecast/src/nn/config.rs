@@ -22,7 +22,7 @@ use crate::{Error, Result};
 /// | `optimiser` | adam | who takes the steps | adam, adamw |
 /// | `weight_decay` | 0 | decay of the weights | 0 to 1 |
 /// | `clip` | 0 | the length that all gradients together are cut down to; 0 for as they are | at least 0 |
-/// | `time_limit` | none | seconds after which training stops; what is best so far is kept | above 0, at most 31,536,000 |
+/// | `time_limit` | none | seconds after which training stops, but for a last pass of validation; what is best so far is kept. A `cosine` or `one-cycle` whose steps do not all fit comes to its end by then | above 0, at most 31,536,000 |
 /// | `seed` | 1 | of the first weights, the order of the windows and dropout | |
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +123,7 @@ impl TrainingConfig {
             time_limit: self.time_limit.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             checkpoint: None,
             cancel: None,
+            now: default.now,
         }
     }
 }

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array1, Array2, ArrayView1};
 
 use crate::data::mix;
+use crate::data::random::unit;
 use crate::{Error, Result};
 
 /// Layers whose weights can be trained.
@@ -36,10 +37,7 @@ impl Mlp {
             let (n_inputs, n_outputs) = (pair[0], pair[1]);
             let bound = 1.0 / (n_inputs as f64).sqrt();
             let stream = mix(mix(seed) ^ at as u64);
-            let draw = |i: usize| {
-                let unit = (mix(stream ^ i as u64) >> 11) as f64 / (1u64 << 53) as f64;
-                ((2.0 * unit - 1.0) * bound) as f32
-            };
+            let draw = |i: usize| ((2.0 * unit(stream, i as u64) - 1.0) * bound) as f32;
             let n_weights = n_inputs * n_outputs;
             let tensor = |range: std::ops::Range<usize>| range.map(draw).collect::<Vec<f32>>();
             let weight = TensorData::new(tensor(0..n_weights), [n_inputs, n_outputs]);

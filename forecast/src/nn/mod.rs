@@ -25,6 +25,7 @@ mod run;
 mod schedule;
 mod steps;
 mod task;
+mod time_limit;
 mod trainer;
 mod training_state;
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::time_limit::{FEWEST_TIMED, Pace, shortest_timed};
+
 /// Something that happened in a training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TrainingEvent {
@@ -37,7 +39,7 @@ pub struct Progress {
     pub gradient_norm: f64,
     /// Windows trained on in a second, without the time of validation.
     pub windows_per_second: f64,
-    /// Seconds left if no epoch is left out, at the speed so far.
+    /// Seconds left if no epoch is left out, at the speed so far; at most those to the time limit.
     pub seconds_left: f64,
 }
 
@@ -64,36 +66,79 @@ pub enum Control {
 /// The time that a training takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
+    now: fn() -> Instant,
     started: Instant,
     /// Seconds before this run, of a training that is resumed.
     before: f64,
     in_validation: Duration,
+    n_validations: u32,
+    /// The time of the first step, which sets up what the others find.
+    first_step: Duration,
     n_steps: usize,
     n_windows: usize,
 }
 
+/// What validation takes of the time of training on as many batches, until it is known: the backward pass, twice the
+/// forward pass, is left out.
+const VALIDATION_SHARE: f64 = 1.0 / 3.0;
+
 impl Clock {
-    pub(super) fn start(before: f64) -> Self {
-        let in_validation = Duration::ZERO;
-        Clock { started: Instant::now(), before, in_validation, n_steps: 0, n_windows: 0 }
+    pub(super) fn start(now: fn() -> Instant, before: f64) -> Self {
+        Clock {
+            now,
+            started: now(),
+            before,
+            in_validation: Duration::ZERO,
+            n_validations: 0,
+            first_step: Duration::ZERO,
+            n_steps: 0,
+            n_windows: 0,
+        }
     }
 
     pub(super) fn count_step(&mut self, n_windows: usize) {
         self.n_steps += 1;
         self.n_windows += n_windows;
+        if self.n_steps == 1 {
+            self.first_step = self.in_training();
+        }
     }
 
     /// What `work` returns; its time is one of validation.
     pub(super) fn validating<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let begin = Instant::now();
+        let begin = (self.now)();
         let result = work();
-        self.in_validation += begin.elapsed();
+        self.in_validation += (self.now)().saturating_duration_since(begin);
+        self.n_validations += 1;
         result
     }
 
     /// Of this run.
     pub(super) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        (self.now)().saturating_duration_since(self.started)
+    }
+
+    fn in_training(&self) -> Duration {
+        self.elapsed().saturating_sub(self.in_validation)
+    }
+
+    /// How long a step and a pass of validation take; `None` before enough steps were timed for a limit.
+    pub(super) fn pace(&self, limit: Duration, n_validation_batches: usize) -> Option<Pace> {
+        if self.n_steps < FEWEST_TIMED || self.elapsed() < shortest_timed(limit) {
+            return None;
+        }
+        let timed = self.in_training().saturating_sub(self.first_step).as_secs_f64();
+        let step = timed / (self.n_steps - 1) as f64;
+        let validation = match self.n_validations {
+            0 => VALIDATION_SHARE * step * n_validation_batches as f64,
+            n_passes => self.in_validation.as_secs_f64() / f64::from(n_passes),
+        };
+        Some(Pace { step, validation })
+    }
+
+    /// Until this run has taken so long; 0 if it has.
+    pub(super) fn seconds_to(&self, limit: Duration) -> f64 {
+        limit.saturating_sub(self.elapsed()).as_secs_f64()
     }
 
     /// Of all runs.
@@ -103,7 +148,7 @@ impl Clock {
 
     /// Of this run.
     pub(super) fn windows_per_second(&self) -> f64 {
-        let seconds = self.elapsed().saturating_sub(self.in_validation).as_secs_f64();
+        let seconds = self.in_training().as_secs_f64();
         if seconds > 0.0 { self.n_windows as f64 / seconds } else { 0.0 }
     }
 

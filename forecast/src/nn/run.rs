@@ -13,6 +13,7 @@ use super::parameters;
 use super::progress::{Clock, Control, Progress, TrainingEvent};
 use super::report::StopReason;
 use super::task::Task;
+use super::time_limit::places_ahead;
 use super::trainer::TrainOptions;
 use super::training_state::{Begin, Position, TrainingState, load, save};
 use crate::data::WindowOrder;
@@ -30,6 +31,7 @@ pub(super) struct Run<'a, N> {
     pub(super) position: Position,
     pub(super) clock: Clock,
     n_batches: usize,
+    n_validation_batches: usize,
     /// Of the last step.
     gradient_norm: f64,
     saved: Instant,
@@ -47,10 +49,10 @@ impl<'a, N: Module> Run<'a, N> {
         task: &impl Task<N>,
         options: &'a TrainOptions<'a>,
     ) -> Result<(Self, N)> {
-        let n_batches = task.n_batches();
+        let (n_batches, n_validation_batches) = (task.n_batches(), task.n_validation_batches());
         let group = |path: &str| task.group(path);
         let mut optimiser = Optimiser::new(&network, options.optimiser, options.weight_decay, &group);
-        let about = about(options, n_batches, task.n_validation_batches());
+        let about = about(options, n_batches, n_validation_batches);
         let (mut best, mut position) = (None, Position::default());
         if let Some(checkpoint) = options.checkpoint.filter(|checkpoint| checkpoint.begin == Begin::Resume)
             && let Some(state) = load(checkpoint.path, &about, &parameters::read(&network)?)?
@@ -60,7 +62,7 @@ impl<'a, N: Module> Run<'a, N> {
             optimiser.restore(state.moments)?;
             position = state.position;
         }
-        let clock = Clock::start(position.report.seconds);
+        let clock = Clock::start(options.now, position.report.seconds);
         let saved = Instant::now();
         let (gradient_norm, n_unsaved) = (0.0, 0);
         let run = Run {
@@ -71,6 +73,7 @@ impl<'a, N: Module> Run<'a, N> {
             position,
             clock,
             n_batches,
+            n_validation_batches,
             gradient_norm,
             saved,
             n_unsaved,
@@ -93,9 +96,9 @@ impl<'a, N: Module> Run<'a, N> {
             if self.check_cancelled().is_err() {
                 stopped = Some(StopReason::Asked);
             }
-            if self.options.time_limit.is_some_and(|limit| self.clock.elapsed() >= limit) && stopped.is_none()
-            {
+            if self.is_out_of_time() && stopped.is_none() {
                 stopped = Some(StopReason::TimeLimit);
+                self.position.places_ahead = 0.0;
                 // What goes on later goes on from here; what is kept today is the best, this part of an epoch among it.
                 self.save(&network)?;
                 self.end_epoch(&network, task)?;
@@ -110,11 +113,16 @@ impl<'a, N: Module> Run<'a, N> {
         }
         let progress = self.progress();
         let (validation, is_best) = self.end_epoch(&network, task)?;
+        let has_more = self.position.epoch < self.options.n_epochs;
+        let stopped = (has_more && self.is_out_of_time()).then_some(StopReason::TimeLimit);
+        if stopped.is_some() {
+            self.position.places_ahead = 0.0;
+        }
         if self.saved.elapsed() >= SHORTEST_BETWEEN {
             self.save(&network)?;
         }
         let event = TrainingEvent::Epoch { progress, validation, is_best };
-        Ok((network, asked(watch(&event))))
+        Ok((network, asked(watch(&event)).or(stopped)))
     }
 
     /// The network after one step.
@@ -122,18 +130,19 @@ impl<'a, N: Module> Run<'a, N> {
         let TrainOptions { n_epochs, learning_rate, schedule, clip, .. } = *self.options;
         let Position { epoch, batch_idx, .. } = self.position;
         let at = epoch * self.n_batches + batch_idx;
+        let n_steps = self.n_batches.saturating_mul(n_epochs);
         let loss = task.loss(&network, batch_idx)?;
         if loss.weight > 0.0 {
             let mean = self.finite("loss", scalar(&loss.mean)?)?;
             self.position.loss_sum += mean * loss.weight;
             self.position.weight_sum += loss.weight;
             let mut gradients = GradientsParams::from_grads(loss.mean.backward(), &network);
-            let n_steps = self.n_batches.saturating_mul(n_epochs);
             task.regularise(&network, &mut gradients, at as f64 / n_steps as f64)?;
             let gradients = FlatGradients::new(&network, gradients)?;
             let norm = self.finite("gradient", gradients.norm())?;
             let gradient_share = clip.map_or(1.0, |clip| if norm > clip { clip / norm } else { 1.0 });
-            let rate = learning_rate * schedule.share(at, self.n_batches, n_epochs);
+            let ahead = self.position.places_ahead;
+            let rate = learning_rate * schedule.share_ahead(at, ahead, self.n_batches, n_epochs);
             let rate = rate * self.position.plateau.share(schedule);
             network = self.optimiser.step(network, &gradients, Step { rate, gradient_share })?;
             (self.position.learning_rate, self.gradient_norm) = (rate, norm);
@@ -142,8 +151,18 @@ impl<'a, N: Module> Run<'a, N> {
         self.position.report.n_windows += loss.n_rows;
         self.position.batch_idx += 1;
         self.clock.count_step(loss.n_rows);
+        self.position.places_ahead =
+            places_ahead(self.position.places_ahead, at + 1, n_steps, self.n_fitting());
         self.n_unsaved += 1;
         Ok(network)
+    }
+
+    /// How many more steps begin before the time limit; `None` without one, and before enough were timed.
+    fn n_fitting(&self) -> Option<f64> {
+        let limit = self.options.time_limit?;
+        let pace = self.clock.pace(limit, self.n_validation_batches)?;
+        let n_batches_left = self.n_batches - self.position.batch_idx;
+        Some(pace.n_fitting(self.clock.seconds_to(limit), n_batches_left, self.n_batches))
     }
 
     /// Validates, keeps the best weights, and goes on to the next epoch.
@@ -199,10 +218,15 @@ impl<'a, N: Module> Run<'a, N> {
         self.options.patience.zip(since).is_some_and(|(patience, since)| since >= patience)
     }
 
+    fn is_out_of_time(&self) -> bool {
+        self.options.time_limit.is_some_and(|limit| self.clock.elapsed() >= limit)
+    }
+
     fn progress(&self) -> Progress {
         let Position { epoch, batch_idx, learning_rate, .. } = self.position;
         let (n_epochs, n_batches) = (self.options.n_epochs, self.n_batches);
         let n_left = n_epochs.saturating_mul(n_batches).saturating_sub(epoch * n_batches + batch_idx);
+        let most = self.options.time_limit.map_or(f64::INFINITY, |limit| self.clock.seconds_to(limit));
         Progress {
             epoch: epoch + 1,
             n_epochs,
@@ -212,7 +236,7 @@ impl<'a, N: Module> Run<'a, N> {
             learning_rate,
             gradient_norm: self.gradient_norm,
             windows_per_second: self.clock.windows_per_second(),
-            seconds_left: self.clock.seconds_left(n_left),
+            seconds_left: self.clock.seconds_left(n_left).min(most),
         }
     }
 

@@ -15,10 +15,10 @@ pub enum Schedule {
     /// Times 0.5 after each epoch: Informer's code.
     Halving,
     /// Half of a cosine, from the whole down to nothing (Loshchilov and Hutter 2017, arXiv 1608.03983, without
-    /// restarts).
+    /// restarts). With a time limit that not all steps fit into, it ends by then.
     Cosine,
     /// Up from a 25th in the first quarter of the steps, then down to a 10,000th, both along half a cosine (Smith
-    /// and Topin 2018, arXiv 1708.07120; constants of AR-Net's later code).
+    /// and Topin 2018, arXiv 1708.07120; constants of AR-Net's later code). It ends by a time limit, too.
     OneCycle,
     /// Times 0.5 after each epoch that is the third in a row without a lower loss than the best before: of
     /// validation, or of training where there is none (PyTorch's `ReduceLROnPlateau` with a patience of 2).
@@ -54,19 +54,25 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn share(self, step: usize, n_batches: usize, n_epochs: usize) -> f64 {
+        self.share_ahead(step, 0.0, n_batches, n_epochs)
+    }
+
+    /// The same where a schedule that has an end is some places ahead of the steps; see `time_limit.rs`.
+    pub(super) fn share_ahead(self, step: usize, ahead: f64, n_batches: usize, n_epochs: usize) -> f64 {
+        let place = step as f64 + ahead;
         let epoch = (step / n_batches.max(1)) as f64;
         let n_steps = n_batches.saturating_mul(n_epochs).max(1) as f64;
         match self {
             Schedule::Constant | Schedule::Plateau => 1.0,
             Schedule::StepDecay => DECAY.powf(epoch),
             Schedule::Halving => 0.5f64.powf(epoch),
-            Schedule::Cosine => half_cosine(1.0, 0.0, step as f64 / n_steps),
+            Schedule::Cosine => half_cosine(1.0, 0.0, place / n_steps),
             Schedule::OneCycle => {
-                let (step, top, last) = (step as f64, WARM_UP * n_steps - 1.0, n_steps - 1.0);
-                if step <= top {
-                    half_cosine(FIRST_SHARE, 1.0, step / top.max(1.0))
+                let (top, last) = (WARM_UP * n_steps - 1.0, n_steps - 1.0);
+                if place <= top {
+                    half_cosine(FIRST_SHARE, 1.0, place / top.max(1.0))
                 } else {
-                    half_cosine(1.0, LAST_SHARE, (step - top) / (last - top))
+                    half_cosine(1.0, LAST_SHARE, (place - top) / (last - top))
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! The order of the windows depends on seed and epoch alone, and every sum has a fixed order, so the same seed gives
 //! the same bits for any number of threads, and a run that was killed goes on to them from its checkpoint.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burn::module::Module;
 
@@ -40,12 +40,14 @@ pub(crate) struct TrainOptions<'a> {
     pub(crate) clip: Option<f64>,
     /// Seed of the order of the windows.
     pub(crate) seed: u64,
-    /// Stops after the first step that ends later; of this run.
+    /// Stops after the first step that ends later; of this run. A schedule that has an end comes to it by then.
     pub(crate) time_limit: Option<Duration>,
     /// Where the state is kept; `None` for nowhere.
     pub(crate) checkpoint: Option<CheckpointOptions<'a>>,
     /// Ends the training.
     pub(crate) cancel: Option<&'a Cancel>,
+    /// The clock that the time limit is told by.
+    pub(crate) now: fn() -> Instant,
 }
 
 impl Default for TrainOptions<'_> {
@@ -63,6 +65,7 @@ impl Default for TrainOptions<'_> {
             time_limit: None,
             checkpoint: None,
             cancel: None,
+            now: Instant::now,
         }
     }
 }

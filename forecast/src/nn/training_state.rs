@@ -55,6 +55,9 @@ pub(super) struct Position {
     pub(super) weight_sum: f64,
     /// The learning rate of the last step.
     pub(super) learning_rate: f64,
+    /// How many places the schedule is ahead of the steps, on its way to a time limit.
+    #[serde(default)]
+    pub(super) places_ahead: f64,
     /// The lowest loss of validation.
     pub(super) best_loss: Option<f64>,
     pub(super) plateau: PlateauState,

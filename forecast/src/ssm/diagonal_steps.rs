@@ -4,53 +4,34 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::blocks::{Blocks, Coefficients, Lanes, WIDTH, with_input};
 use super::discretise::Discrete;
-use super::recurrence::{Blocks, Lanes, WIDTH};
 
-/// The numbers of all channels in blocks.
+/// Of each state `z` and `2 w`, real and imaginary parts; of each channel D.
 #[derive(Debug)]
-pub(super) struct DiagonalSteps {
-    /// States of a channel.
-    n: usize,
-    /// Of each state of each block: `z`, `2 w`, real and imaginary parts.
-    states: Vec<[Lanes; 4]>,
-    /// D of each block.
-    skip: Vec<Lanes>,
-}
+pub(super) struct DiagonalSteps(Coefficients<4, 1>);
 
 impl DiagonalSteps {
     /// Shapes: `modes` `(channel, state)`, `skip` `(channel)`.
     pub(super) fn new(modes: &[Discrete], skip: &[f64]) -> Self {
         let n = modes.len() / skip.len().max(1);
-        let n_blocks = skip.len().div_ceil(WIDTH);
-        let mut steps = DiagonalSteps {
-            n,
-            states: vec![[[0.0; WIDTH]; 4]; n * n_blocks],
-            skip: vec![[0.0; WIDTH]; n_blocks],
-        };
+        let mut all = Coefficients::zeros(n, skip.len());
         for (channel, skip) in skip.iter().enumerate() {
-            let (block, lane) = (channel / WIDTH, channel % WIDTH);
-            steps.skip[block][lane] = *skip as f32;
-            for at in 0..n {
-                let Discrete { z, w } = modes[channel * n + at];
-                let numbers = [z.re, z.im, 2.0 * w.re, 2.0 * w.im];
-                for (to, from) in steps.states[block * n + at].iter_mut().zip(numbers) {
-                    to[lane] = from as f32;
-                }
-            }
+            let modes = modes[channel * n..(channel + 1) * n].iter();
+            all.put(channel, modes.map(|Discrete { z, w }| [z.re, z.im, 2.0 * w.re, 2.0 * w.im]), [*skip]);
         }
-        steps
+        DiagonalSteps(all)
     }
 }
 
 impl Blocks for DiagonalSteps {
     fn n_state(&self) -> usize {
-        self.n * 2 * WIDTH
+        self.0.n_state()
     }
 
     fn step(&self, block: usize, state: &mut [f32], u: &Lanes) -> Lanes {
-        let states = &self.states[block * self.n..(block + 1) * self.n];
-        Arch::new().dispatch(Step { states, skip: &self.skip[block], state, u })
+        let (states, [skip]) = self.0.of(block);
+        Arch::new().dispatch(Step { states, skip, state, u })
     }
 }
 
@@ -80,10 +61,6 @@ impl WithSimd for Step<'_> {
                 (parts[0][i], parts[1][i]) = (new_re, new_im);
             }
         }
-        let mut y = [0.0; WIDTH];
-        for i in 0..WIDTH {
-            y[i] = skip[i].mul_add(u[i], first[i] - second[i]);
-        }
-        y
+        with_input(skip, u, &first, &second)
     }
 }

@@ -4,6 +4,7 @@ use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::mix;
+use crate::data::random;
 
 /// Where the parameters of a layer come from, one stream for each.
 #[derive(Debug)]
@@ -18,21 +19,16 @@ impl<'a> Draws<'a> {
         Draws { seed: mix(seed), device, n_drawn: 0 }
     }
 
-    /// Normal numbers with mean 0 and this standard deviation (Box and Muller 1958).
+    /// Normal numbers with mean 0 and this standard deviation.
     pub(super) fn normal(&mut self, n: usize, deviation: f64) -> Vec<f64> {
         let stream = self.stream();
-        let draw = |i: u64| {
-            // The first number is above 0, so that its logarithm is finite.
-            let radius = (-2.0 * (1.0 - unit(stream, 2 * i)).ln()).sqrt();
-            deviation * radius * (std::f64::consts::TAU * unit(stream, 2 * i + 1)).cos()
-        };
-        (0..n as u64).map(draw).collect()
+        (0..n as u64).map(|i| random::normal(stream, i, deviation)).collect()
     }
 
     /// Numbers evenly between two.
     pub(super) fn even(&mut self, n: usize, from: f64, to: f64) -> Vec<f64> {
         let stream = self.stream();
-        (0..n as u64).map(|i| from + (to - from) * unit(stream, i)).collect()
+        (0..n as u64).map(|i| from + (to - from) * random::unit(stream, i)).collect()
     }
 
     fn stream(&mut self) -> u64 {
@@ -52,11 +48,6 @@ impl<'a> Draws<'a> {
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
         Param::initialized(ParamId::new(), tensor.set_require_grad(false))
     }
-}
-
-/// A number from 0 to below 1.
-fn unit(stream: u64, i: u64) -> f64 {
-    (mix(stream ^ i) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
+use super::blocks::WIDTH;
 use super::discretise::{Discretisation, Mode};
 use super::hippo::{Legs, NormalPlusLowRank};
 use super::low_rank::LowRankStep;
 use super::mixer::{Mixer, StreamingForm};
-use super::recurrence::WIDTH;
 use super::s4::S4;
 use super::s4d::S4d;
 use super::sgconv::SgConv;

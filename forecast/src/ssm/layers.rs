@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::mix;
+use crate::data::random::unit;
 use crate::kernels::{Activation, layer_norm, linear};
 
 /// The constant of layer norm.
@@ -46,10 +47,7 @@ impl Affine {
     /// Weights and biases drawn evenly from `-1 / sqrt(in)` to `1 / sqrt(in)` (LeCun et al. 1998, as PyTorch has it).
     pub(super) fn new(n_in: usize, n_out: usize, streams: &mut Streams<'_>) -> Self {
         let (stream, bound) = (streams.next(), 1.0 / (n_in.max(1) as f64).sqrt());
-        let draw = |i: usize| {
-            let unit = (mix(stream ^ i as u64) >> 11) as f64 / (1u64 << 53) as f64;
-            ((2.0 * unit - 1.0) * bound) as f32
-        };
+        let draw = |i: usize| ((2.0 * unit(stream, i as u64) - 1.0) * bound) as f32;
         let numbers = |range: std::ops::Range<usize>| range.map(draw).collect::<Vec<f32>>();
         let weight = TensorData::new(numbers(0..n_in * n_out), [n_in, n_out]);
         let bias = TensorData::new(numbers(n_in * n_out..(n_in + 1) * n_out), [n_out]);

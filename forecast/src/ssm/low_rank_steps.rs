@@ -4,56 +4,39 @@
 use pulp::{Arch, Simd, WithSimd};
 use realfft::num_complex::Complex64;
 
+use super::blocks::{Blocks, Coefficients, Lanes, WIDTH, with_input};
 use super::low_rank::LowRankStep;
-use super::recurrence::{Blocks, Lanes, WIDTH};
 use crate::kernels::LowRankChannel;
 
-/// The numbers of all channels in blocks.
+/// Of each state `a`, `b`, `p`, `k` and `2 C`, real and imaginary parts; of each channel `h` and D.
 #[derive(Debug)]
-pub(super) struct LowRankSteps {
-    /// States of a channel.
-    n: usize,
-    /// Of each state of each block: `a`, `b`, `p`, `k`, `2 C`, real and imaginary parts.
-    states: Vec<[Lanes; 10]>,
-    /// `h` and D of each block.
-    channels: Vec<[Lanes; 2]>,
-}
+pub(super) struct LowRankSteps(Coefficients<10, 2>);
 
 impl LowRankSteps {
     pub(super) fn new(channels: &[LowRankChannel], skip: &[f64]) -> Self {
         let n = channels.first().map_or(0, |channel| channel.a.len());
-        let n_blocks = channels.len().div_ceil(WIDTH);
-        let mut steps = LowRankSteps {
-            n,
-            states: vec![[[0.0; WIDTH]; 10]; n * n_blocks],
-            channels: vec![[[0.0; WIDTH]; 2]; n_blocks],
-        };
+        let mut all = Coefficients::zeros(n, channels.len());
         for (at, (channel, skip)) in channels.iter().zip(skip).enumerate() {
-            let (block, lane) = (at / WIDTH, at % WIDTH);
             let step = LowRankStep::new(channel);
-            steps.channels[block][0][lane] = step.direct as f32;
-            steps.channels[block][1][lane] = *skip as f32;
-            for state in 0..n {
+            let states = (0..n).map(|state| {
                 let c: Complex64 = channel.c[state] * 2.0;
-                let values = [step.a[state], step.input[state], step.along[state], step.seen[state], c];
-                let values = values.into_iter().flat_map(|value| [value.re, value.im]);
-                for (to, from) in steps.states[block * n + state].iter_mut().zip(values) {
-                    to[lane] = from as f32;
-                }
-            }
+                let (a, b, p, k) = (step.a[state], step.input[state], step.along[state], step.seen[state]);
+                [a.re, a.im, b.re, b.im, p.re, p.im, k.re, k.im, c.re, c.im]
+            });
+            all.put(at, states, [step.direct, *skip]);
         }
-        steps
+        LowRankSteps(all)
     }
 }
 
 impl Blocks for LowRankSteps {
     fn n_state(&self) -> usize {
-        self.n * 2 * WIDTH
+        self.0.n_state()
     }
 
     fn step(&self, block: usize, state: &mut [f32], u: &Lanes) -> Lanes {
-        let states = &self.states[block * self.n..(block + 1) * self.n];
-        Arch::new().dispatch(Step { states, channels: &self.channels[block], state, u })
+        let (states, channels) = self.0.of(block);
+        Arch::new().dispatch(Step { states, channels, state, u })
     }
 }
 
@@ -79,10 +62,7 @@ impl WithSimd for Step<'_> {
                 second[i] = k_im[i].mul_add(parts[1][i], second[i]);
             }
         }
-        let mut r = [0.0; WIDTH];
-        for i in 0..WIDTH {
-            r[i] = direct[i].mul_add(u[i], first[i] - second[i]);
-        }
+        let r = with_input(direct, u, &first, &second);
         (first, second) = ([0.0; WIDTH], [0.0; WIDTH]);
         for (parts, [a_re, a_im, b_re, b_im, p_re, p_im, _, _, c_re, c_im]) in
             parts.chunks_exact_mut(2).zip(states)
@@ -98,10 +78,6 @@ impl WithSimd for Step<'_> {
                 (parts[0][i], parts[1][i]) = (new_re, new_im);
             }
         }
-        let mut y = [0.0; WIDTH];
-        for i in 0..WIDTH {
-            y[i] = skip[i].mul_add(u[i], first[i] - second[i]);
-        }
-        y
+        with_input(skip, u, &first, &second)
     }
 }

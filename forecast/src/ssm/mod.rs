@@ -3,6 +3,7 @@
 
 mod ahead;
 mod block;
+mod blocks;
 mod config;
 mod diagonal_steps;
 mod discretise;

@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::blocks::{Blocks, Lanes, WIDTH};
 use super::diagonal_steps::DiagonalSteps;
 use super::low_rank_steps::LowRankSteps;
 use super::mixer::StreamingForm;
@@ -18,12 +19,6 @@ use super::s4::S4;
 use super::s4d::S4d;
 use super::sgconv::SgConv;
 use crate::{Error, Result};
-
-/// Channels that are computed side by side.
-pub(super) const WIDTH: usize = 16;
-
-/// The numbers of one quantity for the channels of a block.
-pub(super) type Lanes = [f32; WIDTH];
 
 /// A layer that takes one step after the other.
 #[derive(Debug)]
@@ -74,15 +69,6 @@ impl MixerState {
     pub(crate) fn n_bytes(&self) -> usize {
         self.values.len() * size_of::<f32>() + size_of::<u64>()
     }
-}
-
-/// A form whose blocks of channels have nothing to do with each other.
-pub(super) trait Blocks: Sync {
-    /// Numbers of the state of a block.
-    fn n_state(&self) -> usize;
-
-    /// One step of a block.
-    fn step(&self, block: usize, state: &mut [f32], u: &Lanes) -> Lanes;
 }
 
 /// Steps of a chunk that are computed in one go.

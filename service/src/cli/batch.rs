@@ -48,7 +48,8 @@ fn options(arguments: &BatchArguments) -> Result<BatchOptions, Failure> {
     let models =
         arguments.model.iter().map(|name| ModelConfig::parse(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &arguments.input.future {
-        let rule = "no model of batch looks ahead; leave it out";
+        let rule = "batch reads what is known ahead with the data: add its rows to them, without a value, and \
+                    declare its columns with --future-col";
         return Err(Failure::option("--future", format!("\"{}\"", path.display()), rule));
     }
     let limit = arguments.memory_limit.as_deref().map(str::parse::<MemoryLimit>).transpose()?;

@@ -273,7 +273,18 @@ fn what_is_declared_as_known_ahead_has_to_be_known_at_every_step_of_a_forecast()
     let last = run.text().lines().rev().take(3).collect::<Vec<_>>();
     assert_eq!(last, ["y,2024-01-17 18:00:00,,8.0", "y,2024-01-17 17:00:00,,", "y,2024-01-17 16:00:00,,9.0"]);
     let run = folder.run("batch load.csv --future next.csv -o all.csv").failed(2);
-    assert!(run.stderr.contains("--future is \"next.csv\""), "{}", run.stderr);
+    let said =
+        "--future is \"next.csv\", but batch reads what is known ahead with the data: add its rows to them";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    // That is enough.
+    let ahead = "2024-01-17 16:00:00,,9\n2024-01-17 17:00:00,,7\n2024-01-17 18:00:00,,8\n";
+    folder.write("both.csv", [folder.read("load.csv"), format!("\n{ahead}").into_bytes()].concat());
+    let batch =
+        "batch both.csv --model ar --order 24 --horizon 3 --future-col price --target-col y -o all.csv";
+    folder.run(batch).succeeded();
+    let short = batch.replace("--horizon 3", "--horizon 4");
+    let run = folder.run(&short).failed(2);
+    assert!(run.stderr.contains("none of 1 series"), "{}", run.stderr);
 }
 
 #[test]

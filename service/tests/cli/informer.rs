@@ -1,9 +1,8 @@
-//! Networks by the command line: trained, forecast with, interrupted, imported.
+//! The Informer by the command line: heads, the authors' weights, what is refused.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use crate::run::{Folder, Table, check_picture, command, hourly, wave};
+use crate::run::{Folder, Table, check_picture, hourly, wave};
 
 /// A network that is trained in a second.
 const SMALL: &str = "--set lookback=24 --set label_length=12 --set d_model=8 --set n_heads=2 --set d_ff=16";
@@ -12,30 +11,6 @@ fn folder(name: &str) -> Folder {
     let folder = Folder::new(name);
     folder.write("load.csv", hourly(&wave(500, 1)));
     folder
-}
-
-#[test]
-fn a_network_is_trained_saved_and_forecast_with() {
-    let folder = folder("informer-fit");
-    let fit = format!("fit --model informer {SMALL} --set epochs=2 --horizon 12 load.csv -o load.longcast");
-    let run = folder.run(&format!("{fit} --plot-losses losses.png")).succeeded();
-    assert!(run.text().contains("weights for 2 epochs"), "{}", run.text());
-    check_picture(&folder.read("losses.png"));
-    assert!(!folder.names().contains(&"load.longcast.training".to_string()), "{:?}", folder.names());
-
-    let forecast = folder.run("forecast load.longcast --horizon 12 --level 80").succeeded();
-    let table = Table::csv(forecast.text());
-    let (mean, lower, upper) =
-        (table.numbers("informer"), table.numbers("informer-lo-80"), table.numbers("informer-hi-80"));
-    assert_eq!(mean.len(), 12);
-    assert!(mean.iter().zip(lower.iter().zip(&upper)).all(|(m, (lo, hi))| lo <= m && m <= hi));
-    // The history of a file is the same history.
-    let from_file = folder.run("forecast load.longcast load.csv --horizon 12 --level 80").succeeded();
-    assert_eq!(from_file.text(), forecast.text());
-    // Steps beyond the network's follow from its own.
-    let long = folder.run("forecast load.longcast --horizon 30").succeeded();
-    let longer = Table::csv(long.text()).numbers("informer");
-    assert_eq!((longer.len(), &longer[..12]), (30, &mean[..]));
 }
 
 #[test]
@@ -76,47 +51,6 @@ fn a_network_of_quantiles_has_intervals_of_its_own() {
         let run = folder.run(&format!("{fit} {settings} -o bad.longcast")).failed(2);
         assert!(run.stderr.contains(said) || cfg!(feature = "wgpu"), "{settings}: {}", run.stderr);
     }
-}
-
-#[test]
-fn a_training_that_was_killed_goes_on_to_the_same_model() {
-    let folder = folder("informer-resume");
-    let fit = |output: &str| {
-        format!(
-            "fit --model informer {SMALL} --set epochs=30 --set patience=30 --horizon 6 load.csv -o {output}"
-        )
-    };
-    folder.run(&fit("whole.longcast")).succeeded();
-    let mut child = command(&folder, &fit("killed.longcast")).spawn().unwrap();
-    let begun = Instant::now();
-    while !folder.join("killed.longcast.training").exists() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(!folder.join("killed.longcast").exists());
-    folder.run(&format!("{} --resume", fit("killed.longcast"))).succeeded();
-    assert_eq!(folder.read("killed.longcast"), folder.read("whole.longcast"));
-
-    // Another configuration does not go on from it.
-    let mut child = command(&folder, &fit("other.longcast")).spawn().unwrap();
-    while !folder.join("other.longcast.training").exists() && begun.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let run = folder.run(&format!("{} --resume --set factor=2", fit("other.longcast"))).failed(2);
-    assert!(run.stderr.contains("factor"), "{}", run.stderr);
-}
-
-#[test]
-fn a_time_limit_keeps_what_is_best_so_far() {
-    let folder = folder("informer-limit");
-    let fit =
-        format!("fit --model informer {SMALL} --set epochs=100000 --horizon 6 load.csv -o load.longcast");
-    let run = folder.run(&format!("{fit} --set patience=100000 --time-limit 1")).succeeded();
-    assert!(run.text().contains("weights for"), "{}", run.text());
-    folder.run("forecast load.longcast").succeeded();
 }
 
 #[test]

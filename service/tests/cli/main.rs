@@ -17,6 +17,7 @@ mod demo;
 mod explain;
 mod forms;
 mod informer;
+mod networks;
 mod openings;
 mod panels;
 mod readme;

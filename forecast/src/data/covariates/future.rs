@@ -16,9 +16,9 @@ use crate::data::ingest::read::{ReadOptions, collect};
 use crate::data::ingest::rows::{Rows, SeriesRows};
 use crate::data::panel::Panel;
 use crate::data::series::Series;
-use crate::data::time::index::Zone;
 use crate::data::time::stamp::Axis;
 use crate::data::time::step::Step;
+use crate::data::time::zone::Zone;
 use crate::{Error, Result};
 
 impl Panel {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::text::present;
-use crate::data::time::index::{Zone, format_stamp};
+use crate::data::time::zone::{Zone, format_stamp};
 use crate::{Error, Result};
 
 /// One column of a table to be written.

@@ -322,7 +322,7 @@ mod tests {
     use crate::data::files::chunks::Chunks;
     use crate::data::files::format::Format;
     use crate::data::files::source::Piece;
-    use crate::data::time::index::Zone;
+    use crate::data::time::zone::Zone;
 
     fn read(bytes: &[u8], format: Format) -> Frame {
         let piece = Piece::of_bytes(bytes, "t.csv", Some(format));

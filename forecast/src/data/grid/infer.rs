@@ -6,10 +6,11 @@ use crate::data::ingest::read::ReadOptions;
 use crate::data::ingest::rows::{SeriesRows, Unsorted};
 use crate::data::time::business_days::are_business_days;
 use crate::data::time::calendar::Calendar;
-use crate::data::time::index::{TimeIndex, Zone};
+use crate::data::time::index::TimeIndex;
 use crate::data::time::opening::Opening;
 use crate::data::time::stamp::{Axis, Stamps};
 use crate::data::time::step::Step;
+use crate::data::time::zone::Zone;
 use crate::{Error, Result};
 
 /// What the series of a panel are put on: steps, or the slots of opening times.

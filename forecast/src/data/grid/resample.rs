@@ -8,9 +8,10 @@ use crate::data::covariates::{OnGrid, Policy, n_rows_of_series};
 use crate::data::ingest::rows::SeriesRows;
 use crate::data::panel::RowCounts;
 use crate::data::series::Series;
-use crate::data::time::index::{TimeIndex, Zone};
+use crate::data::time::index::TimeIndex;
 use crate::data::time::stamp::Axis;
 use crate::data::time::step::Step;
+use crate::data::time::zone::Zone;
 use crate::{Error, Result};
 
 /// Aggregates the rows of a series in steps that begin at round times: multiples of the step since midnight,

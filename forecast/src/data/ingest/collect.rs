@@ -10,10 +10,10 @@ use super::rows::Unsorted;
 use crate::data::covariates::CovariateRows;
 use crate::data::files::frame::{BadCell, Frame, Kind, Runs};
 use crate::data::time::civil::{Hint, order_hint};
-use crate::data::time::index::Zone;
 use crate::data::time::integers::Integers;
 use crate::data::time::stamp::{Axis, Stamps, TextStamps};
 use crate::data::time::step::Step;
+use crate::data::time::zone::Zone;
 use crate::{Error, Result};
 
 /// Collects the rows of frames that have the same columns.

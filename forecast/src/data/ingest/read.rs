@@ -18,9 +18,9 @@ use crate::data::grid::infer::Grid;
 use crate::data::grid::regular::{Columns, Regular, regularise};
 use crate::data::panel::{LeftOut, Panel, ReadReport};
 use crate::data::quality::gaps::longest_gap_note;
-use crate::data::time::index::Zone;
 use crate::data::time::opening::Opening;
 use crate::data::time::step::Step;
+use crate::data::time::zone::Zone;
 use crate::{Error, Result};
 
 /// How to read a file into a [`Panel`].

@@ -13,8 +13,8 @@ use crate::data::grid::infer::Grid;
 use crate::data::grid::regular::Columns;
 use crate::data::series::Series;
 use crate::data::time::frequency::Frequency;
-use crate::data::time::index::Zone;
 use crate::data::time::step::Step;
+use crate::data::time::zone::Zone;
 use crate::{Error, Result};
 
 /// Bytes that a row takes at most while it is read, beside eight for each column of numbers: text of id and

@@ -1,6 +1,6 @@
 //! Whether daily stamps leave out every weekend.
 
-use super::index::Zone;
+use super::zone::Zone;
 
 /// Two weeks hold two weekends.
 const SHORTEST: i64 = 14 * 86_400_000_000_000;

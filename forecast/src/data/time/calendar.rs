@@ -11,9 +11,10 @@ use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
 use serde::Serialize;
 
-use super::index::{Origin, Zone};
+use super::index::Origin;
 use super::opening::{Hours, Opening, step_within_days};
 use super::step::Step;
+use super::zone::Zone;
 use crate::Result;
 
 const MINUTE: i128 = 60_000_000_000;

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::index::Zone;
+use super::zone::Zone;
 
 const DAY: i64 = 86_400_000_000_000;
 

@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 
 use super::civil::compact;
 use super::clock::{Clock, NoInstant};
-use super::index::Zone;
 use super::stamp::{Axis, Stamps};
+use super::zone::Zone;
 use crate::{Error, Result};
 
 /// What integers of a time column are.

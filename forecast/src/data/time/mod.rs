@@ -11,3 +11,4 @@ mod lag_words;
 pub(super) mod opening;
 pub(super) mod stamp;
 pub(super) mod step;
+pub(super) mod zone;

@@ -7,7 +7,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::civil::{DateOrder, Hint, iso, iso_seconds, numeric, order_hint};
 use super::clock::{Clock, NoInstant};
-use super::index::{Zone, format_stamp};
+use super::zone::{Zone, format_stamp};
 use crate::{Error, Result};
 
 /// Stamps read from one column.

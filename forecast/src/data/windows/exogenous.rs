@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayViewMut1, ArrayViewMut2, Axis};
 
+use super::calendar_grids::CalendarGrids;
+use super::covariate_inputs::CovariateInputs;
 use crate::data::calendar_features::CalendarFeatures;
-use crate::data::covariates::{CovariateColumn, Known};
+use crate::data::covariates::Known;
 use crate::data::panel::Panel;
 use crate::data::scaler::Scaler;
-use crate::data::series::Series;
-use crate::data::time::index::TimeIndex;
-use crate::data::time::step::Step;
 use crate::{Error, Result};
 
 /// Calendar features and covariates of a panel as the columns of 32-bit matrices: numbers are scaled, a category
@@ -46,22 +45,8 @@ use crate::{Error, Result};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Exogenous<'a> {
-    panel: &'a Panel,
-    calendar: CalendarFeatures,
-    n_calendar: usize,
-    scalers: Vec<Scaler>, // one for each column of the schema
-    grids: Vec<Grid>,
-    places: Vec<Place>,
-}
-
-/// Of a series: its grid, and where on it the series begins.
-type Place = (usize, usize);
-
-/// Calendar features of the steps of one grid. Shape `(step, feature)`.
-#[derive(Debug, Clone)]
-struct Grid {
-    index: TimeIndex,
-    rows: Array2<f32>,
+    calendar: CalendarGrids,
+    covariates: CovariateInputs<'a>,
 }
 
 impl<'a> Exogenous<'a> {
@@ -76,21 +61,8 @@ impl<'a> Exogenous<'a> {
         training: impl IntoIterator<Item = Range<usize>>,
     ) -> Result<Self> {
         let training: Vec<Range<usize>> = training.into_iter().take(panel.series().len()).collect();
-        if training.len() < panel.series().len() {
-            let rule = format!("there must be one for each of the {} series", panel.series().len());
-            return Err(Error::option("the number of training ranges", training.len(), rule));
-        }
-        let columns = panel.covariate_schema().columns().iter();
-        let mut positions = [0; 3];
-        let scalers = columns.map(|column| {
-            let position = &mut positions[column.known as usize];
-            *position += 1;
-            match column.vocabulary {
-                Some(_) => Scaler::default(),
-                None => standard(panel, column.known, *position - 1, &training),
-            }
-        });
-        Self::with_scalers(panel, calendar, scalers.collect())
+        let covariates = CovariateInputs::new(panel, &training)?;
+        Ok(Exogenous { calendar: CalendarGrids::new(panel, calendar)?, covariates })
     }
 
     /// The same with the scalers that a model keeps, one for each column of the panel's schema.
@@ -98,45 +70,37 @@ impl<'a> Exogenous<'a> {
     /// # Errors
     /// As [`CalendarFeatures::check`]; [`Error::BadOption`] if there are more or fewer scalers than columns.
     pub fn with_scalers(panel: &'a Panel, calendar: &CalendarFeatures, scalers: Vec<Scaler>) -> Result<Self> {
-        let n_columns = panel.covariate_schema().columns().len();
-        if scalers.len() != n_columns {
-            let rule = format!("there must be one for each of the {n_columns} covariates");
-            return Err(Error::option("the number of scalers", scalers.len(), rule));
-        }
-        calendar.check(panel.step())?;
-        let n_calendar = calendar.n_columns(panel.step());
-        let (grids, places) = grids(panel, calendar, n_calendar)?;
-        Ok(Exogenous { panel, calendar: calendar.clone(), n_calendar, scalers, grids, places })
+        let covariates = CovariateInputs::with_scalers(panel, scalers)?;
+        Ok(Exogenous { calendar: CalendarGrids::new(panel, calendar)?, covariates })
     }
 
     /// The panel that the inputs belong to.
     #[must_use]
     pub fn panel(&self) -> &'a Panel {
-        self.panel
+        self.covariates.panel
     }
 
     /// The scalers, for a model to keep: one for each column of the panel's schema, that of a category changes nothing.
     #[must_use]
     pub fn scalers(&self) -> &[Scaler] {
-        &self.scalers
+        &self.covariates.scalers
     }
 
     /// The names of the columns: of what is known ahead calendar features first.
     #[must_use]
     pub fn names(&self, known: Known) -> Vec<String> {
         let calendar = match known {
-            Known::Future => self.calendar.names(self.panel.step()),
+            Known::Future => self.calendar.names(self.panel().step()),
             Known::Past | Known::Static => Vec::new(),
         };
-        calendar.into_iter().chain(self.panel.covariate_schema().one_hot_names(known)).collect()
+        calendar.into_iter().chain(self.covariates.names(known)).collect()
     }
 
     /// How many columns there are.
     #[must_use]
     pub fn n_columns(&self, known: Known) -> usize {
-        let covariates: usize =
-            self.panel.covariate_schema().of(known).iter().map(CovariateColumn::n_one_hot).sum();
-        covariates + if known == Known::Future { self.n_calendar } else { 0 }
+        let calendar = if known == Known::Future { self.calendar.n_columns() } else { 0 };
+        self.covariates.n_columns(known) + calendar
     }
 
     /// Writes what is known ahead of the steps at `range` of a series, which may reach beyond its end.
@@ -150,187 +114,45 @@ impl<'a> Exogenous<'a> {
         &self,
         series: usize,
         range: Range<usize>,
-        mut out: ArrayViewMut2<'_, f32>,
+        out: ArrayViewMut2<'_, f32>,
     ) -> Result<()> {
         let is_shaped = out.dim() == (range.len(), self.n_columns(Known::Future));
-        let Some((grid, offset)) = self.places.get(series).filter(|_| is_shaped) else {
+        if series >= self.panel().series().len() || !is_shaped {
             return Err(Error::Internal(format!(
                 "inputs of series {series} at {range:?} do not fit into {:?}",
                 out.dim()
             )));
-        };
-        let (grid, n_within) = (&self.grids[*grid], range.end.min(self.grids[*grid].rows.nrows() - offset));
-        let within = range.start..n_within.max(range.start);
-        if !within.is_empty() {
-            self.fill_within(series, within.clone(), out.slice_mut(s![..within.len(), ..]));
         }
-        let (beyond, mut out) = (within.end..range.end, out.slice_move(s![within.len().., ..]));
-        let on_grid = beyond.start + offset..beyond.end + offset;
-        out.slice_mut(s![.., ..self.n_calendar]).assign(&features(
-            &self.calendar,
-            &grid.index,
-            on_grid,
-            self.n_calendar,
-        )?);
-        self.fill(Known::Future, series, beyond, out.slice_mut(s![.., self.n_calendar..]));
+        let (of_calendar, of_covariates) = out.split_at(Axis(1), self.calendar.n_columns());
+        self.calendar.fill(series, range.clone(), of_calendar)?;
+        self.covariates.fill(Known::Future, series, range, of_covariates);
         Ok(())
     }
 
     /// The same for steps that the series has.
     pub(super) fn fill_within(&self, series: usize, range: Range<usize>, out: ArrayViewMut2<'_, f32>) {
-        let (grid, offset) = self.places[series];
-        let on_grid = range.start + offset..range.end + offset;
-        let (mut of_calendar, of_covariates) = out.split_at(Axis(1), self.n_calendar);
-        of_calendar.assign(&self.grids[grid].rows.slice(s![on_grid, ..]));
-        self.fill(Known::Future, series, range, of_covariates);
+        let (of_calendar, of_covariates) = out.split_at(Axis(1), self.calendar.n_columns());
+        self.calendar.fill_within(series, range.clone(), of_calendar);
+        self.covariates.fill(Known::Future, series, range, of_covariates);
     }
 
     /// Writes the past covariates of the steps at `range`, within the series. Shape `(range.len(), n_columns)`.
     pub(super) fn fill_past(&self, series: usize, range: Range<usize>, out: ArrayViewMut2<'_, f32>) {
-        self.fill(Known::Past, series, range, out);
+        self.covariates.fill(Known::Past, series, range, out);
     }
 
     /// Writes the static covariates of a series. Shape `(n_columns)`.
     pub(super) fn fill_static(&self, series: usize, out: ArrayViewMut1<'_, f32>) {
-        let values = self.panel.series()[series].covariates().static_values();
-        self.fill_row(Known::Static, ArrayView1::from(values), out);
+        self.covariates.fill_static(series, out);
     }
-
-    fn fill(&self, known: Known, series: usize, range: Range<usize>, mut out: ArrayViewMut2<'_, f32>) {
-        let covariates = self.panel.series()[series].covariates();
-        let values = match known {
-            Known::Past => covariates.past(),
-            Known::Future | Known::Static => covariates.future(),
-        };
-        for (step, out) in range.zip(out.rows_mut()) {
-            match step < values.nrows() {
-                true => self.fill_row(known, values.row(step), out),
-                // Beyond what is known, everything is missing.
-                false => self.fill_row(known, ArrayView1::from(&[][..]), out),
-            }
-        }
-    }
-
-    /// Writes the covariates of one step; those that `values` lacks are missing.
-    fn fill_row(&self, known: Known, values: ArrayView1<'_, f64>, mut out: ArrayViewMut1<'_, f32>) {
-        let schema = self.panel.covariate_schema();
-        let columns = schema.of(known);
-        let first: usize = match known {
-            Known::Past => 0,
-            Known::Future => schema.of(Known::Past).len(),
-            Known::Static => schema.columns().len() - columns.len(),
-        };
-        out.fill(0.0);
-        let mut at = 0;
-        for (i, column) in columns.iter().enumerate() {
-            let value = values.get(i).copied().unwrap_or(f64::NAN);
-            let width = column.n_one_hot();
-            if column.vocabulary.is_none() {
-                let scaled = self.scalers[first + i].scale(value);
-                out[at] =
-                    if scaled.is_nan() { 0.0 } else { scaled.clamp(f32::MIN.into(), f32::MAX.into()) as f32 };
-            } else if value >= 0.0 && (value as usize) < width {
-                out[at + value as usize] = 1.0;
-            }
-            at += width;
-        }
-    }
-}
-
-/// Mean and standard deviation of a numeric covariate over the training ranges of all series.
-fn standard(panel: &Panel, known: Known, position: usize, training: &[Range<usize>]) -> Scaler {
-    let of_series = |(series, range): (&Series, &Range<usize>)| -> Vec<f64> {
-        let (covariates, range) =
-            (series.covariates(), range.start.min(series.n_steps())..range.end.min(series.n_steps()));
-        let column = match known {
-            Known::Static => return vec![covariates.static_values()[position]],
-            Known::Past => covariates.past(),
-            Known::Future => covariates.future(),
-        };
-        column.slice(s![range, position]).iter().copied().collect()
-    };
-    let mut sums = (0.0, 0.0);
-    let each = |visit: &mut dyn FnMut(f64)| {
-        for (series, range) in panel.series().iter().zip(training) {
-            of_series((series, range)).into_iter().filter(|value| !value.is_nan()).for_each(&mut *visit);
-        }
-    };
-    each(&mut |value| sums = (sums.0 + 1.0, sums.1 + value));
-    let center = if sums.0 > 0.0 { sums.1 / sums.0 } else { 0.0 };
-    let mut squares = 0.0;
-    each(&mut |value| squares += (value - center) * (value - center));
-    let spread = (squares / f64::max(sums.0, 1.0)).sqrt();
-    let is_usable = center.is_finite() && spread.is_finite() && spread > f64::EPSILON * center.abs();
-    Scaler {
-        center: if center.is_finite() { center } else { 0.0 },
-        spread: if is_usable { spread } else { 1.0 },
-    }
-}
-
-/// The grids of all series, and where each series lies.
-fn grids(panel: &Panel, calendar: &CalendarFeatures, n_columns: usize) -> Result<(Vec<Grid>, Vec<Place>)> {
-    // From the earliest start on, so that a later series lies on a grid that has begun.
-    let mut order: Vec<usize> = (0..panel.series().len()).collect();
-    order.sort_by_key(|at| panel.series()[*at].index().start);
-    let mut indices: Vec<TimeIndex> = Vec::new();
-    let mut places = vec![(0, 0); panel.series().len()];
-    for at in order {
-        let index = panel.series()[at].index();
-        // Series of different parts of an hour do not share steps: few grids are worth a look.
-        let recent = indices.len().saturating_sub(8);
-        let found = indices[recent..].iter().position(|grid| shares_steps(grid, index)).map(|i| i + recent);
-        let grid = found.unwrap_or_else(|| {
-            indices.push(TimeIndex { len: 0, ..index.clone() });
-            indices.len() - 1
-        });
-        let offset = indices[grid].position(index.start).unwrap_or(0);
-        let n_known = panel.series()[at].n_steps() + panel.series()[at].covariates().n_ahead();
-        indices[grid].len = indices[grid].len.max(offset + n_known);
-        places[at] = (grid, offset);
-    }
-    let rows = |index: TimeIndex| {
-        let rows = features(calendar, &index, 0..index.len, n_columns)?;
-        Ok(Grid { index, rows })
-    };
-    Ok((indices.into_iter().map(rows).collect::<Result<_>>()?, places))
-}
-
-/// True if the steps of `index` are steps of `grid` too. Calendar steps are only if both begin together: months
-/// from the 28th on may meet at one step and part at the next.
-fn shares_steps(grid: &TimeIndex, index: &TimeIndex) -> bool {
-    let is_even = matches!(index.step, Step::Nanos(_) | Step::Index(_)) && index.calendar.is_none();
-    let is_alike = grid.step == index.step && grid.zone == index.zone;
-    match is_even {
-        true => is_alike && grid.calendar.is_none() && grid.position(index.start).is_some(),
-        false => TimeIndex { len: index.len, ..grid.clone() } == *index,
-    }
-}
-
-/// Calendar features in 32 bits. They are computed some steps at a time, so that no second matrix is held.
-fn features(
-    calendar: &CalendarFeatures,
-    index: &TimeIndex,
-    range: Range<usize>,
-    n_columns: usize,
-) -> Result<Array2<f32>> {
-    const STEPS: usize = 4_096;
-    let mut rows = Array2::zeros((range.len(), n_columns));
-    if n_columns == 0 {
-        return Ok(rows);
-    }
-    let mut piece = Array2::zeros((STEPS.min(range.len()), n_columns));
-    for (at, mut rows) in range.clone().step_by(STEPS).zip(rows.axis_chunks_iter_mut(Axis(0), STEPS)) {
-        let mut piece = piece.slice_mut(s![..rows.nrows(), ..]);
-        calendar.fill(index, at..at + rows.nrows(), piece.view_mut())?;
-        rows.zip_mut_with(&piece, |row, value| *row = *value as f32);
-    }
-    Ok(rows)
 }
 
 #[cfg(test)]
 // What is compared is copied or computed in the same way.
 #[allow(clippy::float_cmp)]
 mod tests {
+    use ndarray::{Array2, s};
+
     use super::*;
     use crate::ReadOptions;
     use crate::data::{
@@ -398,7 +220,7 @@ mod tests {
     fn batches_hold_the_inputs_of_every_step_of_their_windows() {
         let panel = panel();
         let exogenous = Exogenous::new(&panel, &calendar(), training(&panel)).unwrap();
-        assert_eq!(exogenous.grids.len(), 2);
+        assert_eq!(exogenous.calendar.grids.len(), 2);
         assert_eq!(exogenous.names(Known::Future)[8..], ["price", "sky=fog", "sky=rain", "sky=sun"]);
         assert_eq!(exogenous.names(Known::Static), ["region=ra", "region=rb", "region=rc"]);
         let set = WindowSet::new(SPEC, &panel, panel.series().iter().map(|s| 0..s.n_steps())).unwrap();

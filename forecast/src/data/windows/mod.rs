@@ -2,6 +2,8 @@
 
 pub(super) mod batch;
 pub(super) mod batches;
+mod calendar_grids;
+mod covariate_inputs;
 pub(super) mod exogenous;
 pub(super) mod order;
 pub(super) mod split;

@@ -8,6 +8,8 @@
 //! stream of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 //! It is statistically even, not secret.
 
+use crate::data::random::mix;
+
 /// The order in which the windows of a set are visited.
 ///
 /// # Example
@@ -98,13 +100,6 @@ impl Permutation {
 
 /// The odd number closest to 2^64 over the golden ratio.
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// The mixing function of SplitMix64, a permutation of the 64-bit numbers.
-pub(crate) fn mix(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,8 @@ pub(crate) struct JobSpecArguments {
     /// Seed of every random choice.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Seconds after which a training by gradient stops, with what is best so far.
+    /// Seconds after which a training by gradient stops, with what is best so far; a learning rate that follows a
+    /// cosine or one cycle has come down by then.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) time_limit: Option<f64>,
     /// How the file is read, by options of `longcast fit`: id-col, time-col, target-col, freq, open, tz, duplicates,

@@ -57,7 +57,8 @@ pub(crate) struct FitArguments {
     /// Go on with a training that was interrupted: its state lies in OUTPUT.training until it is done.
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Seconds after which a training stops, with what is best so far.
+    /// Seconds after which a training stops, with what is best so far; a learning rate that follows a cosine or one
+    /// cycle has come down by then.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) time_limit: Option<f64>,
     /// Where a network is trained: cpu, or wgpu or cuda if the program was built for them.

@@ -9,7 +9,7 @@ use super::internal;
 use crate::Result;
 use crate::data::files::cells::{Cells, encode_json, encode_json_lines};
 use crate::data::files::format::Format;
-use crate::data::time::index::Zone;
+use crate::data::time::zone::Zone;
 
 /// The bytes of a table in a format. Numbers keep every bit: the text form is the shortest that reads back equal.
 ///
