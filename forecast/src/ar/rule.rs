@@ -35,7 +35,7 @@ const FEW: usize = 3;
 pub(crate) fn load(config: &ArConfig, tensors: &Tensors, n_slots: usize, n_channels: usize) -> Result<Ar> {
     let order = config.order.unwrap_or(1);
     let get = |name: &str, shape: &[usize]| match tensors.get(name) {
-        Some(tensor) if tensor.shape == shape => Ok(tensor.values.clone()),
+        Some(tensor) if tensor.shape == shape => Ok(tensor.values().into_owned()),
         Some(tensor) => {
             Err(Error::Internal(format!("tensor {name} has shape {:?} where {shape:?} is due", tensor.shape)))
         }

@@ -12,14 +12,20 @@ use crate::data::random;
 /// Where the parameters of a network come from, one stream for each.
 #[derive(Debug)]
 pub(super) struct Draws<'a> {
-    seed: u64,
+    /// `None` where other numbers will take the place of all.
+    seed: Option<u64>,
     device: &'a Device,
     n_drawn: u64,
 }
 
 impl<'a> Draws<'a> {
     pub(super) fn new(seed: u64, device: &'a Device) -> Self {
-        Draws { seed: mix(seed), device, n_drawn: 0 }
+        Draws { seed: Some(mix(seed)), device, n_drawn: 0 }
+    }
+
+    /// Zeros, whose memory is not touched.
+    pub(super) fn none(device: &'a Device) -> Self {
+        Draws { seed: None, device, n_drawn: 0 }
     }
 
     /// Where the parameters are.
@@ -48,10 +54,12 @@ impl<'a> Draws<'a> {
         shape: [usize; D],
         draw: impl Fn(u64, u64) -> f64,
     ) -> Param<Tensor<D>> {
-        let stream = mix(self.seed ^ self.n_drawn);
-        self.n_drawn += 1;
         let n: usize = shape.iter().product();
-        let values: Vec<f32> = (0..n as u64).map(|i| draw(stream, i) as f32).collect();
+        let values: Vec<f32> = match self.seed.map(|seed| mix(seed ^ self.n_drawn)) {
+            Some(stream) => (0..n as u64).map(|i| draw(stream, i) as f32).collect(),
+            None => vec![0.0; n],
+        };
+        self.n_drawn += 1;
         Param::from_data(TensorData::new(values, shape), self.device)
     }
 }

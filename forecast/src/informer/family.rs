@@ -12,7 +12,7 @@ use super::import::{Imported, import};
 use super::maps::AttentionMap;
 use super::network::{Informer, Shape};
 use super::pass::Mode;
-use super::weights::{from_tensors, to_tensors};
+use super::weights::{from_tensors, of_network, to_tensors};
 use crate::data::{CalendarFeatures, Step, TimeFeatures};
 use crate::model::{LoadShape, Tensors, Training};
 use crate::nn::{
@@ -204,7 +204,7 @@ pub(crate) fn fit(
     let trained = train(network, training, &calendar, &settings.training, &about, watch)?;
     let tensors = to_tensors(&trained.network)?;
     // What forecasts is on a device without gradients.
-    let network = from_tensors(Informer::new(&settings.network, shape, &Device::flex())?, &tensors)?;
+    let network = from_tensors(Informer::empty(&settings.network, shape, &Device::flex())?, &tensors)?;
     let report = Some(trained.report);
     Ok(NeuralFamily { network, calendar, n_channels, tensors, report })
 }
@@ -237,8 +237,8 @@ pub(crate) fn load(
     let n_marks = calendar.n_columns(of.step);
     let LoadShape { n_channels, horizon, .. } = of;
     let shape = Shape { n_channels, n_marks, n_outputs: n_channels, horizon };
-    let network = from_tensors(Informer::new(&settings.network, shape, &Device::flex())?, tensors)?;
-    let tensors = to_tensors(&network)?;
+    let network = from_tensors(Informer::empty(&settings.network, shape, &Device::flex())?, tensors)?;
+    let tensors = of_network(tensors);
     Ok(NeuralFamily { network, calendar, n_channels, tensors, report: None })
 }
 

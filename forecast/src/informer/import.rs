@@ -75,7 +75,7 @@ pub(super) fn from_state_dict(
     let (config, shape) = told(&state, config, horizon)?;
     state.retain(|name, _| !is_constant(name));
     let names = Names::of(&state);
-    let network = Informer::new(&config, shape, device)?;
+    let network = Informer::empty(&config, shape, device)?;
     let take = |(name, ours): (String, Weight)| {
         let weight = names.take(&mut state, &name, &ours.shape)?;
         Ok((name, weight))

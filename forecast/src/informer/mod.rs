@@ -37,5 +37,5 @@ pub(crate) use family::{fit, load};
 pub use maps::AttentionMap;
 pub(crate) use network::{Informer, Shape};
 pub(crate) use pass::n_selected;
-pub(crate) use weights::{from_tensors, to_tensors};
+pub(crate) use weights::{from_tensors, of_network, to_tensors};
 pub(crate) use workload::{EncoderLayers, forecast};

@@ -60,11 +60,24 @@ impl Informer {
     /// # Errors
     /// [`Error::BadOption`] if a setting or a size is out of range.
     pub(crate) fn new(config: &InformerConfig, shape: Shape, device: &Device) -> Result<Self> {
+        Self::of(config, shape, Draws::new(config.seed, device))
+    }
+
+    /// A network that waits for its weights.
+    ///
+    /// # Errors
+    /// As [`Informer::new`].
+    pub(crate) fn empty(config: &InformerConfig, shape: Shape, device: &Device) -> Result<Self> {
+        Self::of(config, shape, Draws::none(device))
+    }
+
+    fn of(config: &InformerConfig, shape: Shape, mut draws: Draws<'_>) -> Result<Self> {
+        let device = draws.device();
         config.check()?;
         shape.check(config)?;
         let head = config.head()?;
         let n_inputs = shape.n_channels * if config.mask { 2 } else { 1 };
-        let (mut draws, mut sites) = (Draws::new(config.seed, device), Sites::default());
+        let mut sites = Sites::default();
         let mut embedding = |length| {
             let Shape { n_marks, .. } = shape;
             let shape = EmbeddingShape { n_channels: n_inputs, n_marks, d_model: config.d_model, length };

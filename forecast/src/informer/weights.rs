@@ -69,7 +69,7 @@ const PREFIX: &str = "network.";
 /// The parameters and running statistics as a model file holds them.
 pub(crate) fn to_tensors<M: Module>(module: &M) -> Result<Tensors> {
     let tensor = |(name, weight): (String, Weight)| {
-        (format!("{PREFIX}{name}"), model::Tensor::single(weight.shape, &weight.values))
+        (format!("{PREFIX}{name}"), model::Tensor::single(weight.shape, weight.values))
     };
     Ok(to_weights(module)?.into_iter().map(tensor).collect())
 }
@@ -85,6 +85,12 @@ pub(crate) fn from_tensors<M: Module>(module: M, tensors: &Tensors) -> Result<M>
     };
     let weights = tensors.iter().filter_map(weight).collect();
     with_weights(module, weights).map_err(|mismatch| Error::Internal(mismatch.to_string()))
+}
+
+/// The tensors of the network in a model file, which share their numbers with it.
+pub(crate) fn of_network(tensors: &Tensors) -> Tensors {
+    let of_network = tensors.iter().filter(|(name, _)| name.starts_with(PREFIX));
+    of_network.map(|(name, tensor)| (name.clone(), tensor.as_single())).collect()
 }
 
 struct Reader {

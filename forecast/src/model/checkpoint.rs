@@ -222,21 +222,22 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         return Err(wrong("tensor scalers"));
     }
     let scalers = scalers
-        .values
+        .values()
         .chunks(2 * n_channels)
         .map(|slot| slot.chunks(2).map(|s| Scaler { center: s[0], spread: s[1] }).collect())
         .collect();
 
     let calibration = calibration(&header, tensors)?;
 
-    let values = take(tensors, "history", 2)?;
+    let stored_values = take(tensors, "history", 2)?;
     let total = header.history.iter().try_fold(0usize, |sum, stretch| sum.checked_add(stretch.len));
-    if values.shape[1] != n_channels || total != Some(values.shape[0]) {
+    if stored_values.shape[1] != n_channels || total != Some(stored_values.shape[0]) {
         return Err(wrong("tensor history"));
     }
     if header.history.iter().any(|stretch| stretch.len < config.lookback()) {
         return Err(wrong("the stored history"));
     }
+    let values = stored_values.values();
     let shape = |error: ndarray::ShapeError| Error::Internal(error.to_string());
     let calendar =
         header.opening.as_ref().map(|o| Calendar::new(o, header.step, &header.zone)).transpose()?;
@@ -245,7 +246,7 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     let stored = header.regressors.as_ref().map(|regressors| Stored::of(regressors, tensors));
     let mut covariates = stored.transpose()?.flatten();
     for (id, Stretch { start, len, origin }) in header.series.iter().zip(&header.history) {
-        let part = values.values[at * n_channels..(at + len) * n_channels].to_vec();
+        let part = values[at * n_channels..(at + len) * n_channels].to_vec();
         at += len;
         let index = TimeIndex::new(*start, header.step, header.zone.clone(), *len);
         let index = TimeIndex { origin: *origin, ..index };
@@ -282,7 +283,7 @@ fn calibration(header: &Header, tensors: &Tensors) -> Result<Calibration> {
             return Err(wrong());
         }
         let shape = (n_channels, header.horizon, tensor.shape[2]);
-        Array3::from_shape_vec(shape, tensor.values.clone()).map_err(|_| wrong())
+        Array3::from_shape_vec(shape, tensor.values().into_owned()).map_err(|_| wrong())
     };
     let spread = take(tensors, "calibration.spread", 2)?;
     if spread.shape != [n_slots, n_channels] || header.recency.is_some_and(|recency| !recency.is_sound()) {
@@ -292,7 +293,7 @@ fn calibration(header: &Header, tensors: &Tensors) -> Result<Calibration> {
     let paths = match header.recency {
         None => None,
         Some(_) => {
-            long_run_weight.clone_from(&take(tensors, "calibration.long_run_weight", 1)?.values);
+            long_run_weight = take(tensors, "calibration.long_run_weight", 1)?.values().into_owned();
             if long_run_weight.len() != n_channels || !long_run_weight.iter().all(|weight| *weight > 0.0) {
                 return Err(wrong());
             }

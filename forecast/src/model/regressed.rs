@@ -331,7 +331,7 @@ impl<'a> Stored<'a> {
             return Ok(None);
         }
         let get = |name: &str| {
-            let tensor = tensors.get(name).map(|tensor| tensor.values.as_slice());
+            let tensor = tensors.get(name).and_then(Tensor::doubles);
             tensor.ok_or_else(|| Error::Internal(format!("tensor {name} is missing")))
         };
         let (past, future, ahead) = (get("history.past")?, get("history.future")?, get("history.ahead")?);

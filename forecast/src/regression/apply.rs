@@ -171,8 +171,10 @@ impl Regression {
         (n_slots, n_channels, n_columns): (usize, usize, usize),
     ) -> Result<Self> {
         let get = |name: &str, shape: &[usize]| match tensors.get(name) {
-            Some(tensor) if tensor.shape == shape && tensor.values.iter().all(|value| value.is_finite()) => {
-                Ok(tensor.values.clone())
+            Some(tensor)
+                if tensor.shape == shape && tensor.values().iter().all(|value| value.is_finite()) =>
+            {
+                Ok(tensor.values().into_owned())
             }
             _ => {
                 Err(Error::Internal(format!("tensor {name} is missing or has another shape than {shape:?}")))

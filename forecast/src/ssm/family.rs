@@ -12,7 +12,7 @@ use super::plain::Plain;
 use super::settings::SsmSettings;
 use super::stream::Stream;
 use crate::data::{CalendarFeatures, Step, TimeFeatures};
-use crate::informer::{from_tensors, to_tensors};
+use crate::informer::{from_tensors, of_network, to_tensors};
 use crate::model::{Family, LoadShape, Tensors, Training};
 use crate::nn::{Control, NeuralFamily, TrainingEvent, TrainingReport, fit as train};
 use crate::{Error, Result};
@@ -63,7 +63,7 @@ pub(crate) fn load(settings: &SsmSettings, tensors: &Tensors, of: LoadShape) -> 
     let shape = NetworkShape { n_channels, n_marks, lookback: settings.lookback(), horizon };
     let network = Ssm::new(&settings.network, &settings.mixer, shape, &Device::flex())?;
     let network = from_tensors(network, tensors)?;
-    let tensors = to_tensors(&network)?;
+    let tensors = of_network(tensors);
     family(settings, network, calendar, tensors, None)
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn load(
     let n_steps = tensors.get(&last).and_then(|tensor| tensor.shape.last()).copied();
     let n_steps = n_steps.filter(|n| *n > 0).ok_or_else(|| missing(&last))?;
     let get = |name: String, shape: &[usize]| match tensors.get(&name) {
-        Some(tensor) if tensor.shape == shape => Ok(&tensor.values),
+        Some(tensor) if tensor.shape == shape => Ok(tensor.values()),
         Some(tensor) => {
             Err(Error::Internal(format!("tensor {name} has shape {:?} where {shape:?} is due", tensor.shape)))
         }

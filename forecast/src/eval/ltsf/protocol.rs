@@ -245,7 +245,7 @@ impl Ltsf {
         // What is known of coefficients is no coefficient.
         let learned = family.tensors().into_iter().filter(|(name, _)| is_learned(name));
         let n_nonzero = |values: &[f64]| values.iter().filter(|value| **value != 0.0).count();
-        let n_parameters = learned.map(|(_, tensor)| n_nonzero(&tensor.values)).sum();
+        let n_parameters = learned.map(|(_, tensor)| n_nonzero(&tensor.values())).sum();
         let score = |(horizon, sums): (&usize, Sums)| LtsfScore {
             model: config.name().to_string(),
             horizon: *horizon,
