@@ -20,6 +20,7 @@ use clap::{Parser, Subcommand};
 use error::Result;
 use record::Record;
 use topics::Setting;
+use topics::arnet::ArnetArguments;
 use topics::informer::InformerArguments;
 use topics::ssm::SsmArguments;
 
@@ -67,9 +68,11 @@ enum Topic {
     /// Thousands of series by `longcast batch`: time, and peak memory.
     #[command(after_help = "Example: forecast-bench panel --json panel.json")]
     Panel,
-    /// Autoregressions: the coefficients that the AR-Net paper's experiments find, and the time of each way to fit.
-    #[command(after_help = "Example: forecast-bench arnet --json arnet.json")]
-    Arnet,
+    /// Autoregressions: what each way to fit finds in the AR-Net paper's experiments, its time and its memory.
+    #[command(
+        after_help = "Example: forecast-bench arnet --parts accuracy,known --json arnet.json --plots charts"
+    )]
+    Arnet(ArnetArguments),
     /// A stream of observations with a forecast after each, and with coefficients that learn.
     #[command(after_help = "Example: forecast-bench stream --json stream.json")]
     Stream,
@@ -130,6 +133,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Ssm(ssm) => topics::ssm::run(setting, ssm),
         _ => topics::ssm::run_without_data(setting),
     };
+    let arnet = |setting: &Setting| match &arguments.topic {
+        Topic::Arnet(arnet) => topics::arnet::run(setting, arnet),
+        _ => topics::arnet::run(setting, &ArnetArguments::default()),
+    };
     let topics: &[&Run<'_>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::Echo => return load::echo::serve(),
@@ -142,7 +149,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Windows => &[&topics::windows::run],
         Topic::Read => &[&topics::read::run],
         Topic::Panel => &[&topics::panel::run],
-        Topic::Arnet => &[&topics::arnet::run],
+        Topic::Arnet(_) => &[&arnet],
         Topic::Stream => &[&topics::stream::run],
         Topic::Ssm(_) => &[&ssm],
         Topic::All => &[
@@ -150,7 +157,7 @@ fn run(arguments: Arguments) -> Result<()> {
             &topics::windows::run,
             &topics::read::run,
             &topics::panel::run,
-            &topics::arnet::run,
+            &arnet,
             &topics::stream::run,
             &ssm,
             &topics::service::run,

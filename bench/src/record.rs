@@ -20,6 +20,9 @@ pub(crate) struct Record {
     bar: Option<f64>,
     /// Whether the bar is reached.
     ok: Option<bool>,
+    /// Of the data or trainings that the value is the mean of; the JSON has none where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<u64>,
     #[serde(skip)]
     spread: Spread,
     #[serde(skip)]
@@ -39,6 +42,7 @@ impl Record {
             ratio: None,
             bar: None,
             ok: None,
+            seeds: Vec::new(),
             spread,
             peer_value: None,
             rule: "-".to_string(),
@@ -64,6 +68,12 @@ impl Record {
         self.peer = Some(peer.to_string());
         self.peer_value = Some(theirs.median);
         self.ratio = Some(theirs.median / self.value).filter(|ratio| ratio.is_finite());
+        self
+    }
+
+    /// The same with the seeds that it is of.
+    pub(crate) fn of_seeds(mut self, seeds: &[u64]) -> Self {
+        self.seeds = seeds.to_vec();
         self
     }
 
