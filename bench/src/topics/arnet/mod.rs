@@ -8,6 +8,7 @@ mod accuracy;
 mod charts;
 mod fit;
 mod growth;
+mod known;
 mod peers;
 mod samples;
 mod times;
@@ -36,6 +37,8 @@ pub(crate) struct ArnetArguments {
 pub(crate) enum Part {
     /// What each way to fit finds of the AR(3), and what its forecasts lose.
     Accuracy,
+    /// Other processes whose coefficients are known.
+    Known,
     /// The time of each way to fit beside its rivals.
     Times,
     /// How time grows with the order and with the length of the series.
@@ -62,6 +65,9 @@ pub(crate) fn run(setting: &Setting, arguments: &ArnetArguments) -> Result<Vec<R
                 records.extend(times::times(*order, &samples[0], &peers, setting.is_quick)?);
             }
         }
+    }
+    if has(Part::Known) {
+        records.extend(known::known(setting.is_quick)?);
     }
     if has(Part::Growth) {
         records.extend(growth::growth(setting.is_quick)?);

@@ -13,6 +13,11 @@ pub(super) fn false_lags(weights: &[f64], truth: &[f64]) -> usize {
     paired(weights, truth).filter(|(w, v)| *v == 0.0 && *w != 0.0).count()
 }
 
+/// Lags of the process that have a weight.
+pub(super) fn found_lags(weights: &[f64], truth: &[f64]) -> usize {
+    paired(weights, truth).filter(|(w, v)| *v != 0.0 && *w != 0.0).count()
+}
+
 /// The mean squared error one step ahead, from `first` on, in the squared units of the series.
 pub(super) fn forecast_mse(weights: &[f64], values: &[f64], first: usize) -> f64 {
     let error = |t: usize| {
@@ -46,7 +51,8 @@ mod tests {
     #[test]
     fn any_weight_at_a_lag_that_the_process_has_not_is_false() {
         let weights = [0.1, 1e-12, 0.0, 0.3];
-        assert_eq!((false_lags(&weights, &TRUTH), false_lags(&TRUTH, &TRUTH)), (2, 0));
+        assert_eq!((false_lags(&weights, &TRUTH), found_lags(&weights, &TRUTH)), (2, 1));
+        assert_eq!((false_lags(&TRUTH, &TRUTH), found_lags(&TRUTH, &TRUTH)), (0, 2));
     }
 
     #[test]
