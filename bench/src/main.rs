@@ -103,6 +103,13 @@ enum Topic {
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
+    /// Fits a series once: what `arnet` runs in a process of its own.
+    #[command(hide = true)]
+    ArnetOnce {
+        #[arg(long)]
+        order: usize,
+        file: PathBuf,
+    },
     /// Every topic.
     #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
     All,
@@ -139,6 +146,7 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let topics: &[&Run<'_>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
+        Topic::ArnetOnce { order, file } => return topics::arnet::once(file, *order),
         Topic::Echo => return load::echo::serve(),
         Topic::Service => &[&topics::service::run],
         Topic::Workload => return topics::kernels::serve(),

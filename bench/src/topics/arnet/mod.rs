@@ -9,6 +9,7 @@ mod charts;
 mod fit;
 mod growth;
 mod known;
+mod memory;
 mod peers;
 mod samples;
 mod times;
@@ -23,6 +24,8 @@ use crate::record::Record;
 use crate::scratch::Scratch;
 use peers::Peers;
 use samples::Sample;
+
+pub(crate) use memory::once;
 
 /// What to measure.
 #[derive(Debug, Clone, Default, Args)]
@@ -41,6 +44,8 @@ pub(crate) enum Part {
     Known,
     /// The time of each way to fit beside its rivals.
     Times,
+    /// The most memory that least squares takes, beside its rivals.
+    Memory,
     /// How time grows with the order and with the length of the series.
     Growth,
 }
@@ -68,6 +73,9 @@ pub(crate) fn run(setting: &Setting, arguments: &ArnetArguments) -> Result<Vec<R
     }
     if has(Part::Known) {
         records.extend(known::known(setting.is_quick)?);
+    }
+    if has(Part::Memory) {
+        records.extend(memory::memory(setting, &samples[0], &scratch)?);
     }
     if has(Part::Growth) {
         records.extend(growth::growth(setting.is_quick)?);

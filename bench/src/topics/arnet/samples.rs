@@ -61,6 +61,16 @@ fn write(values: &[f64], path: &Path) -> Result<()> {
     fs::write(path, bytes).map_err(|error| Error::file("cannot write", path, error))
 }
 
+/// What [`write`] wrote.
+pub(super) fn read(path: &Path) -> Result<Vec<f64>> {
+    let bytes = fs::read(path).map_err(|error| Error::file("cannot read", path, error))?;
+    let (values, rest) = bytes.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(Error::Unexpected(format!("{} does not hold 64-bit floats", path.display())));
+    }
+    Ok(values.iter().map(|value| f64::from_ne_bytes(*value)).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,8 +80,7 @@ mod tests {
         let scratch = Scratch::new("arnet-samples").unwrap();
         let samples = [1, 2].map(|seed| Sample::new(seed, &scratch).unwrap());
         for sample in &samples {
-            let bytes: Vec<u8> = sample.training().iter().flat_map(|value| value.to_ne_bytes()).collect();
-            assert_eq!(fs::read(&sample.file).unwrap(), bytes);
+            assert_eq!(read(&sample.file).unwrap(), sample.training());
             assert!(sample.training().iter().sum::<f64>().abs() < 1e-6);
         }
         assert_ne!(samples[0].values, samples[1].values);
