@@ -1,5 +1,6 @@
 //! The program `forecast-bench`: one subcommand a topic, each beside peers measured in the same run.
 
+mod columns;
 mod console;
 mod environment;
 mod error;
@@ -22,6 +23,7 @@ use record::Record;
 use topics::Setting;
 use topics::arnet::ArnetArguments;
 use topics::informer::InformerArguments;
+use topics::ltsf::LtsfArguments;
 use topics::ssm::SsmArguments;
 
 /// A topic's measurements.
@@ -94,6 +96,10 @@ enum Topic {
     /// tables of the S4 paper.
     #[command(after_help = "Example: forecast-bench ssm --parts speed,needle --json ssm.json --plots charts")]
     Ssm(SsmArguments),
+    /// The literature's long-horizon protocol over all data at hand: autoregressions with their defaults beside naive
+    /// forecasts and what is published.
+    #[command(after_help = "Example: forecast-bench ltsf --sets ETTh1,ETTh2 --json ltsf.json")]
+    Ltsf(LtsfArguments),
     /// The gRPC service under load: calls, sessions, latencies, a restart.
     #[command(after_help = "Example: forecast-bench service --json service.json")]
     Service,
@@ -144,6 +150,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Arnet(arnet) => topics::arnet::run(setting, arnet),
         _ => topics::arnet::run(setting, &ArnetArguments::default()),
     };
+    let ltsf = |setting: &Setting| match &arguments.topic {
+        Topic::Ltsf(ltsf) => topics::ltsf::run(setting, ltsf),
+        _ => topics::ltsf::run(setting, &LtsfArguments::default()),
+    };
     let topics: &[&Run<'_>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::ArnetOnce { order, file } => return topics::arnet::once(file, *order),
@@ -160,6 +170,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Arnet(_) => &[&arnet],
         Topic::Stream => &[&topics::stream::run],
         Topic::Ssm(_) => &[&ssm],
+        Topic::Ltsf(_) => &[&ltsf],
         Topic::All => &[
             &topics::cold_start::run,
             &topics::windows::run,
@@ -171,12 +182,16 @@ fn run(arguments: Arguments) -> Result<()> {
             &topics::service::run,
             &topics::kernels::run,
             &informer,
+            &ltsf,
         ],
     };
     let mut records = Vec::new();
     for topic in topics {
         let measured = topic(&setting)?;
-        console::lines(&record::table(&measured))?;
+        // A row for each cell says the same in fewer lines.
+        if !matches!(arguments.topic, Topic::Ltsf(_)) {
+            console::lines(&record::table(&measured))?;
+        }
         records.extend(measured);
     }
     match &arguments.json {
