@@ -22,6 +22,9 @@ const CLEAN_ORDER: usize = 1_000;
 const LONG: usize = 3_000;
 const N_SEEDS_OF_LONG: usize = 2;
 
+/// The order that `--quick` trains by gradient.
+const QUICK: usize = 10;
+
 /// Who fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -64,7 +67,7 @@ pub(super) fn accuracy(
     let mut records = Vec::new();
     for method in METHODS.iter().filter(|method| order <= method.longest) {
         let n_seeds = match method.is_trained {
-            true if is_quick => 1,
+            true if is_quick => usize::from(order == QUICK),
             true if order >= LONG => N_SEEDS_OF_LONG,
             _ => samples.len(),
         };

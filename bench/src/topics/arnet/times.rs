@@ -14,6 +14,9 @@ const LONGEST_MATRIX: usize = 1_000;
 /// Orders from which on bars beside numpy, scipy and scikit-learn hold.
 const HELD: usize = 1_000;
 
+/// Up to this order `--quick` measures what takes seconds beyond.
+const QUICK: usize = 10;
+
 /// A peer's way to fit, and the record that sets ours beside it.
 struct Rival {
     ours: Fit,
@@ -97,6 +100,9 @@ const OURS: [Fit; 4] = [Fit::LeastSquares, Fit::Autocorrelation, Fit::Solved, Fi
 /// Each way to fit beside each of its rivals: the quick ones many times, then the slow ones a few.
 pub(super) fn times(order: usize, sample: &Sample, peers: &Peers, is_quick: bool) -> Result<Vec<Record>> {
     let mut records = quick(order, sample, peers, if is_quick { 3 } else { 21 })?;
+    if is_quick && order > QUICK {
+        return Ok(records);
+    }
     // At this order the slowest takes half a minute.
     let n_runs = if is_quick || order >= LONGEST_MATRIX { 1 } else { 3 };
     records.extend(slow(order, sample, peers, n_runs)?);

@@ -21,9 +21,12 @@ use sets::Set;
 /// The models that are fitted; naive forecasts are always beside them.
 const MODELS: [&str; 2] = ["ar", "ar-net"];
 /// What the table has to be read with.
-const REMARK: &str = "Squared errors on values scaled by the training range, over every window of the test range. Bars are \
-    on ar. Published: the least that is published with every window scored, mostly with look-back and settings chosen \
-    for each horizon.";
+const REMARKS: [&str; 4] = [
+    "Squared errors on values scaled by the training range, over every window of the test range; bars are on ar.",
+    "published: the least that is published with every window scored; look-back and settings mostly differ by horizon.",
+    "share: weights of ar-net that are not zero over those of ar.",
+    "seconds: the fits of ar and of ar-net, each for all horizons.",
+];
 
 /// Which data.
 #[derive(Debug, Clone, Default, Args)]
@@ -51,7 +54,8 @@ pub(crate) fn run(setting: &Setting, arguments: &LtsfArguments) -> Result<Vec<Re
         records.extend(scored.records());
     }
     let mut lines = aligned(&rows, |column| column > 0 && HEADING[column] != "ok");
-    lines.extend([String::new(), REMARK.to_string()]);
+    lines.push(String::new());
+    lines.extend(REMARKS.map(String::from));
     lines.extend(remarks);
     lines.push(String::new());
     console::lines(&lines)?;

@@ -39,8 +39,8 @@ pub(super) const HEADING: [&str; 13] = [
     "ok",
     "published",
     "ar-net",
-    "its share of weights",
-    "seconds to fit ar, ar-net",
+    "share",
+    "seconds",
 ];
 
 /// Every model on one data set.
