@@ -35,12 +35,11 @@ const CHARTS: [Chart; 6] = [
         size_label: "lags",
         value_label: "sTPE (%)",
         curves: &[
-            Curve("Classic-AR", "classic_ar_p", "_stpe", Side::Ours),
+            Curve("least squares", "classic_ar_p", "_stpe", Side::Ours),
             Curve("AR-Net solved", "arnet_solved_p", "_stpe", Side::Ours),
             Curve("AR-Net by gradient", "arnet_gradient_p", "_stpe", Side::Ours),
             Curve("PyTorch", "arnet_pytorch_p", "_stpe", Side::Ours),
             Curve("lasso", "lasso_p", "_stpe", Side::Ours),
-            Curve("numpy lstsq", "lstsq_p", "_stpe", Side::Ours),
         ],
     },
     Chart {
@@ -49,12 +48,11 @@ const CHARTS: [Chart; 6] = [
         size_label: "lags",
         value_label: "squared error above the true model's (%)",
         curves: &[
-            Curve("Classic-AR", "classic_ar_p", "_mse_over_true", Side::Excess),
+            Curve("least squares", "classic_ar_p", "_mse_over_true", Side::Excess),
             Curve("AR-Net solved", "arnet_solved_p", "_mse_over_true", Side::Excess),
             Curve("AR-Net by gradient", "arnet_gradient_p", "_mse_over_true", Side::Excess),
             Curve("PyTorch", "arnet_pytorch_p", "_mse_over_true", Side::Excess),
             Curve("lasso", "lasso_p", "_mse_over_true", Side::Excess),
-            Curve("numpy lstsq", "lstsq_p", "_mse_over_true", Side::Excess),
         ],
     },
     Chart {

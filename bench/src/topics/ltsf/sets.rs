@@ -11,8 +11,6 @@ use crate::error::{Error, Result};
 const FOLDER_VARIABLES: [&str; 2] = ["LONGCAST_DATA", "LONGCAST_REFERENCE"];
 
 const HOURS: &[usize] = &[96, 192, 336, 720];
-/// Of a set that is too short to validate longer ones.
-const DAYS: &[usize] = &[24, 48];
 const WEEKS: &[usize] = &[24, 36, 48, 60];
 /// The literature's shares.
 const SHARES: SplitRule = SplitRule::Ratio { train: 0.7, validation: 0.1 };
@@ -34,9 +32,9 @@ const fn file(name: &'static str, horizons: &'static [usize], split: SplitRule, 
     Set { name, horizons, split, is_bundled: false, remark }
 }
 
-const fn bundled(name: &'static str, horizons: &'static [usize]) -> Set {
+const fn bundled(name: &'static str) -> Set {
     let remark = "nothing is published by this protocol";
-    Set { name, horizons, split: SHARES, is_bundled: true, remark }
+    Set { name, horizons: HOURS, split: SHARES, is_bundled: true, remark }
 }
 
 /// Why figures of the literature are none to stand beside.
@@ -55,17 +53,17 @@ pub(super) const SETS: [Set; 13] = [
     ),
     file("exchange_rate", HOURS, SHARES, DROPPED),
     file("national_illness", WEEKS, SHARES, DROPPED),
-    bundled("electricity", HOURS),
-    bundled("pv", HOURS),
-    bundled("household-power", HOURS),
-    bundled("metro-traffic", HOURS),
-    bundled("appliances", HOURS),
-    bundled("cycling", HOURS),
-    bundled("water-flow", DAYS),
+    bundled("electricity"),
+    bundled("pv"),
+    bundled("household-power"),
+    bundled("metro-traffic"),
+    bundled("appliances"),
+    bundled("cycling"),
+    bundled("water-flow"),
 ];
 
-/// The set of `--quick`, of 1,268 hours.
-pub(super) const SMALL: &str = "water-flow";
+/// The set of `--quick`, of 10,000 steps without a gap.
+pub(super) const SMALL: &str = "pv";
 
 impl Set {
     /// The data; `None` if they are in no folder that is named.
