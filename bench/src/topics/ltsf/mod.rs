@@ -43,6 +43,7 @@ pub(crate) fn run(setting: &Setting, arguments: &LtsfArguments) -> Result<Vec<Re
     let mut sets = Set::named(&arguments.sets)?;
     if setting.is_quick && arguments.sets.is_empty() {
         sets.retain(|set| set.name == sets::SMALL);
+        sets.iter_mut().for_each(|set| set.horizons = &set.horizons[..1]);
     }
     let (mut rows, mut remarks, mut records) = (vec![HEADING.map(String::from).to_vec()], vec![], vec![]);
     for set in sets {
