@@ -1,5 +1,6 @@
 //! The program `forecast-bench`: one subcommand a topic, each beside peers measured in the same run.
 
+mod columns;
 mod console;
 mod environment;
 mod error;
@@ -20,7 +21,9 @@ use clap::{Parser, Subcommand};
 use error::Result;
 use record::Record;
 use topics::Setting;
+use topics::arnet::ArnetArguments;
 use topics::informer::InformerArguments;
+use topics::ltsf::LtsfArguments;
 use topics::ssm::SsmArguments;
 
 /// A topic's measurements.
@@ -67,9 +70,11 @@ enum Topic {
     /// Thousands of series by `longcast batch`: time, and peak memory.
     #[command(after_help = "Example: forecast-bench panel --json panel.json")]
     Panel,
-    /// Autoregressions: the coefficients that the AR-Net paper's experiments find, and the time of each way to fit.
-    #[command(after_help = "Example: forecast-bench arnet --json arnet.json")]
-    Arnet,
+    /// Autoregressions: what each way to fit finds in the AR-Net paper's experiments, its time and its memory.
+    #[command(
+        after_help = "Example: forecast-bench arnet --parts accuracy,known --json arnet.json --plots charts"
+    )]
+    Arnet(ArnetArguments),
     /// A stream of observations with a forecast after each, and with coefficients that learn.
     #[command(after_help = "Example: forecast-bench stream --json stream.json")]
     Stream,
@@ -91,6 +96,10 @@ enum Topic {
     /// tables of the S4 paper.
     #[command(after_help = "Example: forecast-bench ssm --parts speed,needle --json ssm.json --plots charts")]
     Ssm(SsmArguments),
+    /// The literature's long-horizon protocol over all data at hand: autoregressions with their defaults beside naive
+    /// forecasts and what is published.
+    #[command(after_help = "Example: forecast-bench ltsf --sets ETTh1,ETTh2 --json ltsf.json")]
+    Ltsf(LtsfArguments),
     /// The gRPC service under load: calls, sessions, latencies, a restart.
     #[command(after_help = "Example: forecast-bench service --json service.json")]
     Service,
@@ -100,6 +109,13 @@ enum Topic {
     /// Reads a file and says how much memory that takes: what `read` runs in a process of its own.
     #[command(hide = true)]
     ReadOnce { file: PathBuf },
+    /// Fits a series once: what `arnet` runs in a process of its own.
+    #[command(hide = true)]
+    ArnetOnce {
+        #[arg(long)]
+        order: usize,
+        file: PathBuf,
+    },
     /// Every topic.
     #[command(after_help = "Example: forecast-bench all --quick --json all.json")]
     All,
@@ -130,8 +146,17 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Ssm(ssm) => topics::ssm::run(setting, ssm),
         _ => topics::ssm::run_without_data(setting),
     };
+    let arnet = |setting: &Setting| match &arguments.topic {
+        Topic::Arnet(arnet) => topics::arnet::run(setting, arnet),
+        _ => topics::arnet::run(setting, &ArnetArguments::default()),
+    };
+    let ltsf = |setting: &Setting| match &arguments.topic {
+        Topic::Ltsf(ltsf) => topics::ltsf::run(setting, ltsf),
+        _ => topics::ltsf::run(setting, &LtsfArguments::default()),
+    };
     let topics: &[&Run<'_>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
+        Topic::ArnetOnce { order, file } => return topics::arnet::once(file, *order),
         Topic::Echo => return load::echo::serve(),
         Topic::Service => &[&topics::service::run],
         Topic::Workload => return topics::kernels::serve(),
@@ -142,26 +167,31 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Windows => &[&topics::windows::run],
         Topic::Read => &[&topics::read::run],
         Topic::Panel => &[&topics::panel::run],
-        Topic::Arnet => &[&topics::arnet::run],
+        Topic::Arnet(_) => &[&arnet],
         Topic::Stream => &[&topics::stream::run],
         Topic::Ssm(_) => &[&ssm],
+        Topic::Ltsf(_) => &[&ltsf],
         Topic::All => &[
             &topics::cold_start::run,
             &topics::windows::run,
             &topics::read::run,
             &topics::panel::run,
-            &topics::arnet::run,
+            &arnet,
             &topics::stream::run,
             &ssm,
             &topics::service::run,
             &topics::kernels::run,
             &informer,
+            &ltsf,
         ],
     };
     let mut records = Vec::new();
     for topic in topics {
         let measured = topic(&setting)?;
-        console::lines(&record::table(&measured))?;
+        // A row for each cell says the same in fewer lines.
+        if !matches!(arguments.topic, Topic::Ltsf(_)) {
+            console::lines(&record::table(&measured))?;
+        }
         records.extend(measured);
     }
     match &arguments.json {

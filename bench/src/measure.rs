@@ -12,7 +12,7 @@ pub(crate) type Candidate<'a, T> = Box<dyn FnMut() -> Result<T> + 'a>;
 pub(crate) struct Spread {
     /// The least.
     pub(crate) min: f64,
-    /// The middle one, or the mean of the two in the middle.
+    /// The middle one, or the mean of the two in the middle; the mean of all where [`Spread::around_mean`] made it.
     pub(crate) median: f64,
     /// The greatest.
     pub(crate) max: f64,
@@ -26,6 +26,12 @@ impl Spread {
         let at = |position: usize| values.get(position).copied().unwrap_or(f64::NAN);
         let last = values.len().saturating_sub(1);
         Spread { min: at(0), median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), max: at(last) }
+    }
+
+    /// The same with the mean in place of the middle, for figures of a few seeds.
+    pub(crate) fn around_mean(values: impl IntoIterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.into_iter().collect();
+        Spread { median: values.iter().sum::<f64>() / values.len() as f64, ..Spread::of(values) }
     }
 }
 
@@ -85,6 +91,7 @@ mod tests {
         assert_eq!(Spread::of([4.0, 1.0, 2.0, 100.0]), Spread { min: 1.0, median: 3.0, max: 100.0 });
         assert_eq!(Spread::of([7.0]), Spread { min: 7.0, median: 7.0, max: 7.0 });
         assert!(Spread::of([]).median.is_nan());
+        assert_eq!(Spread::around_mean([3.0, 1.0, 11.0]), Spread { min: 1.0, median: 5.0, max: 11.0 });
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub(crate) const WINDOWS: Script = Script { name: "windows.py", text: include_st
 
 /// Autoregressions by numpy, scipy, scikit-learn and statsmodels.
 pub(crate) const ARNET: Script = Script { name: "arnet.py", text: include_str!("../peers/arnet.py") };
+/// One autoregression by numpy or statsmodels in a process of its own.
+pub(crate) const ARNET_ONCE: Script =
+    Script { name: "arnet_once.py", text: include_str!("../peers/arnet_once.py") };
 /// AR-Net as its paper trains it.
 pub(crate) const ARNET_TORCH: Script =
     Script { name: "arnet_torch.py", text: include_str!("../peers/arnet_torch.py") };

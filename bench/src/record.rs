@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::columns::aligned;
 use crate::error::Result;
 use crate::measure::Spread;
 
@@ -20,6 +21,9 @@ pub(crate) struct Record {
     bar: Option<f64>,
     /// Whether the bar is reached.
     ok: Option<bool>,
+    /// Of the data or trainings that the value is the mean of; the JSON has none where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<u64>,
     #[serde(skip)]
     spread: Spread,
     #[serde(skip)]
@@ -39,6 +43,7 @@ impl Record {
             ratio: None,
             bar: None,
             ok: None,
+            seeds: Vec::new(),
             spread,
             peer_value: None,
             rule: "-".to_string(),
@@ -64,6 +69,12 @@ impl Record {
         self.peer = Some(peer.to_string());
         self.peer_value = Some(theirs.median);
         self.ratio = Some(theirs.median / self.value).filter(|ratio| ratio.is_finite());
+        self
+    }
+
+    /// The same with the seeds that it is of.
+    pub(crate) fn of_seeds(mut self, seeds: &[u64]) -> Self {
+        self.seeds = seeds.to_vec();
         self
     }
 
@@ -102,10 +113,10 @@ pub(crate) fn json(records: &[Record]) -> Result<String> {
 /// The records as lines of a table, its heading first and a blank line last.
 pub(crate) fn table(records: &[Record]) -> Vec<String> {
     let heading = ["name", "unit", "median", "min", "max", "peer's", "ratio", "bar", "ok", "peer"];
-    let mut rows = vec![heading.map(str::to_string)];
+    let mut rows = vec![heading.map(str::to_string).to_vec()];
     for record in records {
         let optional = |figure: Option<f64>| figure.map_or("-".to_string(), short);
-        rows.push([
+        rows.push(vec![
             record.name.clone(),
             record.unit.to_string(),
             short(record.spread.median),
@@ -118,17 +129,9 @@ pub(crate) fn table(records: &[Record]) -> Vec<String> {
             record.peer.clone().unwrap_or("-".to_string()),
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
-    let line = |row: &[String; 10]| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-            // Figures end at the same place, words start there.
-            2..=6 => format!("{cell:>width$}"),
-            _ => format!("{cell:<width$}"),
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
-    };
-    rows.iter().map(line).chain([String::new()]).collect()
+    let mut lines = aligned(&rows, |column| (2..=6).contains(&column));
+    lines.push(String::new());
+    lines
 }
 
 /// A figure with three digits that mean something.

@@ -1,10 +1,12 @@
-//! The topics, one file each.
+//! The topics, one file or folder each; `published.rs` is what several of them stand beside.
 
 pub(crate) mod arnet;
 pub(crate) mod cold_start;
 pub(crate) mod informer;
 pub(crate) mod kernels;
+pub(crate) mod ltsf;
 pub(crate) mod panel;
+pub(crate) mod published;
 pub(crate) mod read;
 pub(crate) mod service;
 pub(crate) mod ssm;

@@ -1,4 +1,4 @@
-//! What stands beside our figures: S4's forecasting tables with Informer's rows, and the long-horizon literature.
+//! What stands beside our figures: S4's forecasting tables with Informer's rows.
 
 use clap::ValueEnum;
 
@@ -74,33 +74,4 @@ pub(super) const CELLS: [Cell; 30] = [
     cell("ETTm1", Features::M, 96, [0.699, 0.649], [0.678, 0.614]),
     cell("ETTm1", Features::M, 288, [0.824, 0.674], [1.056, 0.786]),
     cell("ETTm1", Features::M, 672, [0.846, 0.709], [1.192, 0.926]),
-];
-
-/// Squared errors of the long-horizon literature, all channels.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LongCell {
-    pub(super) set: &'static str,
-    pub(super) horizon: usize,
-    /// Seasonal naive of 24 steps, every window scored: the bar.
-    pub(super) seasonal_naive: f64,
-    /// NLinear with a lookback of 336 (Zeng et al. 2023, AAAI), which drops its last windows.
-    pub(super) nlinear: f64,
-    /// The least that is published with every window scored.
-    pub(super) best: f64,
-}
-
-const fn long(set: &'static str, horizon: usize, figures: [f64; 3]) -> LongCell {
-    let [seasonal_naive, nlinear, best] = figures;
-    LongCell { set, horizon, seasonal_naive, nlinear, best }
-}
-
-pub(super) const LONG_CELLS: [LongCell; 8] = [
-    long("ETTh1", 96, [0.512, 0.374, 0.352]),
-    long("ETTh1", 192, [0.581, 0.408, 0.389]),
-    long("ETTh1", 336, [0.650, 0.429, 0.407]),
-    long("ETTh1", 720, [0.655, 0.440, 0.424]),
-    long("ETTh2", 96, [0.391, 0.277, 0.268]),
-    long("ETTh2", 192, [0.482, 0.344, 0.331]),
-    long("ETTh2", 336, [0.532, 0.357, 0.350]),
-    long("ETTh2", 720, [0.525, 0.394, 0.377]),
 ];

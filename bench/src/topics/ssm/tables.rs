@@ -9,12 +9,13 @@ use forecast::eval::{Ltsf, LtsfOptions, LtsfScore};
 use forecast::{ModelConfig, Panel, ReadOptions};
 
 use super::choose;
-use super::paper::{CELLS, Cell, Features, LONG_CELLS, LongCell};
+use super::paper::{CELLS, Cell, Features};
 use crate::console;
 use crate::error::{Error, Result};
 use crate::measure::Spread;
 use crate::record::Record;
 use crate::topics::Setting;
+use crate::topics::published::{LONG_CELLS, LongCell};
 
 /// Names the folder of the data.
 const FOLDER_VARIABLE: &str = "LONGCAST_DATA";
