@@ -306,7 +306,8 @@ fn calibration(header: &Header, tensors: &Tensors) -> Result<Calibration> {
     };
     Ok(Calibration {
         scores: scores("calibration.scores")?,
-        spread: Array2::from_shape_vec((n_slots, n_channels), spread.values().into_owned()).map_err(|_| wrong())?,
+        spread: Array2::from_shape_vec((n_slots, n_channels), spread.values().into_owned())
+            .map_err(|_| wrong())?,
         long_run_weight,
         paths,
         recency: header.recency,
