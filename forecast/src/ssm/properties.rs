@@ -41,12 +41,11 @@ fn drawn(config: &SsmConfig, mixer: &MixerConfig, shape: NetworkShape) -> Ssm {
     let mut network = Ssm::new(config, mixer, shape, &Device::flex()).unwrap();
     let device = Device::flex();
     let mut streams = Streams::new(99, &device);
-    let mut drawn = |zeros: &Affine| {
-        let [n_in, n_out] = zeros.weight.dims();
-        Affine::new(n_in, n_out, &mut streams)
-    };
-    network.head = drawn(&network.head);
-    network.marks_head = network.marks_head.as_ref().map(drawn);
+    let heads = [Some(&mut network.head), network.marks_head.as_mut()];
+    for head in heads.into_iter().flatten() {
+        let [n_in, n_out] = head.weight.dims();
+        *head = Affine::new(n_in, n_out, &mut streams);
+    }
     network
 }
 
