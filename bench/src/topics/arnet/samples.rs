@@ -61,7 +61,7 @@ fn write(values: &[f64], path: &Path) -> Result<()> {
     fs::write(path, bytes).map_err(|error| Error::file("cannot write", path, error))
 }
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 pub(super) fn read(path: &Path) -> Result<Vec<f64>> {
     let bytes = fs::read(path).map_err(|error| Error::file("cannot read", path, error))?;
     let (values, rest) = bytes.as_chunks::<8>();
