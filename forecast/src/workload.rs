@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::mix;
 use crate::data::random::unit;
 use crate::informer::{self, AttentionKind, InformerConfig, keys, n_selected};
-use crate::kernels::{Mask, ProbSparse, attention, prob_sparse_attention};
+use crate::kernels::{Mask, ProbSparse, attention, on_a_worker, prob_sparse_attention};
 use crate::nn::Steps;
 use crate::{Error, Result};
 
@@ -63,7 +63,7 @@ pub struct WorkloadSizes {
 
 /// Work that is ready to be done.
 pub struct Workload {
-    run: Box<dyn FnMut() -> Result<f64>>,
+    run: Box<dyn FnMut() -> Result<f64> + Send>,
 }
 
 impl std::fmt::Debug for Workload {
@@ -94,7 +94,7 @@ impl Workload {
     pub fn new(sizes: &WorkloadSizes) -> Result<Self> {
         let config = sizes.config();
         config.check()?;
-        let run: Box<dyn FnMut() -> Result<f64>> = match sizes.workload {
+        let run: Box<dyn FnMut() -> Result<f64> + Send> = match sizes.workload {
             WorkloadKind::InformerTrain => sizes.informer_train(&config)?,
             WorkloadKind::InformerInfer => sizes.informer_infer(&config)?,
             WorkloadKind::EncoderTrain => sizes.encoder_train(&config),
@@ -108,7 +108,7 @@ impl Workload {
     /// # Errors
     /// [`Error::Internal`] only.
     pub fn run(&mut self) -> Result<f64> {
-        (self.run)()
+        on_a_worker(|| (self.run)())
     }
 }
 
@@ -138,7 +138,7 @@ impl WorkloadSizes {
         informer::Shape { n_channels, n_marks, n_outputs: n_channels, horizon }
     }
 
-    fn informer_train(&self, config: &InformerConfig) -> Result<Box<dyn FnMut() -> Result<f64>>> {
+    fn informer_train(&self, config: &InformerConfig) -> Result<Box<dyn FnMut() -> Result<f64> + Send>> {
         let device = Device::flex().autodiff();
         let mut steps = Steps::new(informer::Informer::new(config, self.shape(), &device)?);
         let inputs = self.inputs(&device);
@@ -148,14 +148,14 @@ impl WorkloadSizes {
         }))
     }
 
-    fn informer_infer(&self, config: &InformerConfig) -> Result<Box<dyn FnMut() -> Result<f64>>> {
+    fn informer_infer(&self, config: &InformerConfig) -> Result<Box<dyn FnMut() -> Result<f64> + Send>> {
         let device = Device::flex();
         let network = informer::Informer::new(config, self.shape(), &device)?;
         let inputs = self.inputs(&device);
         Ok(Box::new(move || sum(informer::forecast(&network, &inputs, None))))
     }
 
-    fn encoder_train(&self, config: &InformerConfig) -> Box<dyn FnMut() -> Result<f64>> {
+    fn encoder_train(&self, config: &InformerConfig) -> Box<dyn FnMut() -> Result<f64> + Send> {
         let device = Device::flex().autodiff();
         let mut steps = Steps::new(informer::EncoderLayers::new(config, &device));
         let shape = [self.n_batch, self.lookback, self.d_model];
@@ -163,7 +163,7 @@ impl WorkloadSizes {
         Box::new(move || steps.step(|network, step| (network.forward(x.clone(), step), target.clone())))
     }
 
-    fn attention(&self) -> Box<dyn FnMut() -> Result<f64>> {
+    fn attention(&self) -> Box<dyn FnMut() -> Result<f64> + Send> {
         let WorkloadSizes { workload, lookback: length, n_heads, factor, .. } = *self;
         let shape = [self.n_batch, length, self.d_model];
         let [q, k, v] = [1, 2, 3].map(|stream| self.numbers(stream, shape, &Device::flex()));

@@ -38,6 +38,7 @@ mod ring_transform;
 pub(crate) mod rows;
 mod sparse;
 mod vandermonde;
+mod workers;
 
 pub(crate) use activation::{Activation, elu, gelu};
 pub(crate) use attention::{Mask, attention};
@@ -62,3 +63,4 @@ pub(crate) use multi_scale::{ScaledKernel, multi_scale_kernel};
 pub(crate) use pool::reuse;
 pub(crate) use prob_sparse::{ProbSparse, prob_sparse_attention};
 pub(crate) use vandermonde::{DiagonalStateSpace, diagonal_kernel};
+pub(crate) use workers::on_a_worker;

@@ -3,6 +3,11 @@
 //! The order in which a product is summed depends on its shape alone, never on the number of threads.
 
 use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// Up to so many rows the columns of a product are shared by threads, this many at a time.
+const FEW_ROWS: usize = 1_024;
+const COLUMNS: usize = 128;
 
 /// A matrix inside a slice.
 #[derive(Debug, Clone, Copy)]
@@ -91,36 +96,61 @@ pub(super) fn product(
     }
     // Rows that overlap would be written twice.
     assert!(out.strides[1] == 1 && out.strides[0] >= out.n_columns, "rows of a product");
-    let stride = |strides: [usize; 2]| strides.map(|stride| stride as isize);
-    let ([out_row, out_column], [lhs_row, lhs_column], [rhs_row, rhs_column]) =
-        (stride(out.strides), stride(lhs.strides), stride(rhs.strides));
-    // SAFETY: every element of the three matrices lies in its slice, as asserted, and `out` is borrowed
-    // exclusively, so no element of it is read through `lhs` or `rhs`.
-    unsafe {
-        gemm::gemm(
-            out.n_rows,
-            out.n_columns,
-            lhs.n_columns,
-            out.values.as_mut_ptr(),
-            out_column,
-            out_row,
-            write == Write::Add,
-            lhs.values.as_ptr(),
-            lhs_column,
-            lhs_row,
-            rhs.values.as_ptr(),
-            rhs_column,
-            rhs_row,
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            match threads {
-                Threads::One => Parallelism::None,
-                Threads::All => Parallelism::Rayon(0),
-            },
-        );
+    let to = Target(out.values.as_mut_ptr());
+    let (n_rows, n_columns, row) = (out.n_rows, out.n_columns, out.strides[0]);
+    let block = |first: usize, n_columns: usize, parallelism: Parallelism| {
+        let rhs_values = &rhs.values[(first * rhs.strides[1]).min(rhs.values.len())..];
+        let stride = |strides: [usize; 2]| strides.map(|stride| stride as isize);
+        let ([lhs_row, lhs_column], [rhs_row, rhs_column]) = (stride(lhs.strides), stride(rhs.strides));
+        // SAFETY: every element of the three matrices lies in its slice, as asserted, and so do those of some columns.
+        // `out` is borrowed exclusively, so no element of it is read through `lhs` or `rhs`, and blocks share no column.
+        unsafe {
+            gemm::gemm(
+                n_rows,
+                n_columns,
+                lhs.n_columns,
+                to.column(first),
+                1,
+                row as isize,
+                write == Write::Add,
+                lhs.values.as_ptr(),
+                lhs_column,
+                lhs_row,
+                rhs_values.as_ptr(),
+                rhs_column,
+                rhs_row,
+                1.0,
+                scale,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    };
+    match threads {
+        Threads::One => block(0, n_columns, Parallelism::None),
+        // Its own way to share the work leaves half of two cores idle where there are few rows.
+        Threads::All if n_rows <= FEW_ROWS => {
+            (0..n_columns.div_ceil(COLUMNS)).into_par_iter().for_each(|at| {
+                let first = at * COLUMNS;
+                block(first, COLUMNS.min(n_columns - first), Parallelism::None);
+            });
+        }
+        Threads::All => block(0, n_columns, Parallelism::Rayon(0)),
+    }
+}
+
+/// Where a product is written by several threads.
+struct Target(*mut f32);
+
+// SAFETY: each thread writes columns of its own.
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// The top of a column.
+    fn column(&self, column: usize) -> *mut f32 {
+        self.0.wrapping_add(column)
     }
 }
 
@@ -136,7 +166,7 @@ mod tests {
 
     #[test]
     fn products_of_any_strides_are_those_of_the_definition() {
-        for [n, k, m] in [[1, 1, 1], [3, 5, 2], [17, 33, 9], [65, 7, 130]] {
+        for [n, k, m] in [[1, 1, 1], [3, 5, 2], [17, 33, 9], [65, 7, 130], [40, 90, 300], [1_030, 9, 140]] {
             let numbers = |n: usize, seed| draw(n, seed).into_iter().map(|x| x as f32).collect::<Vec<_>>();
             // Gaps of three numbers between rows, and the right-hand side column by column.
             let (lhs, rhs) = (numbers(n * (k + 3), 1), numbers(k * m, 2));

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::informer::AttentionMap;
 
 /// How a tensor differs from the others in training, by its path in the network: `layers.0.weight`.
-pub(crate) type GroupOf = Box<dyn Fn(&str) -> ParameterGroup>;
+pub(crate) type GroupOf = Box<dyn Fn(&str) -> ParameterGroup + Send>;
 
 /// A network that forecasts all channels of a window at once.
 pub(crate) trait Network: Module + Sync {

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 ///
 /// Everything random depends on the order of the epoch (its seed and its number) and the number of the batch, never
 /// on the batches before: training may begin in the middle of an epoch.
-pub(crate) trait Task<N: Module> {
+pub(crate) trait Task<N: Module>: Send {
     /// Batches of an epoch, at least 1.
     fn n_batches(&self) -> usize;
 
