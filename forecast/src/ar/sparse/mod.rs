@@ -25,6 +25,7 @@
 //! ```
 
 mod descent;
+mod lag_rows;
 mod newton;
 mod options;
 mod path;

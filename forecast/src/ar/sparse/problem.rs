@@ -6,9 +6,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::ar::autocorrelation::autocovariances;
 use crate::ar::fit::MOST_LAGS;
-use crate::ar::gram::lagged_moments;
 use crate::ar::moments::Moments;
 use crate::ar::segments::complete_runs;
+use crate::ar::sparse::lag_rows::{LagRows, LagSums};
 use crate::model::check_count;
 use crate::{Error, Result};
 
@@ -45,6 +45,8 @@ enum Gram<'a> {
     /// Products that depend on the distance of two columns alone, `r_(p-1) .. r_1, r_0, r_1 .. r_(p-1)`: every row is a
     /// part of it.
     Toeplitz(Vec<f64>),
+    /// Of the lags of a series, with the diagonal.
+    Lags { rows: Box<LagRows>, squares: Vec<f64> },
 }
 
 impl Gram<'_> {
@@ -53,6 +55,14 @@ impl Gram<'_> {
             // `checked` sees to the layout.
             Gram::Whole(all) => all.as_slice().map_or(&[], |all| &all[column * p..(column + 1) * p]),
             Gram::Toeplitz(both) => &both[p - 1 - column..2 * p - 1 - column],
+            Gram::Lags { rows, .. } => rows.row(column),
+        }
+    }
+
+    fn diagonal(&self, p: usize) -> Vec<f64> {
+        match self {
+            Gram::Lags { squares, .. } => squares.clone(),
+            Gram::Whole(_) | Gram::Toeplitz(_) => (0..p).map(|j| self.row(j, p)[j]).collect(),
         }
     }
 }
@@ -91,7 +101,21 @@ impl<'a> Problem<'a> {
             return Err(Error::option("order", order, format!("it must be at most {MOST_LAGS}")));
         }
         let runs: Vec<&[f64]> = complete_runs(values).collect();
-        Problem::owned(lagged_moments(&runs, order, 1)?)
+        let (rows, sums) = LagRows::new(&runs, order)?;
+        let LagSums { cross, squares, sums, energy, target_sum, n_rows } = sums;
+        Problem {
+            gram: Gram::Lags { rows: Box::new(rows), squares },
+            cross: Array1::from(cross),
+            sums: Array1::from(sums),
+            energy,
+            target_sum,
+            rows: n_rows,
+            variances: Vec::new(),
+            covariances: Vec::new(),
+            energy_per_row: 0.0,
+            shift: 0.0,
+        }
+        .checked()
     }
 
     /// The problem of a series on its `order` lags by the method of autocorrelations, lag 1 first, in O(n log order):
@@ -275,7 +299,7 @@ impl<'a> Problem<'a> {
                 *whole = Cow::Owned(whole.as_standard_layout().into_owned());
             }
         }
-        let diagonal: Vec<f64> = (0..p).map(|j| self.products(j)[j]).collect();
+        let diagonal = self.gram.diagonal(p);
         // Entries off the diagonal are at most as large as those on it.
         let sums = diagonal.iter().chain(&self.cross).chain(&self.sums).copied().collect::<Vec<f64>>();
         let mut sums = sums.into_iter().chain([self.energy, self.target_sum]);
