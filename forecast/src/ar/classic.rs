@@ -40,7 +40,8 @@ pub struct Classic {
 /// The autoregression of `order` lags of a series, missing values NaN: rows with one are left out.
 ///
 /// Conditional least squares (Hamilton, *Time Series Analysis*, section 5.2) from the lagged Gram matrix, in
-/// O(n log order + order^3), from 256 lags on in O(n log order + order^2) and O(n) memory; or the equations of Yule and
+/// O(n log order + order^3), from 256 lags on in O(n log order + order^2) and O(n) memory where gaps are few and lags
+/// not nearly dependent; or the equations of Yule and
 /// Walker in O(n log order + order^2). No lag matrix is made.
 ///
 /// # Errors
