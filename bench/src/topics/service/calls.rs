@@ -11,7 +11,7 @@ use crate::console;
 use crate::environment::own_path;
 use crate::error::{Error, Result};
 use crate::load::server::Server;
-use crate::load::unary::{Calls, Outcome};
+use crate::load::unary::{CONNECTIONS, Calls, Outcome};
 use crate::measure::Spread;
 use crate::record::Record;
 use crate::topics::Setting;
@@ -25,10 +25,10 @@ pub(super) async fn unary(setting: &Setting, pace: &Pace, work: &Work) -> Result
     let mut echo = std::process::Command::new(own_path()?);
     let echo = Server::start(echo.arg("echo"))?;
     let peer = if setting.has_peers { Some(python::start(work)?) } else { None };
-    let mut sides = vec![Calls::new(ours.address(), work.request.clone()).await?];
-    sides.push(Calls::new(echo.address(), work.request.clone()).await?);
+    let mut sides = vec![Calls::new(ours.address(), work.request.clone(), CONNECTIONS).await?];
+    sides.push(Calls::new(echo.address(), work.request.clone(), CONNECTIONS).await?);
     if let Some((_, address)) = &peer {
-        sides.push(Calls::new(address, work.request.clone()).await?);
+        sides.push(Calls::new(address, work.request.clone(), CONNECTIONS).await?);
     }
     console::note(format!(
         "service: {} rounds of unary calls, {AT_A_TIME} at a time, in turn",

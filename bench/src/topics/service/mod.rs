@@ -1,7 +1,8 @@
 //! The gRPC service under load, client and server on one machine: unary forecasts beside Python's grpcio and a bare
-//! tonic echo, observations into sessions, latency at half load and while a training runs, many sessions over a restart.
+//! tonic echo, observations into sessions, overload, latency at half load and while a training runs, many sessions over a restart.
 
 mod calls;
+mod overload;
 mod python;
 mod streams;
 mod work;
@@ -19,6 +20,7 @@ struct Pace {
     n_rounds: usize,
     unary: Duration,
     half_load: Duration,
+    overload: Duration,
     sessions: Duration,
     n_live: usize,
     /// Observations after which the cost of one is compared with that of the first.
@@ -32,6 +34,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
             n_rounds: 1,
             unary: seconds(1),
             half_load: seconds(2),
+            overload: seconds(2),
             sessions: seconds(2),
             n_live: 200,
             n_long: 400_000,
@@ -40,6 +43,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
             n_rounds: 3,
             unary: seconds(4),
             half_load: seconds(10),
+            overload: seconds(30),
             sessions: seconds(60),
             n_live: 10_000,
             n_long: 10_000_000,
@@ -48,9 +52,11 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     let scratch = Scratch::new("service")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Unexpected(format!("no runtime: {error}")))?;
-    let work = Work::new(setting, &scratch)?;
+    let work = Work::new(setting, &scratch, work::SHORT)?;
     let mut records = Vec::new();
     records.extend(runtime.block_on(calls::unary(setting, &pace, &work))?);
+    let long = Work::new(setting, &scratch, work::LONG)?;
+    records.extend(runtime.block_on(overload::overload(&pace, &long))?);
     records.extend(runtime.block_on(streams::observations(&pace, &work))?);
     records.push(runtime.block_on(streams::live_sessions(&pace, &work))?);
     Ok(records)

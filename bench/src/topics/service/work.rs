@@ -13,9 +13,26 @@ use crate::process::longcast;
 use crate::scratch::Scratch;
 use crate::topics::Setting;
 
-/// Steps of the history of a call, and lags of the model.
-const HISTORY: usize = 168;
-const ORDER: usize = 24;
+/// What a call asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    /// Of the model and of its file.
+    name: &'static str,
+    /// Lags of the model.
+    order: usize,
+    /// Steps that come with a call.
+    history: usize,
+    horizon: usize,
+    /// Whether intervals are asked for: the errors of a hundred forecasts before the cutoff enter them.
+    has_intervals: bool,
+}
+
+/// A forecast that takes the server about as long as its message.
+pub(super) const SHORT: Size =
+    Size { name: "load", order: 24, history: 168, horizon: HORIZON, has_intervals: false };
+/// One that takes it a hundred times as long.
+pub(super) const LONG: Size =
+    Size { name: "long", order: 168, history: 672, horizon: 168, has_intervals: true };
 /// A step, in nanoseconds.
 pub(super) const HOUR: i64 = 3_600_000_000_000;
 
@@ -23,12 +40,13 @@ pub(super) const HOUR: i64 = 3_600_000_000_000;
 pub(super) struct Work {
     pub(super) longcast: PathBuf,
     pub(super) folder: PathBuf,
+    file: PathBuf,
     pub(super) model: Model,
     pub(super) request: v1::ForecastRequest,
 }
 
 impl Work {
-    pub(super) fn new(setting: &Setting, scratch: &Scratch) -> Result<Self> {
+    pub(super) fn new(setting: &Setting, scratch: &Scratch, size: Size) -> Result<Self> {
         let season = |period: f64, amplitude: f64| Season { period, amplitude, phase: 0.5 };
         let recipe = Seasonal {
             level: 100.0,
@@ -46,20 +64,22 @@ impl Work {
         let panel =
             Panel::read_csv(format!("ds,y\n{rows}").as_bytes(), "hours.csv", &ReadOptions::default())?;
         // Pooled: sessions have series that the model has not seen.
-        let config = ModelConfig::parse("ar")?.with("order", &ORDER.to_string())?.with("pooled", "true")?;
-        let options = FitOptions { horizon: Some(HORIZON), ..FitOptions::default() };
+        let config =
+            ModelConfig::parse("ar")?.with("order", &size.order.to_string())?.with("pooled", "true")?;
+        let options = FitOptions { horizon: Some(size.horizon), ..FitOptions::default() };
         let model = Model::fit(&config, &panel, &options)?.model;
         let folder = scratch.folder().to_path_buf();
-        model.save(folder.join("load.longcast"))?;
+        let file = folder.join(format!("{}.longcast", size.name));
+        model.save(&file)?;
         let csv = folder.join("hours.csv");
         std::fs::write(&csv, format!("ds,y\n{rows}"))
             .map_err(|error| Error::file("cannot write", &csv, error))?;
-        let request = request(&panel.series()[0].tail(HISTORY));
-        Ok(Work { longcast: longcast(setting.longcast.as_deref())?, folder, model, request })
+        let request = request(&panel.series()[0].tail(size.history), size);
+        Ok(Work { longcast: longcast(setting.longcast.as_deref())?, folder, file, model, request })
     }
 
     pub(super) fn file(&self) -> String {
-        self.folder.join("load.longcast").display().to_string()
+        self.file.display().to_string()
     }
 
     /// The server with the model, in memory.
@@ -68,7 +88,7 @@ impl Work {
     }
 }
 
-fn request(history: &Series) -> v1::ForecastRequest {
+fn request(history: &Series, size: Size) -> v1::ForecastRequest {
     let axis = v1::RegularAxis {
         start_unix_nano: history.index().start,
         step: Some(v1::regular_axis::Step::StepNano(HOUR)),
@@ -81,8 +101,12 @@ fn request(history: &Series) -> v1::ForecastRequest {
         covariates: Vec::new(),
     };
     v1::ForecastRequest {
-        model: "models/load".to_string(),
+        model: format!("models/{}", size.name),
         series: Some(series),
-        spec: Some(v1::ForecastSpec { horizon: HORIZON as i32, ..v1::ForecastSpec::default() }),
+        spec: Some(v1::ForecastSpec {
+            horizon: size.horizon as i32,
+            interval_coverages: if size.has_intervals { vec![0.8] } else { Vec::new() },
+            ..v1::ForecastSpec::default()
+        }),
     }
 }
