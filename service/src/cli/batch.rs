@@ -8,7 +8,7 @@ use forecast::{ForecastOptions, ModelConfig};
 use super::args::BatchArguments;
 use super::console::Console;
 use super::failure::Failure;
-use super::{input, output};
+use super::{covariates, input, output};
 
 /// Windows that the intervals of a series are calibrated on: enough for level 99, and quick for many series.
 const CALIBRATION_WINDOWS: usize = 200;
@@ -20,6 +20,8 @@ pub(crate) fn run(arguments: &BatchArguments, console: &Console) -> Result<(), F
     let inputs: Vec<&Path> = arguments.data.iter().map(AsRef::as_ref).collect();
     output::check_apart(&inputs, &[Some(&arguments.output), Some(&errors)])?;
     let options = options(arguments)?;
+    let declared: Vec<&str> = options.read.covariates.columns().keys().map(String::as_str).collect();
+    covariates::note_unused_columns(&declared, &options.models.iter().collect::<Vec<_>>(), console);
 
     let bar = console.bar();
     let progress = |now: Progress| {

@@ -34,10 +34,14 @@ fn read(path: &Path) -> Result<CovariateDeclaration, Failure> {
 
 /// Says which models of this call do not look at the covariates of a panel.
 pub(crate) fn note_unused(panel: &Panel, models: &[&ModelConfig], console: &Console) {
+    let names = panel.covariate_schema().columns().iter().map(|column| column.name.as_str());
+    note_unused_columns(&names.collect::<Vec<_>>(), models, console);
+}
+
+/// The same of columns by their names.
+pub(crate) fn note_unused_columns(names: &[&str], models: &[&ModelConfig], console: &Console) {
     let unused = models.iter().filter(|config| !config.uses_covariates());
     let models: Vec<&str> = unused.map(|config| config.name()).collect();
-    let names: Vec<&str> =
-        panel.covariate_schema().columns().iter().map(|column| column.name.as_str()).collect();
     if names.is_empty() || models.is_empty() || console.is_json() {
         return;
     }
