@@ -86,6 +86,7 @@ fn compute(
     progress(Progress { n_done: n_resumed, n_resumed, n_expected: source.n_expected() });
 
     let work = Work::new(options, &choices, (&channels, &schema));
+    let folder = journal.folder().to_path_buf();
     let mut part = Part::new(options, &choices, (journal, joined), options.series_per_part(channels.len()));
     let n_done = AtomicUsize::new(n_resumed);
     let mut shard = source.take(part.room())?;
@@ -101,7 +102,9 @@ fn compute(
         let (outcomes, next) = match part.is_full() {
             false => compute(),
             true => std::thread::scope(|scope| {
-                let stored = scope.spawn(|| part.put_away_full());
+                let stored = std::thread::Builder::new()
+                    .spawn_scoped(scope, || part.put_away_full())
+                    .map_err(|source| cannot_write(&folder, source))?;
                 let computed = compute();
                 stored.join().unwrap_or_else(|panic| resume_unwind(panic)).map(|()| computed)
             })?,

@@ -1,7 +1,7 @@
 //! Numbers that look random, each a function of its stream and its position: the same whatever was drawn before.
 //!
-//! The bits are those of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA
-//! 2014), whose counter is the position. They are statistically even, not secret.
+//! Stream and position are mixed by the last step of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
+//! number generators", OOPSLA 2014). The bits are statistically even, not secret.
 
 /// The mixing function of SplitMix64, a permutation of the 64-bit numbers.
 pub(crate) fn mix(x: u64) -> u64 {

@@ -134,7 +134,7 @@ impl Plan {
 
 /// Refuses what belongs to a training alone.
 fn check_trains(options: &FitOptions) -> Result<()> {
-    let rule = "it goes with a model that is trained once, such as informer";
+    let rule = "it goes with a model that is trained once, such as informer or ssm";
     match &options.checkpoint {
         Some(path) => Err(Error::option("checkpoint", path.display(), rule)),
         None if options.device != DeviceKind::Cpu => Err(Error::option("device", options.device, rule)),

@@ -25,7 +25,7 @@ use crate::{Error, Result};
 /// | `weights` | none | a PyTorch checkpoint of the reference code (`.pth` or `.safetensors`) in place of a training; of `informer` | |
 /// | `device` | cpu | where a network is trained; it forecasts on the CPU | cpu, and what the program was built for |
 ///
-/// A network (`informer`) is trained once: on the steps before the validation range, keeping the weights that do best
+/// A network (`informer`, `ssm`) is trained once: on the steps before the validation range, keeping the weights that do best
 /// on it. The same range is what it is scored and calibrated on, and `refit` and earlier blocks have no part in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitOptions {

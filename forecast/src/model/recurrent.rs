@@ -15,7 +15,8 @@ pub(crate) struct Recurrent {
     pub(crate) states: Vec<MixerState>,
     /// What the head reads of the last steps, as a ring. Shape `(kept, width)`.
     outputs: Vec<f32>,
-    /// Scaled values of the last steps as the network saw them, as a ring. Shape `(step, channel)`.
+    /// Scaled values of the last steps as a ring, filled where they were missing: by the network's forecast, or with a
+    /// mask by the last value that was observed. Shape `(step, channel)`.
     values: Vec<f64>,
     /// Which of them were missing. Shape `(step, channel)`.
     missing: Vec<bool>,

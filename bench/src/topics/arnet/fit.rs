@@ -13,7 +13,7 @@ use crate::error::Result;
 /// A way to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// Exact, weights alone.
+    /// Exact, with standard errors.
     LeastSquares,
     /// The equations of Yule and Walker.
     Autocorrelation,

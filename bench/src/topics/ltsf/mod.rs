@@ -63,8 +63,8 @@ pub(crate) fn run(setting: &Setting, arguments: &LtsfArguments) -> Result<Vec<Re
     Ok(records)
 }
 
-/// Every model on one set, at the horizons that its test range holds; `None` if its file is not there and was not
-/// asked for by name.
+/// Every model on one set, at the horizons that its test range holds; `None` if it holds none, or if its file is not
+/// there and was not asked for by name.
 fn score(set: &Set, arguments: &LtsfArguments) -> Result<Option<Scored>> {
     let Some(panel) = set.read(arguments.data_dir.as_deref())? else {
         let missing = format!("{}.csv is in no folder that is named by {}", set.name, sets::where_to_name());
@@ -77,6 +77,13 @@ fn score(set: &Set, arguments: &LtsfArguments) -> Result<Option<Scored>> {
     let options = |horizons| LtsfOptions { horizons, split: set.split, season_length: None };
     let n_test = Ltsf::new(&panel, &options(vec![1]))?.split().test.len();
     let horizons: Vec<usize> = set.horizons.iter().copied().filter(|horizon| *horizon <= n_test).collect();
+    if horizons.is_empty() {
+        console::note(format!(
+            "ltsf: {} is left out: its test range of {n_test} steps holds no horizon",
+            set.name
+        ));
+        return Ok(None);
+    }
     let ltsf = Ltsf::new(&panel, &options(horizons.clone()))?;
     let models = MODELS.map(ModelConfig::parse).into_iter().collect::<forecast::Result<Vec<_>>>()?;
     let mut scores = Vec::new();

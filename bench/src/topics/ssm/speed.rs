@@ -88,18 +88,18 @@ fn inputs(n: usize) -> Vec<f32> {
 
 pub(super) fn run(setting: &Setting) -> Result<Vec<Record>> {
     // PyTorch is too large to install for the quick form.
-    let peer = match setting.has_peers && !setting.is_quick {
-        true => Some(RefCell::new(Peer::start(&Python::with_torch()?, SSM)?)),
-        false => None,
-    };
+    let python = (setting.has_peers && !setting.is_quick).then(Python::with_torch).transpose()?;
+    // A process for each measurement, as ours has: what one before it has left in the allocator is no growth.
+    let started = || python.as_ref().map(|python| Peer::start(python, SSM)).transpose();
     let lengths: &[(usize, usize)] =
         if setting.is_quick { &[(1_024, 3)] } else { &[(1_024, 7), (4_096, 5), (16_384, 3)] };
     let mut records = Vec::new();
     for layer in LAYERS {
         for (length, n_runs) in lengths {
-            records.extend(train(layer, *length, *n_runs, peer.as_ref())?);
+            records.extend(train(layer, *length, *n_runs, started()?)?);
         }
     }
+    let peer = started()?.map(RefCell::new);
     records.extend(steps(setting, peer.as_ref())?);
     Ok(records)
 }
@@ -146,13 +146,13 @@ pub(super) fn forward(layer: &str, length: usize, n_runs: usize) -> Result<Vec<T
 }
 
 /// Forward and backward pass of one layer.
-fn train(layer: &str, length: usize, n_runs: usize, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>> {
+fn train(layer: &str, length: usize, n_runs: usize, peer: Option<Peer>) -> Result<Vec<Record>> {
     console::note(format!("ssm: {layer}, {length} steps, {n_runs} runs of each side, in turn"));
     let mut own = Peer::own(&[COMMAND])?;
     let mut sides: Vec<Candidate<'_, Took>> =
         vec![Box::new(move || own.ask(&question("train", layer, length)))];
-    if let Some(peer) = peer {
-        sides.push(Box::new(move || peer.borrow_mut().ask(&question("train", layer, length))));
+    if let Some(mut peer) = peer {
+        sides.push(Box::new(move || peer.ask(&question("train", layer, length))));
     }
     let measured = in_turn(n_runs, &mut sides)?;
     let time = |side: usize| Spread::of(measured[side].iter().map(|took| 1e3 * took.seconds));
