@@ -1,4 +1,4 @@
-//! The part of a run that is being filled, and the full one before it that is not put away yet.
+//! Parts of a run: the one that is being filled, and how full ones are put away.
 
 use super::BatchOptions;
 use super::choices::Choices;
@@ -8,25 +8,15 @@ use super::work::Outcome;
 use crate::Result;
 
 /// A part that is being filled.
-pub(super) struct Part<'a, 'b> {
-    options: &'a BatchOptions,
-    choices: &'a Choices,
-    journal: &'a mut Journal,
-    joined: &'a mut Joined<'b>,
+pub(super) struct Part {
     n_series: usize,
     outcomes: Vec<Outcome>,
-    /// The part before it, if it still has to be put away.
-    full: Vec<Outcome>,
 }
 
-impl<'a, 'b> Part<'a, 'b> {
-    pub(super) fn new(
-        options: &'a BatchOptions,
-        choices: &'a Choices,
-        (journal, joined): (&'a mut Journal, &'a mut Joined<'b>),
-        n_series: usize,
-    ) -> Self {
-        Part { options, choices, journal, joined, n_series, outcomes: Vec::new(), full: Vec::new() }
+impl Part {
+    /// An empty one of so many series, at least one.
+    pub(super) fn new(n_series: usize) -> Self {
+        Part { n_series, outcomes: Vec::new() }
     }
 
     /// Series that it still takes, at least one.
@@ -42,26 +32,30 @@ impl<'a, 'b> Part<'a, 'b> {
         }
     }
 
-    /// Takes what became of the next series, no more than it has room for. A part that is full is to be put away
-    /// before the next one is.
-    pub(super) fn add(&mut self, outcomes: Vec<Outcome>) {
+    /// Takes what became of the next series, no more than it has room for; returns all of them once it is full, and
+    /// begins anew.
+    pub(super) fn add(&mut self, outcomes: Vec<Outcome>) -> Option<Vec<Outcome>> {
         self.outcomes.extend(outcomes);
-        if self.room() == 0 {
-            self.full = std::mem::take(&mut self.outcomes);
-        }
+        (self.room() == 0).then(|| self.rest())
     }
 
-    /// True if the part before it still has to be put away.
-    pub(super) fn is_full(&self) -> bool {
-        !self.full.is_empty()
+    /// What it holds.
+    pub(super) fn rest(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes)
     }
+}
 
-    /// Writes the part that is full, if there is one.
-    pub(super) fn put_away_full(&mut self) -> Result<()> {
-        let mut outcomes = std::mem::take(&mut self.full);
-        if outcomes.is_empty() {
-            return Ok(());
-        }
+/// Where parts are put away.
+pub(super) struct Store<'a, 'b> {
+    pub(super) options: &'a BatchOptions,
+    pub(super) choices: &'a Choices,
+    pub(super) journal: &'a mut Journal,
+    pub(super) joined: &'a mut Joined<'b>,
+}
+
+impl Store<'_, '_> {
+    /// Writes a part.
+    pub(super) fn put_away(&mut self, mut outcomes: Vec<Outcome>) -> Result<()> {
         let failures =
             outcomes.iter_mut().flat_map(|outcome| std::mem::take(&mut outcome.failures)).collect();
         let of_one = |outcome: &Outcome| outcome.forecasts.iter().flatten().next().map(|one| one.mean.len());
@@ -75,12 +69,5 @@ impl<'a, 'b> Part<'a, 'b> {
         let table = sink::part(sink::columns(outcomes, self.choices), self.options.format)?;
         let path = self.journal.add(&record, &table)?;
         if table.is_empty() { Ok(()) } else { self.joined.append(self.journal, &table, &path) }
-    }
-
-    /// Writes everything that there is.
-    pub(super) fn put_away(&mut self) -> Result<()> {
-        self.put_away_full()?;
-        self.full = std::mem::take(&mut self.outcomes);
-        self.put_away_full()
     }
 }

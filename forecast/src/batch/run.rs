@@ -1,18 +1,19 @@
-//! The run itself: while series are fitted those after them are read, and the part before them is put away.
+//! The run itself: while series are fitted those after them are read, and the parts before them are put away.
 
 use std::fs;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, SyncSender};
 
 use super::choices::Choices;
 use super::identity::{Input, Manifest};
 use super::journal::{Journal, PartRecord};
-use super::part::Part;
+use super::part::{Part, Store};
 use super::sink::{self, Joined};
 use super::source::Source;
-use super::work::Work;
+use super::work::{Outcome, Work};
 use super::{BatchOptions, BatchReport, Progress, errors_beside};
 use crate::file::cannot_write;
 use crate::{Error, Result};
@@ -86,8 +87,33 @@ fn compute(
     progress(Progress { n_done: n_resumed, n_resumed, n_expected: source.n_expected() });
 
     let work = Work::new(options, &choices, (&channels, &schema));
+    let part = Part::new(options.series_per_part(channels.len()));
     let folder = journal.folder().to_path_buf();
-    let mut part = Part::new(options, &choices, (journal, joined), options.series_per_part(channels.len()));
+    let mut store = Store { options, choices: &choices, journal, joined };
+    // The disk is waited for by a thread of its own, while the others have something to compute. One full part at a
+    // time is on its way to it.
+    std::thread::scope(|scope| {
+        let (full, parts) = mpsc::sync_channel::<Vec<Outcome>>(0);
+        let stored = std::thread::Builder::new()
+            .spawn_scoped(scope, move || parts.into_iter().try_for_each(|outcomes| store.put_away(outcomes)))
+            .map_err(|source| cannot_write(&folder, source))?;
+        let computed = fill(source, &work, part, &full, (n_resumed, progress));
+        drop(full);
+        // Where no part can be put away, that is why no more were computed.
+        stored.join().unwrap_or_else(|panic| resume_unwind(panic)).and(computed)
+    })?;
+    Ok(choices)
+}
+
+/// Computes the series that are left, part by part, until the end or until nobody takes the parts any more. What was
+/// computed is put away before an error ends the run.
+fn fill(
+    source: &mut Source,
+    work: &Work<'_>,
+    mut part: Part,
+    full: &SyncSender<Vec<Outcome>>,
+    (n_resumed, progress): (usize, &(dyn Fn(Progress) + Sync)),
+) -> Result<()> {
     let n_done = AtomicUsize::new(n_resumed);
     let mut shard = source.take(part.room())?;
     while let Some(now) = shard {
@@ -97,27 +123,20 @@ fn compute(
             let n_done = 1 + n_done.fetch_add(1, Ordering::Relaxed);
             progress(Progress { n_done, n_resumed, n_expected: n_expected.map(|n| n.max(n_done)) });
         };
-        let mut compute = || rayon::join(|| work.shard(&now, &done), || source.take(room));
-        // The disk is waited for by a thread of its own, while the others have something to compute.
-        let (outcomes, next) = match part.is_full() {
-            false => compute(),
-            true => std::thread::scope(|scope| {
-                let stored = std::thread::Builder::new()
-                    .spawn_scoped(scope, || part.put_away_full())
-                    .map_err(|source| cannot_write(&folder, source))?;
-                let computed = compute();
-                stored.join().unwrap_or_else(|panic| resume_unwind(panic)).map(|()| computed)
-            })?,
-        };
-        part.add(outcomes?);
-        if next.is_err() {
-            // What was computed is put away before an error of reading ends the run.
-            part.put_away_full()?;
+        let (outcomes, next) = rayon::join(|| work.shard(&now, &done), || source.take(room));
+        if let Some(outcomes) = part.add(outcomes?)
+            && full.send(outcomes).is_err()
+        {
+            return Ok(());
         }
         shard = next?;
     }
-    part.put_away()?;
-    Ok(choices)
+    let rest = part.rest();
+    if !rest.is_empty() {
+        // Whoever takes no more says why.
+        let _ = full.send(rest);
+    }
+    Ok(())
 }
 
 /// Puts the parts together, writes what failed, and removes the folder.
