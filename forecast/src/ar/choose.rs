@@ -19,8 +19,10 @@ use crate::{Error, Result};
 pub(super) struct Choice {
     pub(super) penalty: Penalty,
     pub(super) strength: Strength,
-    /// A quarter of the look-back if open.
+    /// Lags that may stay of each look-back, if given.
     pub(super) most_lags: Option<usize>,
+    /// The share of a look-back's lags that may stay, if not.
+    pub(super) most_share: f64,
 }
 
 /// How strong the penalty is.
@@ -67,7 +69,7 @@ impl Choice {
     ) -> Result<(Vec<Support>, Member)> {
         let trial = trial.map(|trial| trial.leading(member.lookback));
         let anchored = for_choice(moments, member.anchor);
-        let most_lags = self.most_lags.unwrap_or(usual_most(member.lookback));
+        let most_lags = self.most_lags.unwrap_or(usual_most(member.lookback, self.most_share));
         let (supports, member) = match self.strength {
             Strength::Lambda(lambda) => {
                 let paths = self.paths(&anchored, &Lambdas::Given(vec![lambda]), most_lags)?;
@@ -186,8 +188,12 @@ impl Choice {
             Strength::Chosen(Criterion::Bic) => (Lambdas::Auto, 0.0),
             Strength::Chosen(_) => (Lambdas::Auto, 1.0),
         };
-        let options =
-            StabilityOptions { n_pairs, seed: 0, path: self.options(lambdas, usual_most(lookback)), gamma };
+        let options = StabilityOptions {
+            n_pairs,
+            seed: 0,
+            path: self.options(lambdas, usual_most(lookback, self.most_share)),
+            gamma,
+        };
         stability(&blocks, &options).map(Some)
     }
 
@@ -198,8 +204,8 @@ impl Choice {
 }
 
 /// Lags of a look-back that may stay where nothing is said.
-fn usual_most(lookback: usize) -> usize {
-    lookback.div_ceil(4).min(MOST_LAGS)
+fn usual_most(lookback: usize, share: f64) -> usize {
+    ((lookback as f64 * share).ceil() as usize).clamp(1, MOST_LAGS)
 }
 
 /// The last support of a path with at most so many lags.
@@ -236,11 +242,16 @@ mod tests {
     }
 
     fn choice(strength: Strength) -> Choice {
-        Choice { penalty: Penalty::ArNet(Regulariser::default()), strength, most_lags: Some(12) }
+        Choice {
+            penalty: Penalty::ArNet(Regulariser::default()),
+            strength,
+            most_lags: Some(12),
+            most_share: 0.25,
+        }
     }
 
     fn member(anchor: Anchor, ridge: Option<f64>) -> Member {
-        Member { lookback: 48, anchor, ridge }
+        Member { lookback: 48, anchor, ridge, season: None }
     }
 
     #[test]

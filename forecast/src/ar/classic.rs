@@ -171,7 +171,7 @@ mod tests {
             let centred: Vec<f64> = values.iter().map(|value| value - 500.0).collect();
             let runs: Vec<&[f64]> = complete_runs(&centred).collect();
             let moments = lagged_moments(&runs, 300, 1).unwrap();
-            let member = Member { lookback: 300, anchor: Anchor::None, ridge: Some(ridge) };
+            let member = Member { lookback: 300, anchor: Anchor::None, ridge: Some(ridge), season: None };
             let due = solve(&moments, &member, None, None).unwrap().unwrap();
             for (ours, due) in ours.weights.iter().zip(&due.weights) {
                 assert!((ours - due).abs() < 1e-9, "{gap:?} {ridge}: {ours} {due}");

@@ -20,6 +20,7 @@ use crate::data::{FourierTerm, Step};
 /// | `strategy` | direct; recursive if only `order` is given | how further steps follow | recursive, direct |
 /// | `anchor` | last, and mean for the longest of several; none if only `order` is given | what is subtracted from each window and added to its forecast, for each look-back | none, last, mean |
 /// | `ridge` | 0.1, unless another share from 0.0001 to 1 is better by a hundredth on the last fifth of the training range; 0 if recursive | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
+/// | `ridge_season` | the season of the data if direct, without a penalty or differences, and a look-back holds two; else 0 | the ridge draws each step half-way from the anchor towards the window's own mean at the same place in a season of so many steps; 0: to the anchor alone | at most half the longest look-back; with an anchor |
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 /// | `shrinkage` | none | how far the coefficients of each series are drawn towards those of all | validation, or a share from 0 to 1; not pooled |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
@@ -35,7 +36,7 @@ use crate::data::{FourierTerm, Step};
 /// | `lambda` | chosen by `criterion` | the strength of the penalty, on scaled values | at least 0 |
 /// | `density` | chosen by `criterion` | the share of lags that are expected to matter, which tells `lambda` as the paper has it | above 0, at most 1; with ar-net |
 /// | `l1_ratio` | 0.5 | the share of the lasso in an elastic net | 0 to 1 |
-/// | `most_lags` | a quarter of each look-back, at most 256 | lags that a penalty may leave of each look-back and step, at most | at least 1 |
+/// | `most_lags` | so many that all look-backs together keep at most a quarter of the longest; at most 256 | lags that a penalty may leave of each look-back and step, at most | at least 1 |
 /// | `stability` | 0 | pairs of random halves of the data from which the lags of a penalty are chosen anew, to tell how often each is | at most 10,000; recursive |
 /// | `method` | least-squares | least squares over complete windows, or the autocorrelations alone | least-squares, autocorrelation |
 /// | `unstable` | keep | what becomes of a recursion that grows without bound | keep, project |
@@ -56,6 +57,9 @@ pub struct ArConfig {
     /// Share of the mean diagonal that is added to the diagonal, one for each look-back.
     #[serde(default, deserialize_with = "list::deserialize")]
     pub ridge: Option<Vec<f64>>,
+    /// The season towards whose mean in the window a ridge draws, in steps; 0 for none.
+    #[serde(default)]
+    pub ridge_season: Option<usize>,
     /// True if all series share one set of coefficients.
     #[serde(default)]
     pub pooled: bool,

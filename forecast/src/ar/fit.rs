@@ -239,7 +239,7 @@ impl Problem<'_> {
     /// Plain least squares of many lags one step ahead, without their matrix; `None` for everything else, and where
     /// only the matrix tells what is wrong.
     fn long(&self, runs: &[&[f64]]) -> Result<Option<Solved>> {
-        let [Member { lookback, anchor: Anchor::None, ridge: Some(ridge) }] = self.config.members()[..]
+        let [Member { lookback, anchor: Anchor::None, ridge: Some(ridge), .. }] = self.config.members()[..]
         else {
             return Ok(None);
         };

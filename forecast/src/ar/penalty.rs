@@ -31,6 +31,9 @@ pub enum PenaltyKind {
 /// Pairs of halves, at most.
 const MOST_PAIRS: usize = 10_000;
 
+/// The share of the lags of the longest look-back that may stay in all, where nothing is said.
+const LAGS_LEFT: f64 = 0.25;
+
 impl ArConfig {
     /// The settings of a penalty with every open choice made.
     pub(super) fn resolve_penalty(self) -> Self {
@@ -70,7 +73,11 @@ impl ArConfig {
             (None, Some(density)) => Strength::Lambda(sparse::Strength::Original.lambda(density)?),
             (None, None) => Strength::Chosen(self.criterion.unwrap_or(Criterion::Ebic)),
         };
-        Ok(Some(Choice { penalty, strength, most_lags: self.most_lags }))
+        // The mean over several look-backs has the lags of all.
+        let lookbacks = self.lookbacks.iter().flatten();
+        let (longest, sum) = lookbacks.fold((0, 0), |(longest, sum), n| (longest.max(*n), sum + n));
+        let most_share = LAGS_LEFT * if sum > 0 { longest as f64 / sum as f64 } else { 1.0 };
+        Ok(Some(Choice { penalty, strength, most_lags: self.most_lags, most_share }))
     }
 
     /// Numbers are in their ranges, and what belongs to a penalty comes with one.

@@ -63,9 +63,19 @@ impl ArConfig {
             false => Anchor::Last,
         };
         let anchor = each("anchor", self.anchor.as_deref(), lookbacks.len())?
-            .unwrap_or_else(|| lookbacks.iter().map(anchor).collect());
+            .unwrap_or_else(|| lookbacks.iter().map(anchor).collect::<Vec<_>>());
+        let has_season = strategy == Strategy::Direct
+            && !self.is_sparse()
+            && self.difference.is_none()
+            && (2..=longest / 2).contains(&shape.season_length)
+            && anchor.iter().any(|anchor| *anchor != Anchor::None);
+        let ridge_season = match self.ridge_season {
+            None if strategy == Strategy::Direct => Some(if has_season { shape.season_length } else { 0 }),
+            given => given,
+        };
         let resolved = ArConfig {
             order: Some(longest),
+            ridge_season,
             strategy: Some(strategy),
             pool_channels: Some(self.pool_channels.unwrap_or(strategy == Strategy::Direct)),
             lookbacks: Some(lookbacks),
@@ -85,6 +95,7 @@ impl ArConfig {
             lookback,
             anchor: self.anchor.as_ref().and_then(|anchor| anchor.get(i)).copied().unwrap_or(Anchor::None),
             ridge: self.ridge.as_ref().and_then(|ridge| ridge.get(i)).copied(),
+            season: self.ridge_season.filter(|season| (1..=lookback / 2).contains(season)),
         };
         lookbacks.iter().enumerate().map(|(i, lookback)| at(i, *lookback)).collect()
     }
@@ -135,6 +146,17 @@ impl ArConfig {
         let ridges = self.ridge.iter().flatten();
         if let Some(bad) = ridges.copied().find(|ridge| !(*ridge >= 0.0 && ridge.is_finite())) {
             return Err(Error::option("ridge", bad, "it must be a number that is not negative"));
+        }
+        let longest = self.order.unwrap_or(1);
+        let has_anchor = self.anchor.iter().flatten().any(|anchor| *anchor != Anchor::None);
+        let (is_sparse, is_short) = (self.is_sparse(), |season: usize| season <= longest / 2);
+        if let Some(season) =
+            self.ridge_season.filter(|season| *season > 0 && (is_sparse || !has_anchor || !is_short(*season)))
+        {
+            let rule = format!(
+                "it goes with an anchor, without a penalty, and must be at most half the longest look-back of {longest}"
+            );
+            return Err(Error::option("ridge_season", season, rule));
         }
         let is_one = matches!(self.members()[..], [Member { anchor: Anchor::None, ridge: Some(ridge), .. }] if ridge <= 0.0);
         let is_one = is_one && self.strategy == Some(Strategy::Recursive);
@@ -199,15 +221,17 @@ mod tests {
         let hours = shape("1h", 24, 17_000);
         let textbook = resolved(&[("order", "24")], &hours).unwrap();
         assert_eq!((textbook.strategy, textbook.pool_channels), (Some(Strategy::Recursive), Some(false)));
-        let [Member { lookback: 24, anchor: Anchor::None, ridge: Some(ridge) }] = textbook.members()[..]
+        let [Member { lookback: 24, anchor: Anchor::None, ridge: Some(ridge), season: None }] =
+            textbook.members()[..]
         else {
             panic!("{textbook:?}")
         };
         assert!(ridge.abs() < 1e-12);
         let open = resolved(&[], &hours).unwrap();
         assert_eq!((open.strategy, open.order), (Some(Strategy::Direct), Some(720)));
-        let members: Vec<_> = open.members().iter().map(|m| (m.lookback, m.anchor, m.ridge)).collect();
-        assert_eq!(members, [(336, Anchor::Last, None), (720, Anchor::Mean, None)]);
+        let members: Vec<_> =
+            open.members().iter().map(|m| (m.lookback, m.anchor, m.ridge, m.season)).collect();
+        assert_eq!(members, [(336, Anchor::Last, None, Some(24)), (720, Anchor::Mean, None, Some(24))]);
         for config in [textbook, open] {
             assert_eq!(config.resolve(&hours).unwrap(), config, "a choice that is made stays");
         }
@@ -249,6 +273,8 @@ mod tests {
             (vec![("lookbacks", "3,5"), ("order", "4")], "it must be the longest of lookbacks"),
             (vec![("lookbacks", "3,5"), ("ridge", "1,2,3")], "one for each of the 2 lookbacks"),
             (vec![("ridge", "-1")], "ridge is -1"),
+            (vec![("lookbacks", "24,48"), ("ridge_season", "25")], "ridge_season is 25"),
+            (vec![("order", "48"), ("ridge_season", "24")], "ridge_season is 24"),
             (vec![("anchor", "first")], "\"first\" is no anchor"),
             (vec![("lookbacks", "3;5")], "cannot read \"3;5\""),
             (vec![("criterion", "aic"), ("strategy", "direct")], "criterion is aic"),

@@ -62,7 +62,9 @@ impl Trial {
 
     /// The squared error on the last fifth of some lags, or all; infinite where they cannot be fitted.
     pub(super) fn error(&self, member: &Member, share: f64, supports: Option<&[Vec<usize>]>) -> Result<f64> {
-        let solved = solve(&self.fitted, &Member { ridge: Some(share), ..*member }, None, supports)?;
+        // Targets are not each step; where the ridge draws to is left to the fit.
+        let member = Member { ridge: Some(share), season: None, ..*member };
+        let solved = solve(&self.fitted, &member, None, supports)?;
         Ok(solved.map_or(f64::INFINITY, |solved| squared_error(&self.scored, &solved)))
     }
 
@@ -112,7 +114,7 @@ mod tests {
     fn the_squared_error_is_that_of_forecasts_made_one_by_one() {
         let (train, test) = (noise(300, 1), noise(150, 2));
         for anchor in [Anchor::None, Anchor::Last, Anchor::Mean] {
-            let member = Member { lookback: 8, anchor, ridge: Some(0.01) };
+            let member = Member { lookback: 8, anchor, ridge: Some(0.01), season: None };
             let moments = lagged_moments(&[&train], 8, 3).unwrap();
             let solved = solve(&moments, &member, None, None).unwrap().unwrap();
             let windows = LagMatrix::new(&test, 8, 3);
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn noise_asks_for_more_ridge_than_a_cycle() {
-        let member = Member { lookback: 48, anchor: Anchor::Mean, ridge: None };
+        let member = Member { lookback: 48, anchor: Anchor::Mean, ridge: None, season: None };
         let small = noise(400, 3);
         let cycle: Vec<f64> = (0..400).map(|i| f64::from(i % 24) + 0.01 * small[i as usize]).collect();
         // Nothing but chance: every value is drawn anew.
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_too_short_to_try_gets_the_usual_share() {
-        let member = Member { lookback: 5, anchor: Anchor::Last, ridge: None };
+        let member = Member { lookback: 5, anchor: Anchor::Last, ridge: None, season: None };
         let trial = Trial::new(&[noise(12, 4)], 5, 3).unwrap();
         assert!((trial.best_share(&member, None).unwrap().0 - USUAL_SHARE).abs() < 1e-12);
     }

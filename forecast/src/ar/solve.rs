@@ -19,7 +19,12 @@ pub(super) struct Member {
     /// Share of the mean diagonal of the Gram matrix, about its means or anchors, that is added to the diagonal;
     /// an open choice counts as none.
     pub(super) ridge: Option<f64>,
+    /// The season towards whose mean in the window the ridge draws; of targets that are each step.
+    pub(super) season: Option<usize>,
 }
+
+/// How far a ridge draws from the anchor towards the mean of the season.
+const SEASON_SHARE: f64 = 0.5;
 
 /// Coefficients of plain windows.
 #[derive(Debug)]
@@ -59,9 +64,12 @@ pub(super) fn solve(
     // Anchored windows have one dimension less; without a ridge, lag 1 is what the others leave.
     let share = member.ridge.unwrap_or(0.0);
     let first = usize::from(anchor.is_some() && share <= 0.0);
-    let centred = if anchor.is_some() { moments.clone() } else { moments.centred() };
+    let mut centred = if anchor.is_some() { moments.clone() } else { moments.centred() };
     // A share of all lags, so that it means the same for few of them.
     let ridge = share * centred.gram.diag().slice(s![first..]).mean().unwrap_or(0.0);
+    if let (Some(anchor), Some(season), None) = (&anchor, member.season, supports) {
+        draw_to_season(&mut centred.cross, anchor, season, ridge);
+    }
     let is_least_squares = anchor.is_none() && share <= 0.0 && n_targets == 1;
     let mut weights = Array2::zeros((n_targets, n_lags)); // (target, lag)
     let mut errors = None;
@@ -99,6 +107,21 @@ pub(super) fn solve(
     Ok(Ok(Solved { weights, intercepts, errors, frequencies: None, ridges: vec![share] }))
 }
 
+/// Has a ridge draw weights half-way towards those of the window's own mean at the same place in the season, less the
+/// anchor: with `(G + r I) w = c + r w_0` the least of `|y - Xw|^2 + r |w - w_0|^2`. Shape of `cross`:
+/// `(lag, target)`, a target each step.
+fn draw_to_season(cross: &mut Array2<f64>, anchor: &Array1<f64>, season: usize, ridge: f64) {
+    let n_seasons = cross.nrows() / season;
+    for (step, mut of_step) in cross.columns_mut().into_iter().enumerate() {
+        of_step.scaled_add(-ridge * SEASON_SHARE, anchor);
+        // Lag 1 is a step before the first target.
+        let nearest = season - 1 - step % season;
+        for lag in (nearest..n_seasons * season).step_by(season) {
+            of_step[lag] += ridge * SEASON_SHARE / n_seasons as f64;
+        }
+    }
+}
+
 /// Targets that are solved together, with the lags from `first` on that they have: all of them, or each its own.
 fn groups(
     supports: Option<&[Vec<usize>]>,
@@ -122,5 +145,46 @@ fn part<'a>(matrix: &'a Array2<f64>, rows: &[usize], columns: &[usize]) -> Cow<'
         false => Cow::Owned(Array2::from_shape_fn((rows.len(), columns.len()), |(i, j)| {
             matrix[[rows[i], columns[j]]]
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ar::gram::lagged_moments;
+    use crate::ar::lag_matrix::LagMatrix;
+
+    /// The least of `|y - a - (x - a) w|^2 + r |w - w_0|^2` with rows of the ridge below those of the data.
+    #[test]
+    fn a_ridge_towards_the_season_is_least_squares_with_rows_that_say_so() {
+        let values: Vec<f64> = (0..300u64)
+            .map(|t| (t % 7) as f64 + ((t * 7_919) % 101) as f64 / 30.0 + t as f64 / 100.0)
+            .collect();
+        let (lookback, n_steps, season) = (17, 9, 7);
+        for anchor in [Anchor::Last, Anchor::Mean] {
+            let member = Member { lookback, anchor, ridge: Some(0.3), season: Some(season) };
+            let moments = lagged_moments(&[&values], lookback, n_steps).unwrap();
+            let ours = solve(&moments, &member, None, None).unwrap().unwrap();
+            let windows = LagMatrix::new(&values, lookback, n_steps);
+            let u = anchor.weights(lookback).unwrap();
+            let anchors = windows.lags.dot(&u);
+            let x = &windows.lags - &anchors.view().insert_axis(ndarray::Axis(1));
+            let y = &windows.targets - &anchors.view().insert_axis(ndarray::Axis(1));
+            let ridge = 0.3 * x.t().dot(&x).diag().mean().unwrap();
+            // Of 17 lags, 14 are two whole seasons.
+            let mean = Array2::from_shape_fn((n_steps, lookback), |(step, lag)| {
+                if lag < 14 && (lag + 1 + step) % season == 0 { 0.5 } else { 0.0 }
+            });
+            let towards = SEASON_SHARE * (mean - &u);
+            let root = ridge.sqrt();
+            let rows = ndarray::concatenate![ndarray::Axis(0), x, root * Array2::<f64>::eye(lookback)];
+            let targets = ndarray::concatenate![ndarray::Axis(0), y, root * &towards.t()];
+            let factor = Cholesky::new(&rows.t().dot(&rows), 0.0).unwrap().unwrap();
+            let mut due = factor.solve(&rows.t().dot(&targets)).unwrap();
+            add_back(&mut due, &u);
+            for (ours, due) in ours.weights.iter().zip(&due) {
+                assert!((ours - due).abs() < 1e-9, "{anchor:?}: {ours} {due}");
+            }
+        }
     }
 }
