@@ -37,9 +37,9 @@ LOOKBACKS = 336, 720
 SHARES = 1.0, 1e-2, 1e-3, 1e-4
 USUAL_SHARE, WORTHWHILE = 0.1, 0.01
 
-# Steps of a day and a week, or of what stands for them. While a strength is chosen, every so many-th window is fitted on
-# and scored on, all hours of the day among them; every so many-th is what the chosen one is fitted on again. Spans are
-# those over which the terms across channels take means.
+# Steps of a day and a week, or of what stands for them. While a strength is chosen, every so many-th window is fitted
+# on and scored on, all hours of the day among them; every so many-th is what the chosen one is fitted on again. Spans
+# are those over which the terms across channels take means.
 SETS = {
     "ETTh1": {"cycles": (24, 168), "fit": 5, "score": 5, "refit": 1, "spans": (1, 6, 24, 168)},
     "ETTh2": {"cycles": (24, 168), "fit": 5, "score": 5, "refit": 1, "spans": (1, 6, 24, 168)},
@@ -462,11 +462,17 @@ def trials(data, base):
             for rank in (1, 2, 3, 4)
             for ridge in (0.1, 1.0, 10.0, 100.0)
         }
+    yield "recency", {
+        f"half-life {share} of training": {"weights": (("recent", share),)} for share in (0.1, 0.25, 0.5, 1.0)
+    }
+    yield "windows by their spread", {f"power {p}": {"weights": (("spread", p),)} for p in (0.25, 0.5, 1.0)}
     yield "member weights", {f"{share} short": {"shares": (share, 1 - share)} for share in (0, 0.25, 0.4, 0.6, 0.75, 1)}
     yield "ridge", {
-        f"{first} and {second}": {"members": ((short, "last", first), (long, "mean", second))}
-        for first in (0.01, 0.03, 0.1, 0.3, 1.0)
-        for second in (0.03, 0.1, 0.3, 1.0, 3.0)
+        f"x{first} and x{second}": {
+            "members": ((short, "last", first * ridge_short), (long, "mean", second * ridge_long))
+        }
+        for first in (0.1, 0.3, 1, 3, 10)
+        for second in (0.1, 0.3, 1, 3, 10)
     }
     half = max(2, short // 2)
     yield "third member", {
@@ -491,10 +497,6 @@ def trials(data, base):
     }
     yield "steps of low rank", {f"rank {rank}": {"rank": rank} for rank in (2, 4, 8, 16, 32, 64)}
     yield "own coefficients", {f"{share} of the way": {"own": share} for share in (0.1, 0.25, 0.5, 0.75, 1.0)}
-    yield "recency", {
-        f"half-life {share} of training": {"weights": (("recent", share),)} for share in (0.1, 0.25, 0.5, 1.0)
-    }
-    yield "windows by their spread", {f"power {p}": {"weights": (("spread", p),)} for p in (0.25, 0.5, 1.0)}
 
 
 def stacked(data, base):
@@ -533,7 +535,7 @@ def best(data, base, strengths, reference):
     return least, chosen
 
 
-def run(every, only):
+def run(every, only, keep):
     started = time.perf_counter()
     data, whole = (every.thinned(every.setting[part]) for part in ("fit", "refit"))
     base = base_spec(every)
@@ -559,6 +561,7 @@ def run(every, only):
             }
         )
         print_row(rows[-1], rows[0])
+        keep(rows)
 
     ridges = " and ".join(f"{member[2]}" for member in base["members"])
     print(f"\n{data.name}: {len(data.x.T)} channels, look-backs {data.short} and {data.order}", end="")
@@ -623,11 +626,14 @@ def main():
         paths = sorted(asked.data.rglob(f"{name}.csv"))
         if name not in SETS or not paths:
             sys.exit(f"there is no set {name} in {asked.data}")
-        rows += run(Data(paths[0], horizons), [word for word in asked.only.split(",") if word])
+
+        def keep(of_set, before=tuple(rows)):
+            if asked.json:
+                asked.json.write_text(json.dumps([*before, *of_set], indent=2) + "\n")
+
+        rows += run(Data(paths[0], horizons), [word for word in asked.only.split(",") if word], keep)
         KNOWN.clear()
         CROSS.clear()
-        if asked.json:
-            asked.json.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":
