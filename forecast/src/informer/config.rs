@@ -30,7 +30,7 @@ use crate::{Error, Result};
 /// | `loss` | mse | what a point head minimises | mse, mae, huber |
 /// | `quantiles` | 0.1, 0.5, 0.9 | of a head of quantiles; the forecast is the median, or what lies nearest | 1 to 99, rising, between 0 and 1 |
 /// | `intervals` | conformal | intervals come from the errors on the validation range, or are those of the head | conformal, head |
-/// | `mask` | false | whether each value was observed is an input of its own | |
+/// | `mask` | true if the training range has missing values, else false | whether each value was observed is an input of its own | |
 /// | `samples` | seeded | keys that measure a query: drawn by the seed, or all of them | seeded, all |
 /// | `seed` | 1 | of the first weights, of sampled keys and of dropout | |
 ///
@@ -89,7 +89,7 @@ pub struct InformerConfig {
     /// Where intervals come from.
     pub intervals: IntervalKind,
     /// True if whether each value was observed is an input of its own.
-    pub mask: bool,
+    pub mask: Option<bool>,
     /// Which keys measure a query.
     pub samples: SampledKeys,
     /// Of the first weights, of sampled keys and of dropout.
@@ -176,7 +176,7 @@ impl Default for InformerConfig {
             loss: PointLoss::Mse,
             quantiles: vec![0.1, 0.5, 0.9],
             intervals: IntervalKind::Conformal,
-            mask: false,
+            mask: None,
             samples: SampledKeys::Seeded,
             seed: 1,
         }
@@ -306,6 +306,11 @@ impl InformerConfig {
     /// True if intervals are those of the head.
     pub(crate) fn has_own_intervals(&self) -> bool {
         self.intervals == IntervalKind::Head
+    }
+
+    /// True if whether each value was observed is an input.
+    pub(super) fn tells_missing(&self) -> bool {
+        self.mask == Some(true)
     }
 
     /// Heads of cross attention.

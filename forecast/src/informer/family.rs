@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use super::config::{EmbeddingKind, InformerConfig};
 use super::import::{Imported, import};
 use super::maps::AttentionMap;
-use super::network::{Informer, Shape};
+use super::network::{Informer, Shape as NetworkShape};
 use super::pass::Mode;
 use super::weights::{from_tensors, of_network, to_tensors};
 use crate::data::{CalendarFeatures, Step, TimeFeatures};
-use crate::model::{LoadShape, Tensors, Training};
+use crate::model::{LoadShape, Shape, Tensors, Training};
 use crate::nn::{
     Control, Head, HeadKind, Inputs, Network, NeuralFamily, Normalisation, Pass, Schedule, TrainingConfig,
     TrainingEvent, WindowMap, fit as train,
@@ -128,7 +128,7 @@ impl InformerSettings {
     ///
     /// # Errors
     /// [`Error::BadOption`] if a setting is out of range.
-    pub(crate) fn resolve(&self) -> Result<Self> {
+    pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
         self.network.check()?;
         let usual = TrainingConfig {
             epochs: Some(6),
@@ -139,7 +139,11 @@ impl InformerSettings {
             ..TrainingConfig::default()
         };
         let training = self.training.resolve(&usual)?;
-        Ok(InformerSettings { network: self.network.clone(), training })
+        let mask = self.network.mask.unwrap_or(shape.has_gaps);
+        Ok(InformerSettings {
+            network: InformerConfig { mask: Some(mask), ..self.network.clone() },
+            training,
+        })
     }
 
     /// What every setting is, and the data, by name: what a checkpoint belongs to.
@@ -192,7 +196,7 @@ pub(crate) fn fit(
     let (n_channels, step) = (training.channels.len(), first.index().step);
     let calendar = calendar(&settings.network, step);
     let n_marks = calendar.n_columns(step);
-    let shape = Shape { n_channels, n_marks, n_outputs: n_channels, horizon: training.horizon };
+    let shape = NetworkShape { n_channels, n_marks, n_outputs: n_channels, horizon: training.horizon };
     if let Some(path) = training.weights {
         let Imported { network, .. } = import(path, &settings.network, shape.horizon, &Device::flex())?;
         check_shape(shape, network.shape())?;
@@ -210,7 +214,7 @@ pub(crate) fn fit(
 }
 
 /// That a checkpoint takes and gives what the data have.
-fn check_shape(data: Shape, checkpoint: Shape) -> Result<()> {
+fn check_shape(data: NetworkShape, checkpoint: NetworkShape) -> Result<()> {
     for (field, of_data, of_checkpoint) in [
         ("channels", data.n_channels, checkpoint.n_channels),
         ("time marks", data.n_marks, checkpoint.n_marks),
@@ -236,7 +240,7 @@ pub(crate) fn load(
     let calendar = calendar(&settings.network, of.step);
     let n_marks = calendar.n_columns(of.step);
     let LoadShape { n_channels, horizon, .. } = of;
-    let shape = Shape { n_channels, n_marks, n_outputs: n_channels, horizon };
+    let shape = NetworkShape { n_channels, n_marks, n_outputs: n_channels, horizon };
     let network = from_tensors(Informer::empty(&settings.network, shape, &Device::flex())?, tensors)?;
     let tensors = of_network(tensors);
     Ok(NeuralFamily { network, calendar, n_channels, tensors, report: None })
@@ -304,7 +308,7 @@ impl Informer {
         });
         let marks_enc = known.clone().narrow(1, 0, lookback);
         let marks_dec = known.narrow(1, lookback - label_length, label_length + horizon);
-        let values = if self.config().mask { Tensor::cat(vec![values, mask], 2) } else { values };
+        let values = if self.config().tells_missing() { Tensor::cat(vec![values, mask], 2) } else { values };
         let x_dec = self.decoder_input(&values);
         ([values, marks_enc, x_dec, marks_dec], map)
     }
@@ -321,9 +325,33 @@ mod tests {
             config = config.with(key, value)?;
         }
         match config {
-            ModelConfig::Informer(settings) => settings.resolve(),
+            ModelConfig::Informer(settings) => settings.resolve(&shape(false)),
             _ => Err(Error::Internal(String::new())),
         }
+    }
+
+    fn shape(has_gaps: bool) -> Shape {
+        Shape {
+            season_length: 24,
+            frequency: Step::Index(1).into(),
+            n_steps: 9_000,
+            horizon: 24,
+            n_series: 1,
+            stretches: Vec::new(),
+            has_gaps,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_where_something_is_unless_it_is_said() {
+        let mask = |given: Option<bool>, has_gaps| {
+            let mut settings = InformerSettings::default();
+            settings.network.mask = given;
+            settings.resolve(&shape(has_gaps)).unwrap().network.mask
+        };
+        assert_eq!((mask(None, false), mask(None, true)), (Some(false), Some(true)));
+        assert_eq!((mask(Some(true), false), mask(Some(false), true)), (Some(true), Some(false)));
     }
 
     #[test]

@@ -143,6 +143,8 @@ fn told(
         distil: if deepest > 1 { distilled } else { config.distil },
         stacks,
         embedding,
+        // The reference code tells none.
+        mask: config.mask.or(Some(false)),
         ..config.clone()
     };
     Ok((told, shape))

@@ -76,7 +76,7 @@ impl Informer {
         config.check()?;
         shape.check(config)?;
         let head = config.head()?;
-        let n_inputs = shape.n_channels * if config.mask { 2 } else { 1 };
+        let n_inputs = shape.n_channels * if config.tells_missing() { 2 } else { 1 };
         let mut sites = Sites::default();
         let mut embedding = |length| {
             let Shape { n_marks, .. } = shape;

@@ -49,7 +49,7 @@ fn settings(case: u64) -> (InformerConfig, Shape, usize) {
         loss: PointLoss::Mse,
         quantiles: vec![0.5],
         intervals: IntervalKind::Conformal,
-        mask: false,
+        mask: Some(false),
         samples: [SampledKeys::Seeded, SampledKeys::All][of(23, 2)],
         seed: case,
     };
@@ -190,7 +190,7 @@ fn heads_have_as_many_parameters_as_they_need_and_learn_from_what_was_observed()
                 head,
                 quantiles: vec![0.2, 0.5, 0.8],
                 normalisation: Normalisation::RevIn,
-                mask,
+                mask: Some(mask),
                 ..InformerConfig::default()
             };
             let network = Informer::new(&config, shape, &device).unwrap();

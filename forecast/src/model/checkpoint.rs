@@ -213,6 +213,8 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         horizon: header.horizon,
         n_series: header.series.len(),
         stretches: Vec::new(),
+        // What a file does not say was not chosen.
+        has_gaps: false,
         seed: header.seed,
     };
     let config = header.config.resolve(&shape)?;

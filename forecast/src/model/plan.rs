@@ -55,10 +55,7 @@ impl Plan {
             series.slice(0..n.saturating_sub(validation_steps(n, &frequency, options).max(horizon)))
         });
         // What learns nothing has no setting that depends on them.
-        let stretches = match config.learns() {
-            true => Shape::stretches(&trained.collect::<Vec<_>>()),
-            false => Vec::new(),
-        };
+        let trained: Vec<Series> = if config.learns() { trained.collect() } else { Vec::new() };
         let n_series = panel.series().len();
         let shape = Shape {
             season_length,
@@ -66,7 +63,8 @@ impl Plan {
             n_steps: shortest,
             horizon,
             n_series,
-            stretches,
+            stretches: Shape::stretches(&trained),
+            has_gaps: Shape::has_gaps(&trained),
             seed: options.seed,
         };
         let config = config.resolve(&shape)?;

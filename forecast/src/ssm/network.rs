@@ -80,7 +80,7 @@ impl Ssm {
         // Of each step, value by value.
         let n_of_step = n_values * of_value.n_outputs();
         let is_masked = config.decoder == Decoder::Mask;
-        let n_told = if config.mask { 2 * n_values } else { n_values };
+        let n_told = if config.tells_missing() { 2 * n_values } else { n_values };
         let n_inputs = n_told + n_marks + usize::from(is_masked);
         let n_outputs = if is_masked { n_of_step } else { n_of_step * horizon };
         config.check_size(n_inputs, n_outputs)?;
@@ -220,7 +220,7 @@ impl Network for Ssm {
         let (values, map) = self.normaliser.normalise(values, mask.clone());
         let known = known_ahead.filter(|_| n_marks > 0); // (batch, lookback + horizon, mark)
         let drop = Drop::new(self.config.dropout, self.config.seed, pass);
-        let observed = self.config.mask.then(|| self.sequences(mask));
+        let observed = self.config.tells_missing().then(|| self.sequences(mask));
         let sequences = beside(self.sequences(values), observed);
         let outputs = match self.config.decoder {
             Decoder::Direct => {

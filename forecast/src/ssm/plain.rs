@@ -77,7 +77,7 @@ impl Plain {
             shape: network.shape(),
             d_model: config.d_model,
             is_mixed: config.channels == ChannelMixing::Mixed,
-            has_mask: config.mask,
+            has_mask: config.tells_missing(),
             is_anchored: config.is_anchored(),
             has_own_intervals: config.has_own_intervals(),
         })

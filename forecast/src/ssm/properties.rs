@@ -155,7 +155,7 @@ fn a_network_that_is_told_what_is_missing_takes_it_in_a_stream_as_in_a_window() 
         [(ChannelMixing::Independent, Anchor::LastValue), (ChannelMixing::Mixed, Anchor::None)]
     {
         for mask in [false, true] {
-            let config = SsmConfig { channels, anchor, mask, ..small(8) };
+            let config = SsmConfig { channels, anchor, mask: Some(mask), ..small(8) };
             let network = drawn(&config, &mixer(MixerKind::S4d), shape(LOOKBACK, 2, 0));
             let mut values = numbers(2 * LOOKBACK, 3);
             // Within the window, and of one channel the newest ones.

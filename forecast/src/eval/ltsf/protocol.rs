@@ -119,7 +119,7 @@ impl Ltsf {
         ranges::check_observed(&series, panel.channels(), &split)?;
         let scalers = Scaler::fit(Scaling::Standard, &series, split.train.clone());
         let scaled = scale_series(&series, &scalers, panel.channels())?;
-        let stretches = Shape::stretches([&scaled.slice(split.train.clone())]);
+        let trained = scaled.slice(split.train.clone());
         let horizon = horizons.last().copied().unwrap_or(1);
         let shape = Shape {
             season_length,
@@ -127,7 +127,8 @@ impl Ltsf {
             n_steps: n_train,
             horizon,
             n_series: 1,
-            stretches,
+            stretches: Shape::stretches([&trained]),
+            has_gaps: Shape::has_gaps([&trained]),
             seed: FitOptions::default().seed,
         };
         let (channels, schema) = (panel.channels().to_vec(), panel.covariate_schema().clone());
