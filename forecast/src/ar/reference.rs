@@ -52,6 +52,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
             weights: None,
             fingerprint: "",
             device: crate::nn::DeviceKind::Cpu,
+            inputs: None,
             cancel: &Cancel::default(),
         },
     )

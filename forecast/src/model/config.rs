@@ -225,7 +225,17 @@ impl ModelConfig {
     /// True if the family looks at covariates that the data declare.
     #[must_use]
     pub fn uses_covariates(&self) -> bool {
-        self.regressed().is_some_and(|config| config.covariates == UseCovariates::Use)
+        self.takes_inputs() || self.regressed().is_some_and(|config| config.covariates == UseCovariates::Use)
+    }
+
+    /// True for a network that takes the covariates of a step as inputs of their own.
+    pub(crate) fn takes_inputs(&self) -> bool {
+        let covariates = match self {
+            ModelConfig::Informer(settings) => settings.network.covariates,
+            ModelConfig::Ssm(settings) => settings.network.covariates,
+            _ => UseCovariates::Ignore,
+        };
+        covariates == UseCovariates::Use
     }
 
     /// What the series is regressed on before it is modelled.

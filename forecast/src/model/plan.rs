@@ -7,7 +7,7 @@ use super::fit_options::FitOptions;
 use super::fit_report::FitReport;
 use super::header::{Header, Stretch};
 use super::{Cancel, ModelConfig, Shape};
-use crate::data::{self, Frequency, Panel, Scaling, Series};
+use crate::data::{self, Frequency, InputColumns, Panel, Scaling, Series};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
 use crate::{Error, Result};
@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) recency: Recency,
     /// What the series are regressed on.
     pub(super) regressors: Option<Regressors>,
+    /// The covariates that a network takes, scaled by the training range.
+    pub(super) inputs: Option<InputColumns>,
     /// Windows that a range of one series is calibrated on, at most.
     most_windows: usize,
     pub(super) cancel: Cancel,
@@ -73,7 +75,24 @@ impl Plan {
         let recency = if config.is_trained_once() { Recency::none() } else { Recency::new(season_length) };
         let scaling = if config.repeats() { Scaling::None } else { options.scaling };
         let cancel = options.cancel.clone();
-        Ok(Plan { config, scaling, horizon, season_length, recency, regressors, most_windows, cancel })
+        let mut plan = Plan {
+            config,
+            scaling,
+            horizon,
+            season_length,
+            recency,
+            regressors,
+            inputs: None,
+            most_windows,
+            cancel,
+        };
+        let schema = panel.covariate_schema();
+        if plan.config.takes_inputs() && !schema.is_empty() {
+            let training: Vec<Range<usize>> =
+                plan.cuts(panel, options)?.into_iter().map(|cut| 0..cut).collect();
+            plan.inputs = Some(InputColumns::fit(schema, panel.series(), &training));
+        }
+        Ok(plan)
     }
 
     /// True if every fit is the same, whatever it is fitted on.
@@ -162,6 +181,7 @@ impl Plan {
             seed: options.seed,
             recency: Some(self.recency),
             regressors: self.regressors.clone(),
+            inputs: self.inputs.as_ref().map(|inputs| inputs.schema().clone()),
             golden: None,
             history: history
                 .iter()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use forecast::data::{CovariateDeclaration, CovariateFlags};
-use forecast::{ModelConfig, Panel};
+use forecast::{Model, ModelConfig, Panel};
 
 use super::args::InputArguments;
 use super::console::Console;
@@ -35,13 +35,23 @@ fn read(path: &Path) -> Result<CovariateDeclaration, Failure> {
 /// Says which models of this call do not look at the covariates of a panel.
 pub(crate) fn note_unused(panel: &Panel, models: &[&ModelConfig], console: &Console) {
     let unused = models.iter().filter(|config| !config.uses_covariates());
-    let models: Vec<&str> = unused.map(|config| config.name()).collect();
+    note(panel, &unused.map(|config| config.name()).collect::<Vec<_>>(), console);
+}
+
+/// The same of a model that was fitted: on data with covariates, or without.
+pub(crate) fn note_unused_by(panel: &Panel, model: &Model, console: &Console) {
+    if model.covariate_schema().is_empty() {
+        note(panel, &[model.header().config.name()], console);
+    }
+}
+
+fn note(panel: &Panel, models: &[&str], console: &Console) {
     let names: Vec<&str> =
         panel.covariate_schema().columns().iter().map(|column| column.name.as_str()).collect();
     if names.is_empty() || models.is_empty() || console.is_json() {
         return;
     }
-    let models = match &models[..] {
+    let models = match models {
         [only] => format!("model {only} does"),
         several => format!("models {} do", several.join(", ")),
     };
@@ -51,8 +61,16 @@ pub(crate) fn note_unused(panel: &Panel, models: &[&ModelConfig], console: &Cons
     console.note(format!(
         "note: covariates {} are read and checked; the {models} not use them; for forecasts that do, fit {}",
         names.join(", "),
-        known.collect::<Vec<_>>().join(" or ")
+        either(&known.collect::<Vec<_>>())
     ));
+}
+
+/// `ar, ar-net or ssm`.
+fn either(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.join(""),
+    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use crate::run::{bits, stamps, wave};
 const STEPS: usize = 400;
 const AHEAD: usize = 24;
 
-/// An hourly table with a temperature that is known ahead and a kind of day, and the model of its first 400 rows.
-fn fitted() -> (Model, Panel, Vec<f64>, Vec<String>) {
+/// An hourly table with a temperature that is known ahead and a kind of day, and a model of its first 400 rows.
+fn fitted(config: &ModelConfig) -> (Model, Panel, Vec<f64>, Vec<String>) {
     let y = wave(STEPS + AHEAD, 1);
     let temperature: Vec<f64> = (0..STEPS + AHEAD).map(|i| (i as f64 * 0.37).sin() * 5.0).collect();
     let kind: Vec<String> =
@@ -39,9 +39,8 @@ fn fitted() -> (Model, Panel, Vec<f64>, Vec<String>) {
     let options = ReadOptions { covariates, ..ReadOptions::default() };
     let text = format!("ds,y,temperature,kind\n{}", rows(STEPS, true));
     let panel = Panel::read_csv(text.as_bytes(), "load.csv", &options).unwrap();
-    let config = ModelConfig::parse("ar").unwrap().with("order", "24").unwrap();
     let fit = FitOptions { horizon: Some(AHEAD), ..FitOptions::default() };
-    let model = Model::fit(&config, &panel, &fit).unwrap().model;
+    let model = Model::fit(config, &panel, &fit).unwrap().model;
     (model, panel, temperature, kind)
 }
 
@@ -56,7 +55,24 @@ fn column(name: &str, values: &[f64], categories: &[String]) -> v1::Covariate {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn covariates_reach_the_model_and_what_is_wrong_with_them_is_named() {
-    let (model, panel, temperature, kind) = fitted();
+    check(&ModelConfig::parse("ar").unwrap().with("order", "24").unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn and_so_they_reach_networks() {
+    let small = [("lookback", "24"), ("d_model", "4"), ("epochs", "1")];
+    let with = |name: &str, more: &[(&str, &str)]| {
+        small
+            .iter()
+            .chain(more)
+            .fold(ModelConfig::parse(name).unwrap(), |config, (key, value)| config.with(key, value).unwrap())
+    };
+    check(&with("ssm", &[("d_state", "4")])).await;
+    check(&with("informer", &[("n_heads", "1"), ("d_ff", "4"), ("label_length", "12")])).await;
+}
+
+async fn check(config: &ModelConfig) {
+    let (model, panel, temperature, kind) = fitted(config);
     assert_eq!(model.covariate_schema().columns().len(), 2);
     let ahead: String = (STEPS..STEPS + AHEAD)
         .map(|i| format!("{},{},{}\n", stamps(STEPS + AHEAD)[i], temperature[i], kind[i]))
