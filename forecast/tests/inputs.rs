@@ -237,6 +237,19 @@ fn a_stream_forecasts_what_its_window_does_and_so_does_a_saved_model() {
     }
 }
 
+/// The two forms of a state space see the same columns: one reads the window, the other takes step by step.
+#[test]
+fn a_network_forecasts_the_same_from_its_window_and_step_by_step() {
+    let panel = panel(N, HORIZON, ALL);
+    let [step, window] = ["step", "window"].map(|form| fitted(&ssm(&[("streaming", form)]), &panel));
+    let options = ForecastOptions { horizon: HORIZON, ..ForecastOptions::default() };
+    for series in panel.series() {
+        let [step, window] =
+            [&step, &window].map(|model| model.forecast_series(series, &options).unwrap().mean);
+        assert!(step.iter().zip(&window).all(|(a, b)| (a - b).abs() < 1e-3 * b.abs()), "{step} for {window}");
+    }
+}
+
 #[test]
 fn what_is_known_ahead_carries_a_forecast_beyond_the_horizon() {
     let columns: [&[&str]; 3] = [&["degrees", "day"], &[], &["region"]];

@@ -51,7 +51,8 @@ fn drawn(config: &SsmConfig, mixer: &MixerConfig, shape: NetworkShape) -> Ssm {
 
 /// Takes all steps in pieces of `piece`; what the head reads of the last.
 fn fed(plain: &Plain, values: &[f64], marks: &[f32], piece: usize) -> Vec<f32> {
-    let NetworkShape { n_channels, n_marks, .. } = plain.shape();
+    let NetworkShape { n_channels, n_marks, n_past, .. } = plain.shape();
+    let n_marks = n_marks + n_past;
     let (mut states, mut room, width) = (plain.start(), Vec::new(), plain.total_width());
     let (mut outputs, mut last) = (vec![0.0; piece * width], Vec::new());
     for (at, values) in values.chunks(piece * n_channels).enumerate() {
@@ -145,6 +146,44 @@ fn plain_numbers_have_the_parameters_of_every_head() {
             for (ours, due) in out.iter().zip(&due) {
                 let (due, told) = (f64::from(*due), format!("{head:?}, {channels:?}: {ours} for {due}"));
                 assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_known_in_the_past_only_enters_step_by_step_as_it_does_a_window() {
+    const LOOKBACK: usize = CHUNK + 7;
+    const N_PAST: usize = 2;
+    for channels in [ChannelMixing::Independent, ChannelMixing::Mixed] {
+        let config = SsmConfig { channels, mask: Some(true), ..small(5) };
+        let shape = NetworkShape { n_past: N_PAST, ..shape(LOOKBACK, 2, N_MARKS) };
+        let network = drawn(&config, &mixer(MixerKind::S4d), shape);
+        let (values, marks) = (numbers(2 * LOOKBACK, 1), numbers((LOOKBACK + 5) * N_MARKS, 2));
+        let past = numbers(LOOKBACK * N_PAST, 3);
+        let inputs = |past: &[f32]| Inputs {
+            values: tensor(&values, [1, LOOKBACK, 2]),
+            mask: Tensor::ones([1, LOOKBACK, 2], &Device::flex()),
+            known_ahead: Some(tensor(&marks, [1, LOOKBACK + 5, N_MARKS])),
+            past: Some(tensor(past, [1, LOOKBACK, N_PAST])),
+        };
+        let forecast = |past: &[f32]| -> Vec<f32> {
+            network.forward(inputs(past), Pass::Evaluation).into_data().iter::<f32>().collect()
+        };
+        let due = forecast(&past);
+        assert_ne!(due, forecast(&numbers(LOOKBACK * N_PAST, 4)));
+        let rows = marks.chunks(N_MARKS).zip(past.chunks(N_PAST));
+        let told: Vec<f32> = rows.flat_map(|(marks, past)| [marks, past].concat()).collect();
+        let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
+        let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+        for piece in [1, CHUNK] {
+            let last = fed(&plain, &values, &told, piece);
+            let (mut out, mut room) = (vec![0.0; due.len()], Vec::new());
+            let ahead = &marks[LOOKBACK * N_MARKS..];
+            plain.parameters((&last, &values[2 * (LOOKBACK - 1)..]), ahead, &mut out, &mut room);
+            for (ours, due) in out.iter().zip(&due) {
+                let due = f64::from(*due);
+                assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{channels:?}: {ours} for {due}");
             }
         }
     }
