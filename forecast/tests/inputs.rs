@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests outside of test functions")]
 
 use forecast::data::{CovariateDeclaration, CovariateFlags, Covariates, Known};
-use forecast::eval::{BacktestOptions, backtest};
+use forecast::eval::{BacktestOptions, Ltsf, LtsfOptions, backtest};
 use forecast::model::StepCovariates;
 use forecast::{
     Error, FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel, ReadOptions, Series, State,
@@ -422,4 +422,22 @@ fn back_tests_read_covariates_and_adaptive_intervals_too() {
     let adaptive = BacktestOptions { intervals: forecast::eval::Intervals::Adaptive, ..options };
     let streamed = mse(&models, &adaptive);
     assert!(streamed < 0.5 * untold, "{streamed} {untold}");
+}
+
+#[test]
+fn the_literatures_protocol_reads_covariates() {
+    let text = csv(N, 0);
+    let one_site: String =
+        text.lines().filter(|line| !line.starts_with("b,")).map(|line| format!("{line}\n")).collect();
+    let panel = Panel::read_csv(one_site.as_bytes(), "load.csv", &options(ALL)).unwrap();
+    let options =
+        LtsfOptions { horizons: vec![2, HORIZON], season_length: Some(24), ..LtsfOptions::default() };
+    let ltsf = Ltsf::new(&panel, &options).unwrap();
+    let mse = |config: &ModelConfig| ltsf.score(config).unwrap().iter().map(|score| score.mse).sum::<f64>();
+    for streaming in ["step", "window"] {
+        let config = ssm(&[("epochs", "20"), ("streaming", streaming)]);
+        let (told, untold) = (mse(&config), mse(&with(config.clone(), &[("covariates", "ignore")])));
+        println!("{streaming}: {told} with covariates, {untold} without");
+        assert!(told < 0.6 * untold, "{told} {untold}");
+    }
 }

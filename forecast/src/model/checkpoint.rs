@@ -302,7 +302,7 @@ fn inputs(header: &Header, tensors: &Tensors) -> Result<Option<InputColumns>> {
         return Err(wrong());
     }
     let scalers = values.chunks(2).map(|scaler| Scaler { center: scaler[0], spread: scaler[1] }).collect();
-    InputColumns::with_scalers(schema, scalers).map(Some).map_err(|_| wrong())
+    InputColumns::with_scalers(schema, scalers).and_then(InputColumns::checked).map(Some).map_err(|_| wrong())
 }
 
 /// The calibration, with its shapes checked against the header; files of format 1 hold the scores of steps only.

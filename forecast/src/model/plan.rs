@@ -90,7 +90,7 @@ impl Plan {
         if plan.config.takes_inputs() && !schema.is_empty() {
             let training: Vec<Range<usize>> =
                 plan.cuts(panel, options)?.into_iter().map(|cut| 0..cut).collect();
-            plan.inputs = Some(InputColumns::fit(schema, panel.series(), &training));
+            plan.inputs = Some(InputColumns::fit(schema, panel.series(), &training).checked()?);
         }
         Ok(plan)
     }

@@ -22,6 +22,10 @@ pub struct State {
     pub(super) tail: Option<Tail>,
 }
 
+/// Writes the scaled forecast of a family, or of what has its place, after the memory of a slot. Shape
+/// `(horizon, channel)`.
+pub(super) type MakeForecast<'a> = dyn Fn(usize, &Memory, Beside<'_>, &mut Array2<f64>) + 'a;
+
 impl State {
     /// The series that this is the state of.
     #[must_use]
@@ -234,7 +238,7 @@ impl Model {
         &self,
         state: &State,
         options: &ForecastOptions,
-        forecast: &dyn Fn(usize, &Memory, Beside<'_>, &mut Array2<f64>),
+        forecast: &MakeForecast<'_>,
     ) -> Result<Forecast> {
         options.check(self)?;
         let slot = self.slot(&state.series)?;

@@ -10,6 +10,9 @@ use super::values::Covariates;
 use crate::data::{Scaler, Series};
 use crate::{Error, Result};
 
+/// Inputs of a step, at most: a batch holds them for every step of its windows.
+const MOST_INPUTS: usize = 2_000;
+
 /// The columns of a schema as inputs of a network. What is missing is 0: the mean of a number, none of the categories.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct InputColumns {
@@ -53,6 +56,22 @@ impl InputColumns {
             return Err(Error::option("the number of scalers", scalers.len(), rule));
         }
         Ok(InputColumns { schema: schema.clone(), scalers })
+    }
+
+    /// The same, if there are not too many for a network.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] if there are.
+    pub(crate) fn checked(self) -> Result<Self> {
+        let InputWidths { known, past } = self.widths();
+        if known + past > MOST_INPUTS {
+            let rule = format!(
+                "a network takes at most {MOST_INPUTS}, one for each number and each category; declare fewer, or set \
+                 covariates = ignore"
+            );
+            return Err(Error::option("the number of inputs of the covariates", known + past, rule));
+        }
+        Ok(self)
     }
 
     pub(crate) fn schema(&self) -> &CovariateSchema {
@@ -222,6 +241,18 @@ mod tests {
     use super::*;
     use crate::data::TimeIndex;
     use ndarray::array;
+
+    #[test]
+    fn more_inputs_than_a_network_takes_are_refused() {
+        let of = |n: usize| {
+            let categories: Vec<String> = (0..n).map(|at| format!("\"{at:05}\"")).collect();
+            let vocabulary = format!(r#"{{"categories": [{}], "unseen": "error"}}"#, categories.join(", "));
+            let json = format!(r#"[{{"name": "k", "known": "past", "vocabulary": {vocabulary}}}]"#);
+            InputColumns::fit(&serde_json::from_str(&json).unwrap(), &[], &[]).checked()
+        };
+        assert_eq!(of(2_000).unwrap().widths().past, 2_000);
+        assert!(of(2_001).unwrap_err().to_string().contains("covariates is 2001"), "{:?}", of(2_001));
+    }
 
     #[test]
     fn rows_are_found_by_their_step_and_what_is_not_there_is_missing() {

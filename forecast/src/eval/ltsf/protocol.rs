@@ -201,7 +201,7 @@ impl Ltsf {
         let config = self.resolve(config)?;
         let left = self.left(&config)?;
         let horizon = self.horizons.last().copied().unwrap_or(1);
-        let inputs = self.inputs(&config);
+        let inputs = self.inputs(&config)?;
         let family = self.fit_at(&config, (&left, inputs.as_ref()), horizon, watch)?;
         let inputs = inputs.map(|inputs| inputs.rows(left.covariates(), 0..usize::MAX));
         let test = self.split.test.clone();
@@ -247,7 +247,7 @@ impl Ltsf {
     ) -> Result<Vec<LtsfScore>> {
         let start = Instant::now();
         let left = self.left(config)?;
-        let (horizon, inputs) = (horizons.last().copied().unwrap_or(1), self.inputs(config));
+        let (horizon, inputs) = (horizons.last().copied().unwrap_or(1), self.inputs(config)?);
         let family = self.fit_at(config, (&left, inputs.as_ref()), horizon, watch)?;
         let fit_seconds = start.elapsed().as_secs_f64();
         let inputs = inputs.map(|inputs| inputs.rows(left.covariates(), 0..usize::MAX));
@@ -287,10 +287,12 @@ impl Ltsf {
     }
 
     /// The covariates that a network takes, scaled by the training range.
-    fn inputs(&self, config: &ModelConfig) -> Option<InputColumns> {
-        let is_asked = config.takes_inputs() && !self.schema.is_empty();
+    fn inputs(&self, config: &ModelConfig) -> Result<Option<InputColumns>> {
+        if !config.takes_inputs() || self.schema.is_empty() {
+            return Ok(None);
+        }
         let (series, training) = (std::slice::from_ref(&self.scaled), [self.split.train.clone()]);
-        is_asked.then(|| InputColumns::fit(&self.schema, series, &training))
+        InputColumns::fit(&self.schema, series, &training).checked().map(Some)
     }
 
     /// The ranges of training, validation and test labels.
