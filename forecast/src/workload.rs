@@ -135,7 +135,7 @@ impl WorkloadSizes {
 
     fn shape(&self) -> informer::Shape {
         let WorkloadSizes { n_channels, n_marks, horizon, .. } = *self;
-        informer::Shape { n_channels, n_marks, n_outputs: n_channels, horizon }
+        informer::Shape { n_channels, n_marks, n_past: 0, n_outputs: n_channels, horizon }
     }
 
     fn informer_train(&self, config: &InformerConfig) -> Result<Box<dyn FnMut() -> Result<f64> + Send>> {

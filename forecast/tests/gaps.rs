@@ -66,12 +66,40 @@ fn ssm_learns_from_what_is_there_in_every_form_and_streams_through_gaps_where_it
         (&[("streaming", "window")], false),
         (&[("decoder", "mask"), ("normalisation", "last-value")], false),
     ] {
+        // Without a word, the choice follows the gaps.
         let [untold, told] =
-            ["false", "true"].map(|mask| error(&[form, &[("mask", mask), ("anchor", "none")]].concat()));
+            [&[("mask", "false")][..], &[]].map(|mask| error(&[form, mask, &[("anchor", "none")]].concat()));
         // The mean distance of a sine of 8 from its center is 5.1.
         let message = format!("{form:?}: {untold} without a mask, {told} with one");
         println!("{message}");
         assert!(told < 0.8 && untold < if is_stream { 2.5 } else { 0.8 }, "{message}");
         assert!(!is_stream || told < 0.6 * untold, "{message}");
+    }
+}
+
+#[test]
+fn whether_a_network_is_told_of_gaps_follows_the_training_range_and_is_saved() {
+    let [whole, gappy] = series();
+    // A gap at the end, which is validated on, is none of the training range.
+    let mut late = whole.values().to_owned();
+    late.slice_mut(ndarray::s![N_STEPS - 5.., ..]).fill(f64::NAN);
+    let late = Series::new("s", whole.index().clone(), late, &["y".into()]).unwrap();
+    let ssm = [("d_model", "4"), ("d_state", "4"), ("lookback", "24")];
+    let informer =
+        [("d_model", "8"), ("n_heads", "2"), ("d_ff", "8"), ("lookback", "24"), ("label_length", "12")];
+    for (name, small) in [("ssm", &ssm[..]), ("informer", &informer[..])] {
+        let config = small
+            .iter()
+            .chain(&[("epochs", "1"), ("stride", "9")])
+            .fold(ModelConfig::parse(name).unwrap(), |config, (key, value)| config.with(key, value).unwrap());
+        for (data, due) in [(&whole, false), (&gappy, true), (&late, false)] {
+            let panel = Panel::new(vec!["y".into()], vec![data.clone()]).unwrap();
+            let options = FitOptions { horizon: Some(HORIZON), ..FitOptions::default() };
+            let model = Model::fit(&config, &panel, &options).unwrap().model;
+            let loaded = Model::from_bytes(&model.to_bytes().unwrap(), "m.longcast".as_ref()).unwrap();
+            loaded.check_golden().unwrap();
+            let settings = serde_json::to_value(&loaded.header().config).unwrap();
+            assert_eq!(settings["mask"], due, "{name}");
+        }
     }
 }

@@ -18,6 +18,7 @@
 
 use std::path::{Path, PathBuf};
 
+use forecast::data::{CovariateDeclaration, CovariateFlags};
 use forecast::model::FORMAT_VERSION;
 use forecast::{FitOptions, Forecast, ForecastOptions, Model, ModelConfig, Panel, ReadOptions};
 use forecast_datasets::{Season, Seasonal};
@@ -32,7 +33,7 @@ fn folder() -> PathBuf {
 }
 
 /// The models of this version, and the first version that had them.
-fn models() -> [(&'static str, ModelConfig, u64); 9] {
+fn models() -> [(&'static str, ModelConfig, u64); 11] {
     let with =
         |model: &str, key: &str, value: &str| ModelConfig::parse(model).unwrap().with(key, value).unwrap();
     let small = [
@@ -53,6 +54,8 @@ fn models() -> [(&'static str, ModelConfig, u64); 9] {
     let window = ssm.with("mixer", "sgconv").unwrap().with("normalisation", "last-value").unwrap();
     let quantiles = ssm.with("head", "quantiles").unwrap().with("intervals", "head").unwrap();
     [
+        ("ssm-covariates", ssm.clone(), FIRST_OF_SSM),
+        ("informer-covariates", informer.clone(), 6),
         ("ssm-quantiles", quantiles, FIRST_OF_SSM),
         ("ssm", ssm, FIRST_OF_SSM),
         ("ssm-window", window, FIRST_OF_SSM),
@@ -80,6 +83,36 @@ fn panel() -> Panel {
     }
     let zone = Some(forecast::data::Zone::named("Europe/Rome").unwrap());
     Panel::read_csv(csv.as_bytes(), "rivers.csv", &ReadOptions { zone, ..ReadOptions::default() }).unwrap()
+}
+
+/// The same rivers with rain that is known ahead, what kind of day it is, the water above, and their valley.
+fn panel_with_covariates() -> Panel {
+    let bare = panel();
+    let mut csv = "unique_id,ds,y,rain,day,above,valley\n".to_string();
+    for (at, series) in bare.series().iter().enumerate() {
+        let (index, n) = (series.index(), series.n_steps());
+        for step in 0..n + HORIZON {
+            let (rain, day) = ((step * step + 3 * at) % 17, ["work", "free"][step / 24 % 2]);
+            let (y, above) = match step < n {
+                true => (series.values()[[step, 0]].to_string(), ((step * 7) % 23).to_string()),
+                false => Default::default(),
+            };
+            let y = if y == "NaN" { String::new() } else { y };
+            let stamp = index.format(index.stamp(step));
+            csv += &format!("{},{stamp},{y},{rain},{day},{above},{}\n", series.id(), ["Susa", "Lanzo"][at]);
+        }
+    }
+    let flags = CovariateFlags {
+        future_col: vec!["rain".into(), "day".into()],
+        past_col: vec!["above".into()],
+        static_col: vec!["valley".into()],
+        categorical_col: vec!["day".into(), "valley".into()],
+    };
+    let covariates = CovariateDeclaration::default().with_flags(&flags).unwrap();
+    let zone = Some(forecast::data::Zone::named("Europe/Rome").unwrap());
+    let target_columns = vec!["y".to_string()];
+    let options = ReadOptions { zone, covariates, target_columns, ..ReadOptions::default() };
+    Panel::read_csv(csv.as_bytes(), "rivers.csv", &options).unwrap()
 }
 
 fn forecasts(model: &Model) -> Vec<Forecast> {
@@ -131,14 +164,15 @@ fn regenerate() {
     }
     std::fs::create_dir_all(folder()).unwrap();
     let is_missing = |path: &PathBuf| !path.exists() && !path.with_extension("json").exists();
-    let panel = panel();
+    let panels = [panel(), panel_with_covariates()];
     let mut n_written = 0;
     for (name, config, _) in models() {
+        let panel = &panels[usize::from(name.ends_with("covariates"))];
         let path = folder().join(format!("{name}-v{FORMAT_VERSION}.longcast"));
         if is_missing(&path) {
             let options =
                 FitOptions { horizon: Some(HORIZON), unit: "m3/s".to_string(), ..FitOptions::default() };
-            let model = Model::fit(&config, &panel, &options).unwrap().model;
+            let model = Model::fit(&config, panel, &options).unwrap().model;
             model.save(&path).unwrap();
             let text = serde_json::to_string_pretty(&told(&forecasts(&model))).unwrap();
             std::fs::write(path.with_extension("json"), text + "\n").unwrap();

@@ -144,7 +144,7 @@ pub enum Trend {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UseCovariates {
-    /// They are regressed on.
+    /// The series is regressed on them, or a network takes them as inputs.
     #[default]
     Use,
     /// They are left aside.

@@ -58,7 +58,16 @@ pub(super) mod tests {
     pub(in crate::ar) fn shape(step: &str, season_length: usize, n_steps: usize) -> Shape {
         let frequency = step.parse::<crate::Step>().unwrap().into();
         let stretches = vec![vec![n_steps]];
-        Shape { season_length, frequency, n_steps, horizon: 24, n_series: 1, stretches, seed: 1 }
+        Shape {
+            season_length,
+            frequency,
+            n_steps,
+            horizon: 24,
+            n_series: 1,
+            stretches,
+            has_gaps: false,
+            seed: 1,
+        }
     }
 
     #[test]

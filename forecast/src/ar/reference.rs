@@ -36,6 +36,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
         horizon,
         n_series: series.len(),
         stretches: Shape::stretches(series),
+        has_gaps: Shape::has_gaps(series),
         seed: 1,
     };
     let ModelConfig::Ar(config) = config else { return Err(Error::Internal(String::new())) };
@@ -51,6 +52,7 @@ fn fitted(settings: &[(&str, &str)], series: &[Series], horizon: usize) -> Resul
             weights: None,
             fingerprint: "",
             device: crate::nn::DeviceKind::Cpu,
+            inputs: None,
             cancel: &Cancel::default(),
         },
     )

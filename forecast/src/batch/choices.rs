@@ -38,7 +38,7 @@ impl Choices {
         let mut lengths: Vec<usize> = series.iter().map(Series::n_steps).collect();
         lengths.sort_unstable();
         let n_steps = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
-        let stretches = Shape::stretches(&series);
+        let (stretches, has_gaps) = (Shape::stretches(&series), Shape::has_gaps(&series));
         let season_length = match options.fit.season_length {
             Some(given) => given,
             None if series.is_empty() => 1,
@@ -51,6 +51,7 @@ impl Choices {
             horizon: options.forecast.horizon,
             n_series: 1,
             stretches,
+            has_gaps,
             seed: options.fit.seed,
         };
         let models = options.models.iter().map(|model| model.resolve(&shape)).collect::<Result<_>>()?;

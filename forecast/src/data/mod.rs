@@ -25,6 +25,7 @@ pub use covariates::{
     CovariateColumn, CovariateDeclaration, CovariateFlags, CovariateKind, CovariateSchema, Covariates,
     DeclaredCovariate, Known, LackingSeries, MissingStamps, Unseen, Vocabulary,
 };
+pub(crate) use covariates::{InputColumns, InputRows, InputWidths};
 pub use files::cells::Cells;
 pub use files::format::Format;
 pub use files::frame::{TableWriter, encode};

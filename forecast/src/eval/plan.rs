@@ -58,7 +58,7 @@ impl<'a> Plan<'a> {
         let n_steps = trained.filter(|trained| *trained > reach).min().unwrap_or(0);
         let trained =
             panel.series().iter().zip(&first_cutoffs).map(|(series, cutoff)| series.slice(0..*cutoff));
-        let stretches = Shape::stretches(&trained.collect::<Vec<_>>());
+        let trained: Vec<_> = trained.collect();
         let n_series = panel.series().len();
         let shape = Shape {
             season_length,
@@ -66,7 +66,8 @@ impl<'a> Plan<'a> {
             n_steps,
             horizon: reach,
             n_series,
-            stretches,
+            stretches: Shape::stretches(&trained),
+            has_gaps: Shape::has_gaps(&trained),
             seed: options.fit.seed,
         };
         let of_stored = stored.map(|model| model.header().config.clone());

@@ -9,7 +9,7 @@ use super::backtest::{Backtest, BacktestOptions, FailedSeries, Intervals, OnErro
 use super::fold::{BacktestEvent, FoldScores, Scales};
 use super::plan::{Blamed, Plan};
 use crate::data::Panel;
-use crate::model::{AdaptiveOptions, Forecast, Model, ModelConfig};
+use crate::model::{AdaptiveOptions, Forecast, Model, ModelConfig, StepCovariates};
 use crate::{Error, Result};
 
 /// Runs a back-test, if it has to without the series that cannot be tested, or without the channels of the only one.
@@ -209,7 +209,9 @@ impl Plan<'_> {
         let options =
             AdaptiveOptions { horizon: self.forecast.horizon, levels: self.forecast.levels.clone() };
         let mut adaptive = model.start_adaptive(&state, &options)?;
-        let values = self.panel.series()[series].values();
+        let data = &self.panel.series()[series];
+        let (values, covariates) = (data.values(), data.covariates());
+        let is_told = !model.covariate_schema().is_empty();
         let mut step = Vec::with_capacity(n_channels);
         for (i, numbers) in numbers.chunks_mut(n_paths * horizon * n_channels).enumerate() {
             if i > 0 {
@@ -218,7 +220,15 @@ impl Plan<'_> {
                 for at in cutoff - self.step_size..cutoff {
                     step.clear();
                     step.extend(values.row(at));
-                    model.observe(&mut state, &step)?;
+                    match is_told {
+                        false => model.observe(&mut state, &step)?,
+                        true => {
+                            let past = covariates.past().row(at).to_vec();
+                            let known_ahead = covariates.future().row(at).to_vec();
+                            let told = StepCovariates { past: &past, known_ahead: &known_ahead };
+                            model.observe_with(&mut state, &step, &told)?;
+                        }
+                    }
                     model.adapt(&mut adaptive, &state, &step)?;
                 }
             }

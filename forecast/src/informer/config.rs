@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ar::UseCovariates;
 use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, list};
 use crate::{Error, Result};
 
@@ -30,7 +31,8 @@ use crate::{Error, Result};
 /// | `loss` | mse | what a point head minimises | mse, mae, huber |
 /// | `quantiles` | 0.1, 0.5, 0.9 | of a head of quantiles; the forecast is the median, or what lies nearest | 1 to 99, rising, between 0 and 1 |
 /// | `intervals` | conformal | intervals come from the errors on the validation range, or are those of the head | conformal, head |
-/// | `mask` | false | whether each value was observed is an input of its own | |
+/// | `mask` | true if the training range has missing values, else false | whether each value was observed is an input of its own | |
+/// | `covariates` | use | whether the covariates that the data declare are inputs: those known ahead and static ones beside the time marks (of embedding timeF), past ones beside the values of the lookback | use, ignore |
 /// | `samples` | seeded | keys that measure a query: drawn by the seed, or all of them | seeded, all |
 /// | `seed` | 1 | of the first weights, of sampled keys and of dropout | |
 ///
@@ -89,7 +91,9 @@ pub struct InformerConfig {
     /// Where intervals come from.
     pub intervals: IntervalKind,
     /// True if whether each value was observed is an input of its own.
-    pub mask: bool,
+    pub mask: Option<bool>,
+    /// Whether covariates that the data declare are inputs.
+    pub covariates: UseCovariates,
     /// Which keys measure a query.
     pub samples: SampledKeys,
     /// Of the first weights, of sampled keys and of dropout.
@@ -176,7 +180,8 @@ impl Default for InformerConfig {
             loss: PointLoss::Mse,
             quantiles: vec![0.1, 0.5, 0.9],
             intervals: IntervalKind::Conformal,
-            mask: false,
+            mask: None,
+            covariates: UseCovariates::Use,
             samples: SampledKeys::Seeded,
             seed: 1,
         }
@@ -306,6 +311,11 @@ impl InformerConfig {
     /// True if intervals are those of the head.
     pub(crate) fn has_own_intervals(&self) -> bool {
         self.intervals == IntervalKind::Head
+    }
+
+    /// True if whether each value was observed is an input.
+    pub(super) fn tells_missing(&self) -> bool {
+        self.mask == Some(true)
     }
 
     /// Heads of cross attention.

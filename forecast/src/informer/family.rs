@@ -10,11 +10,12 @@ use serde_json::{Map, Value};
 use super::config::{EmbeddingKind, InformerConfig};
 use super::import::{Imported, import};
 use super::maps::AttentionMap;
-use super::network::{Informer, Shape};
+use super::network::{Informer, Shape as NetworkShape};
 use super::pass::Mode;
 use super::weights::{from_tensors, of_network, to_tensors};
-use crate::data::{CalendarFeatures, Step, TimeFeatures};
-use crate::model::{LoadShape, Tensors, Training};
+use crate::ar::UseCovariates;
+use crate::data::{CalendarFeatures, InputColumns, InputWidths, Step, TimeFeatures};
+use crate::model::{LoadShape, Shape, Tensors, Training};
 use crate::nn::{
     Control, Head, HeadKind, Inputs, Network, NeuralFamily, Normalisation, Pass, Schedule, TrainingConfig,
     TrainingEvent, WindowMap, fit as train,
@@ -128,7 +129,7 @@ impl InformerSettings {
     ///
     /// # Errors
     /// [`Error::BadOption`] if a setting is out of range.
-    pub(crate) fn resolve(&self) -> Result<Self> {
+    pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
         self.network.check()?;
         let usual = TrainingConfig {
             epochs: Some(6),
@@ -139,7 +140,11 @@ impl InformerSettings {
             ..TrainingConfig::default()
         };
         let training = self.training.resolve(&usual)?;
-        Ok(InformerSettings { network: self.network.clone(), training })
+        let mask = self.network.mask.unwrap_or(shape.has_gaps);
+        Ok(InformerSettings {
+            network: InformerConfig { mask: Some(mask), ..self.network.clone() },
+            training,
+        })
     }
 
     /// What every setting is, and the data, by name: what a checkpoint belongs to.
@@ -167,12 +172,15 @@ fn calendar(network: &InformerConfig, step: Step) -> CalendarFeatures {
 }
 
 impl InformerSettings {
-    /// These settings with every size that a checkpoint of a network for this horizon tells.
+    /// These settings with every size that a checkpoint of a network for this horizon tells, for data without covariates.
     ///
     /// # Errors
     /// As [`import`].
     pub(crate) fn of_weights(&self, path: &Path, horizon: usize) -> Result<Self> {
         let network = import(path, &self.network, horizon, &Device::flex())?.config;
+        // The reference code tells neither what is missing nor covariates.
+        let mask = network.mask.or(Some(false));
+        let network = InformerConfig { mask, covariates: UseCovariates::Ignore, ..network };
         Ok(InformerSettings { network, training: self.training.clone() })
     }
 }
@@ -191,13 +199,16 @@ pub(crate) fn fit(
     };
     let (n_channels, step) = (training.channels.len(), first.index().step);
     let calendar = calendar(&settings.network, step);
-    let n_marks = calendar.n_columns(step);
-    let shape = Shape { n_channels, n_marks, n_outputs: n_channels, horizon: training.horizon };
+    let widths = training.inputs.map(InputColumns::widths).unwrap_or_default();
+    check_embedding(settings.network.embedding, widths)?;
+    let n_marks = calendar.n_columns(step) + widths.known;
+    let (n_past, n_outputs) = (widths.past, n_channels);
+    let shape = NetworkShape { n_channels, n_marks, n_past, n_outputs, horizon: training.horizon };
     if let Some(path) = training.weights {
         let Imported { network, .. } = import(path, &settings.network, shape.horizon, &Device::flex())?;
         check_shape(shape, network.shape())?;
         let tensors = to_tensors(&network)?;
-        return Ok(NeuralFamily { network, calendar, n_channels, tensors, report: None });
+        return Ok(NeuralFamily { network, calendar, n_channels, widths, tensors, report: None });
     }
     let network = Informer::new(&settings.network, shape, &training.device.device()?.autodiff())?;
     let about = settings.about(training);
@@ -206,11 +217,26 @@ pub(crate) fn fit(
     // What forecasts is on a device without gradients.
     let network = from_tensors(Informer::empty(&settings.network, shape, &Device::flex())?, &tensors)?;
     let report = Some(trained.report);
-    Ok(NeuralFamily { network, calendar, n_channels, tensors, report })
+    Ok(NeuralFamily { network, calendar, n_channels, widths, tensors, report })
+}
+
+/// That covariates which are known ahead, or never change, have a layer that takes numbers.
+fn check_embedding(embedding: EmbeddingKind, widths: InputWidths) -> Result<()> {
+    let value = match embedding {
+        EmbeddingKind::Fixed => "fixed",
+        EmbeddingKind::Learned => "learned",
+        EmbeddingKind::TimeF => return Ok(()),
+    };
+    if widths.known == 0 {
+        return Ok(());
+    }
+    let rule = "its tables take parts of the calendar alone, and covariates that are known ahead or static are \
+                numbers beside them; use timeF, or covariates = ignore";
+    Err(Error::option("embedding", value, rule))
 }
 
 /// That a checkpoint takes and gives what the data have.
-fn check_shape(data: Shape, checkpoint: Shape) -> Result<()> {
+fn check_shape(data: NetworkShape, checkpoint: NetworkShape) -> Result<()> {
     for (field, of_data, of_checkpoint) in [
         ("channels", data.n_channels, checkpoint.n_channels),
         ("time marks", data.n_marks, checkpoint.n_marks),
@@ -234,12 +260,13 @@ pub(crate) fn load(
     of: LoadShape,
 ) -> Result<NeuralFamily<Informer>> {
     let calendar = calendar(&settings.network, of.step);
-    let n_marks = calendar.n_columns(of.step);
-    let LoadShape { n_channels, horizon, .. } = of;
-    let shape = Shape { n_channels, n_marks, n_outputs: n_channels, horizon };
+    let LoadShape { n_channels, horizon, inputs: widths, .. } = of;
+    check_embedding(settings.network.embedding, widths)?;
+    let n_marks = calendar.n_columns(of.step) + widths.known;
+    let shape = NetworkShape { n_channels, n_marks, n_past: widths.past, n_outputs: n_channels, horizon };
     let network = from_tensors(Informer::empty(&settings.network, shape, &Device::flex())?, tensors)?;
     let tensors = of_network(tensors);
-    Ok(NeuralFamily { network, calendar, n_channels, tensors, report: None })
+    Ok(NeuralFamily { network, calendar, n_channels, widths, tensors, report: None })
 }
 
 impl Network for Informer {
@@ -296,7 +323,7 @@ impl Informer {
         let (lookback, horizon) = (self.config().lookback, self.shape().horizon);
         let label_length = self.config().label_length;
         let mask = inputs.observed();
-        let Inputs { values, known_ahead, .. } = inputs;
+        let Inputs { values, known_ahead, past, .. } = inputs;
         let (values, map) = self.normaliser().normalise(values, mask.clone());
         let known = known_ahead.unwrap_or_else(|| {
             // A network without marks does not look at them.
@@ -304,7 +331,11 @@ impl Informer {
         });
         let marks_enc = known.clone().narrow(1, 0, lookback);
         let marks_dec = known.narrow(1, lookback - label_length, label_length + horizon);
-        let values = if self.config().mask { Tensor::cat(vec![values, mask], 2) } else { values };
+        let mask = Some(mask).filter(|_| self.config().tells_missing());
+        let values = match [Some(values), mask, past].into_iter().flatten().collect::<Vec<_>>() {
+            mut only if only.len() == 1 => only.remove(0),
+            several => Tensor::cat(several, 2),
+        };
         let x_dec = self.decoder_input(&values);
         ([values, marks_enc, x_dec, marks_dec], map)
     }
@@ -321,9 +352,33 @@ mod tests {
             config = config.with(key, value)?;
         }
         match config {
-            ModelConfig::Informer(settings) => settings.resolve(),
+            ModelConfig::Informer(settings) => settings.resolve(&shape(false)),
             _ => Err(Error::Internal(String::new())),
         }
+    }
+
+    fn shape(has_gaps: bool) -> Shape {
+        Shape {
+            season_length: 24,
+            frequency: Step::Index(1).into(),
+            n_steps: 9_000,
+            horizon: 24,
+            n_series: 1,
+            stretches: Vec::new(),
+            has_gaps,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_where_something_is_unless_it_is_said() {
+        let mask = |given: Option<bool>, has_gaps| {
+            let mut settings = InformerSettings::default();
+            settings.network.mask = given;
+            settings.resolve(&shape(has_gaps)).unwrap().network.mask
+        };
+        assert_eq!((mask(None, false), mask(None, true)), (Some(false), Some(true)));
+        assert_eq!((mask(Some(true), false), mask(Some(false), true)), (Some(true), Some(false)));
     }
 
     #[test]

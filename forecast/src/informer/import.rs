@@ -132,6 +132,7 @@ fn told(
     let shape = Shape {
         n_channels: size("enc_embedding.value_embedding.tokenConv.weight", 1).unwrap_or(1),
         n_marks,
+        n_past: 0,
         n_outputs: size("projection.weight", 0).unwrap_or(1),
         horizon,
     };
@@ -193,7 +194,7 @@ mod tests {
         let Imported { config, network } = import(&checkpoint(), &given(), 3, &Device::flex()).unwrap();
         assert_eq!((config.d_model, config.d_ff, config.embedding), (4, 6, EmbeddingKind::Learned));
         assert_eq!((config.encoder_layers.len(), config.decoder_layers.len(), config.distil), (2, 1, true));
-        assert_eq!(network.shape(), Shape { n_channels: 1, n_marks: 5, n_outputs: 1, horizon: 3 });
+        assert_eq!(network.shape(), Shape { n_channels: 1, n_marks: 5, n_past: 0, n_outputs: 1, horizon: 3 });
         let (ours, theirs) = (to_weights(&network).unwrap(), read_state_dict(&checkpoint()).unwrap());
         let table = &ours["decoder_embedding.calendar"];
         assert_eq!(table.shape, [80, 4]);

@@ -85,7 +85,7 @@ mod tests {
             factor: 1,
             ..InformerConfig::default()
         };
-        let shape = Shape { n_channels: 1, n_marks: 0, n_outputs: 1, horizon: 5 };
+        let shape = Shape { n_channels: 1, n_marks: 0, n_past: 0, n_outputs: 1, horizon: 5 };
         let network = Informer::new(&config, shape, &device).unwrap();
         let values: Vec<f32> = (0..21).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
         let x_enc = Tensor::<3>::from_data(TensorData::new(values, [1, 21, 1]), &device);

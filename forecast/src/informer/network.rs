@@ -43,6 +43,8 @@ pub(crate) struct Shape {
     pub(crate) n_channels: usize,
     /// Time marks of a step; none is a network that does not know the time.
     pub(crate) n_marks: usize,
+    /// Columns beside the channels that are known of the steps seen alone.
+    pub(crate) n_past: usize,
     /// Channels that are forecast.
     pub(crate) n_outputs: usize,
     /// Steps that are forecast.
@@ -76,7 +78,7 @@ impl Informer {
         config.check()?;
         shape.check(config)?;
         let head = config.head()?;
-        let n_inputs = shape.n_channels * if config.mask { 2 } else { 1 };
+        let n_inputs = shape.n_channels * if config.tells_missing() { 2 } else { 1 } + shape.n_past;
         let mut sites = Sites::default();
         let mut embedding = |length| {
             let Shape { n_marks, .. } = shape;
@@ -126,7 +128,7 @@ impl Informer {
     /// # Shapes
     /// `x_enc` `(batch, lookback, channel)`, `x_dec` `(batch, label_length + horizon, channel)`, see
     /// [`Informer::decoder_input`]; `marks_enc` and `marks_dec` the time marks of the same steps. With `mask` there are
-    /// twice as many channels, the second half 1 where a value was observed.
+    /// twice as many channels, the second half 1 where a value was observed; past covariates follow them.
     pub(crate) fn forward(
         &self,
         x_enc: Tensor<3>,
@@ -171,21 +173,23 @@ impl Informer {
 
 impl Shape {
     fn check(&self, config: &InformerConfig) -> Result<()> {
-        let Shape { n_channels, n_marks, n_outputs, horizon } = *self;
+        let Shape { n_channels, n_marks, n_past, n_outputs, horizon } = *self;
         let sizes =
             [("horizon", horizon), ("number of channels", n_channels), ("number of outputs", n_outputs)];
         if let Some((field, size)) = sizes.into_iter().find(|(_, size)| !(1..=MOST).contains(size)) {
             return Err(Error::option(field, size, format!("it must be from 1 to {MOST}")));
         }
-        if n_marks > MOST {
-            return Err(Error::option("number of time marks", n_marks, format!("it must be at most {MOST}")));
+        for (field, size) in [("number of time marks", n_marks), ("number of past inputs", n_past)] {
+            if size > MOST {
+                return Err(Error::option(field, size, format!("it must be at most {MOST}")));
+            }
         }
         if config.normalisation != Normalisation::None && n_outputs != n_channels {
             let rule = "it takes as many outputs as channels; use normalisation none";
             return Err(Error::option("number of outputs", n_outputs, rule));
         }
         let InformerConfig { lookback, label_length, d_model, .. } = *config;
-        let n_rows = 6 * n_channels + 2 * n_marks + n_outputs + lookback + label_length + horizon;
+        let n_rows = 6 * (n_channels + n_past) + 2 * n_marks + n_outputs + lookback + label_length + horizon;
         if n_rows * d_model > MOST_NUMBERS {
             let rule = format!(
                 "embeddings of {n_rows} rows would hold more than {MOST_NUMBERS} numbers; use a smaller one"

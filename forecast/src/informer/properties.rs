@@ -7,6 +7,7 @@ use super::config::{AttentionKind, EmbeddingKind, FeedForwardActivation, Informe
 use super::network::{Informer, Shape};
 use super::pass::{Mode, Phase};
 use super::weights::to_weights;
+use crate::ar::UseCovariates;
 use crate::data::mix;
 use crate::nn::{self, HeadKind, Inputs, IntervalKind, Network, Normalisation, PointLoss};
 
@@ -49,7 +50,8 @@ fn settings(case: u64) -> (InformerConfig, Shape, usize) {
         loss: PointLoss::Mse,
         quantiles: vec![0.5],
         intervals: IntervalKind::Conformal,
-        mask: false,
+        mask: Some(false),
+        covariates: UseCovariates::Use,
         samples: [SampledKeys::Seeded, SampledKeys::All][of(23, 2)],
         seed: case,
     };
@@ -59,7 +61,7 @@ fn settings(case: u64) -> (InformerConfig, Shape, usize) {
     };
     let n_channels = 1 + of(25, 3);
     let n_outputs = if of(26, 2) == 0 { 1 } else { n_channels };
-    (config, Shape { n_channels, n_marks, n_outputs, horizon: 1 + of(27, 11) }, 1 + of(28, 3))
+    (config, Shape { n_channels, n_marks, n_past: 0, n_outputs, horizon: 1 + of(27, 11) }, 1 + of(28, 3))
 }
 
 fn random(case: u64, shape: [usize; 3], device: &Device) -> Tensor<3> {
@@ -130,7 +132,7 @@ fn forecasts_and_gradients_have_the_same_bits_for_any_number_of_threads() {
         embedding: EmbeddingKind::Learned,
         ..InformerConfig::default()
     };
-    let shape = Shape { n_channels: 3, n_marks: 4, n_outputs: 3, horizon: 24 };
+    let shape = Shape { n_channels: 3, n_marks: 4, n_past: 0, n_outputs: 3, horizon: 24 };
     let of = |n_threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
         pool.install(|| {
@@ -158,7 +160,7 @@ fn a_forecast_ignores_what_comes_after_the_lookback_and_follows_the_marks() {
         d_ff: 8,
         ..InformerConfig::default()
     };
-    let shape = Shape { n_channels: 2, n_marks: 3, n_outputs: 2, horizon: 4 };
+    let shape = Shape { n_channels: 2, n_marks: 3, n_past: 0, n_outputs: 2, horizon: 4 };
     let network = Informer::new(&config, shape, &device).unwrap();
     let x_enc = random(1, [1, 12, 2], &device);
     let of = |marks: Tensor<3>| {
@@ -177,7 +179,7 @@ fn a_forecast_ignores_what_comes_after_the_lookback_and_follows_the_marks() {
 #[test]
 fn heads_have_as_many_parameters_as_they_need_and_learn_from_what_was_observed() {
     let device = Device::flex().autodiff();
-    let shape = Shape { n_channels: 2, n_marks: 3, n_outputs: 2, horizon: 4 };
+    let shape = Shape { n_channels: 2, n_marks: 3, n_past: 0, n_outputs: 2, horizon: 4 };
     let heads = [HeadKind::Point, HeadKind::Quantiles, HeadKind::Gaussian, HeadKind::StudentT];
     for (head, n_parameters) in heads.into_iter().zip([1, 3, 2, 3]) {
         for mask in [false, true] {
@@ -190,7 +192,7 @@ fn heads_have_as_many_parameters_as_they_need_and_learn_from_what_was_observed()
                 head,
                 quantiles: vec![0.2, 0.5, 0.8],
                 normalisation: Normalisation::RevIn,
-                mask,
+                mask: Some(mask),
                 ..InformerConfig::default()
             };
             let network = Informer::new(&config, shape, &device).unwrap();
@@ -202,7 +204,8 @@ fn heads_have_as_many_parameters_as_they_need_and_learn_from_what_was_observed()
                 }
                 let observed = Tensor::<3>::from_data(TensorData::new(observed, [3, 12, 2]), &device);
                 let known = random(2, [3, 16, 3], &device);
-                let inputs = Inputs { values: values.clone(), mask: observed, known_ahead: Some(known) };
+                let inputs =
+                    Inputs { values: values.clone(), mask: observed, known_ahead: Some(known), past: None };
                 network.parameters(inputs, nn::Pass::Evaluation)
             };
             let parameters = of(false);
@@ -222,7 +225,7 @@ fn heads_have_as_many_parameters_as_they_need_and_learn_from_what_was_observed()
 
 #[test]
 fn sizes_that_a_network_cannot_have_are_refused() {
-    let shape = Shape { n_channels: 1, n_marks: 4, n_outputs: 1, horizon: 1 };
+    let shape = Shape { n_channels: 1, n_marks: 4, n_past: 0, n_outputs: 1, horizon: 1 };
     let wide = InformerConfig { d_model: 2_048, d_ff: 8, ..InformerConfig::default() };
     let wide = InformerConfig { encoder_layers: vec![AttentionKind::Prob], ..wide };
     let tables = InformerConfig { embedding: EmbeddingKind::Learned, ..InformerConfig::default() };

@@ -16,8 +16,12 @@ use crate::nn::{self, Inputs, Network};
 /// Shapes: values `(batch, lookback, channel)`, marks `(batch, lookback + horizon, mark)`.
 pub(crate) fn forecast(network: &Informer, [values, marks]: &[Tensor<3>; 2], step: Option<u64>) -> Tensor<3> {
     let pass = step.map_or(nn::Pass::Evaluation, |step| nn::Pass::Training { step });
-    let inputs =
-        Inputs { values: values.clone(), mask: values.ones_like(), known_ahead: Some(marks.clone()) };
+    let inputs = Inputs {
+        values: values.clone(),
+        mask: values.ones_like(),
+        known_ahead: Some(marks.clone()),
+        past: None,
+    };
     Network::forward(network, inputs, pass)
 }
 

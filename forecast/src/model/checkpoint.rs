@@ -17,9 +17,9 @@ use super::header::{FORMAT_VERSION, Header, Stretch};
 use super::regressed::Stored;
 use super::tensor::{Tensor, Tensors};
 use super::{LoadShape, Model, Parts, Shape};
-use crate::data::{Calendar, Scaler, Series, TimeIndex};
+use crate::data::{Calendar, InputColumns, Scaler, Series, TimeIndex};
 use crate::eval::conformal::{Calibration, Paths};
-use crate::regression::Regression;
+use crate::regression::{Regression, Regressors};
 use crate::{Error, Result, file};
 
 /// No model file is larger than this.
@@ -124,7 +124,13 @@ impl Model {
         let mut tensors = parts.family.tensors();
         if let Some(regression) = &parts.regression {
             tensors.extend(regression.tensors());
-            tensors.extend(Stored::tensors(regression.regressors(), &parts.history));
+            tensors.extend(Stored::tensors(regression.regressors().schema(), &parts.history));
+        }
+        if let Some(inputs) = &parts.inputs {
+            let scalers = inputs.scalers().iter().flat_map(|scaler| [scaler.center, scaler.spread]);
+            let scalers = Tensor::new(vec![inputs.scalers().len(), 2], scalers.collect());
+            tensors.insert("inputs.scalers".to_string(), scalers);
+            tensors.extend(Stored::tensors(inputs.schema(), &parts.history));
         }
         tensors.insert("scalers".to_string(), Tensor::from(&scalers));
         tensors.insert("calibration.scores".to_string(), Tensor::from(&parts.calibration.scores));
@@ -213,6 +219,8 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         horizon: header.horizon,
         n_series: header.series.len(),
         stretches: Vec::new(),
+        // What a file does not say was not chosen.
+        has_gaps: false,
         seed: header.seed,
     };
     let config = header.config.resolve(&shape)?;
@@ -243,7 +251,9 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         header.opening.as_ref().map(|o| Calendar::new(o, header.step, &header.zone)).transpose()?;
     let mut at = 0;
     let mut history = Vec::with_capacity(n_series);
-    let stored = header.regressors.as_ref().map(|regressors| Stored::of(regressors, tensors));
+    let inputs = inputs(&header, tensors)?;
+    let schema = header.regressors.as_ref().map(Regressors::schema).or(header.inputs.as_ref());
+    let stored = schema.map(|schema| Stored::of(schema, tensors));
     let mut covariates = stored.transpose()?.flatten();
     for (id, Stretch { start, len, origin }) in header.series.iter().zip(&header.history) {
         let part = values[at * n_channels..(at + len) * n_channels].to_vec();
@@ -260,7 +270,13 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
     }
 
     let n_slots = if config.is_shared() { 1 } else { n_series };
-    let shape = LoadShape { n_slots, n_channels, horizon: header.horizon, step: header.step };
+    let shape = LoadShape {
+        n_slots,
+        n_channels,
+        horizon: header.horizon,
+        step: header.step,
+        inputs: inputs.as_ref().map(InputColumns::widths).unwrap_or_default(),
+    };
     let family = config.load(tensors, shape)?;
     let regression = match &header.regressors {
         Some(regressors) => {
@@ -269,8 +285,24 @@ fn assemble(header: Header, tensors: &Tensors) -> Result<Model> {
         }
         None => None,
     };
-    let parts = Parts::new(header, family, scalers, regression, calibration, history);
+    let parts = Parts::new(header, family, scalers, (regression, inputs), calibration, history);
     Ok(Model { parts: Arc::new(parts) })
+}
+
+/// The covariates that a network takes, with the scalers of its training.
+fn inputs(header: &Header, tensors: &Tensors) -> Result<Option<InputColumns>> {
+    let Some(schema) = &header.inputs else { return Ok(None) };
+    let wrong = || Error::Internal("tensor inputs.scalers does not fit the header".to_string());
+    if !header.config.is_trained_once() || header.regressors.is_some() {
+        return Err(Error::Internal(format!("{} takes no inputs", header.config.name())));
+    }
+    let scalers = take(tensors, "inputs.scalers", 2)?;
+    let values = scalers.values();
+    if scalers.shape[1] != 2 || values.chunks(2).any(|scaler| !(scaler[0].is_finite() && scaler[1] > 0.0)) {
+        return Err(wrong());
+    }
+    let scalers = values.chunks(2).map(|scaler| Scaler { center: scaler[0], spread: scaler[1] }).collect();
+    InputColumns::with_scalers(schema, scalers).and_then(InputColumns::checked).map(Some).map_err(|_| wrong())
 }
 
 /// The calibration, with its shapes checked against the header; files of format 1 hold the scores of steps only.

@@ -31,6 +31,8 @@ pub(crate) struct Shape {
     pub(crate) n_series: usize,
     /// Lengths of the complete stretches of each series and channel.
     pub(crate) stretches: Vec<Vec<usize>>,
+    /// Whether a value of the training range is missing.
+    pub(crate) has_gaps: bool,
     /// Of what is random, unless a family is told its own.
     pub(crate) seed: u64,
 }
@@ -45,6 +47,11 @@ impl Shape {
         let of_series =
             |series: &'a Series| series.values().columns().into_iter().map(lengths).collect::<Vec<_>>();
         series.into_iter().flat_map(of_series).collect()
+    }
+
+    /// True if any of these series lacks a value.
+    pub(crate) fn has_gaps<'a>(series: impl IntoIterator<Item = &'a Series>) -> bool {
+        series.into_iter().any(|series| series.values().iter().any(|value| value.is_nan()))
     }
 }
 
@@ -186,7 +193,7 @@ impl ModelConfig {
                 ModelConfig::ArNet(ArConfig { penalty, ..config.clone() }.resolve(shape)?)
             }
             ModelConfig::NeuralAr(config) => ModelConfig::NeuralAr(config.resolve(shape)?),
-            ModelConfig::Informer(settings) => ModelConfig::Informer(settings.resolve()?),
+            ModelConfig::Informer(settings) => ModelConfig::Informer(settings.resolve(shape)?),
             ModelConfig::Ssm(settings) => ModelConfig::Ssm(settings.resolve(shape)?),
         })
     }
@@ -218,7 +225,17 @@ impl ModelConfig {
     /// True if the family looks at covariates that the data declare.
     #[must_use]
     pub fn uses_covariates(&self) -> bool {
-        self.regressed().is_some_and(|config| config.covariates == UseCovariates::Use)
+        self.takes_inputs() || self.regressed().is_some_and(|config| config.covariates == UseCovariates::Use)
+    }
+
+    /// True for a network that takes the covariates of a step as inputs of their own.
+    pub(crate) fn takes_inputs(&self) -> bool {
+        let covariates = match self {
+            ModelConfig::Informer(settings) => settings.network.covariates,
+            ModelConfig::Ssm(settings) => settings.network.covariates,
+            _ => UseCovariates::Ignore,
+        };
+        covariates == UseCovariates::Use
     }
 
     /// What the series is regressed on before it is modelled.
@@ -378,6 +395,7 @@ mod tests {
                 horizon: 1,
                 n_series: 1,
                 stretches: Vec::new(),
+                has_gaps: false,
                 seed: 1,
             })
             .unwrap_err()

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
+use super::beside::Beside;
 use super::cancel::Cancel;
 use super::lags::Lags;
 use super::memory::Memory;
 use super::tensor::Tensors;
 use crate::Result;
-use crate::data::{Scaler, Series, Step, TimeIndex};
+use crate::data::{InputColumns, InputRows, InputWidths, Scaler, Series, Step};
 use crate::informer::AttentionMap;
 use crate::nn::{DeviceKind, Marginal, TrainingReport};
 
@@ -34,6 +35,8 @@ pub(crate) struct Training<'a> {
     pub(crate) fingerprint: &'a str,
     /// Where a network is trained.
     pub(crate) device: DeviceKind,
+    /// The covariates that the family takes.
+    pub(crate) inputs: Option<&'a InputColumns>,
     /// Ends the fit.
     pub(crate) cancel: &'a Cancel,
 }
@@ -48,6 +51,8 @@ pub(crate) struct LoadShape {
     pub(crate) horizon: usize,
     /// Of the data.
     pub(crate) step: Step,
+    /// Inputs that covariates are.
+    pub(crate) inputs: InputWidths,
 }
 
 /// A fitted family. Object-safe: the service holds any of them behind one pointer.
@@ -63,7 +68,12 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
         kept
     }
 
-    /// Takes one step of scaled values, one a channel, NaN where missing; it is the last of `index`.
+    /// Of the steps that a memory of `kept` keeps, those whose covariates its forecasts look at.
+    fn steps_told(&self, kept: usize) -> usize {
+        kept.max(self.lookback())
+    }
+
+    /// Takes one step of scaled values, one a channel, NaN where missing; it is the last of the index.
     ///
     /// A missing value is replaced by the family's own forecast of it and counted. The memory is one that the family
     /// [accepts](Family::accepts), here and below: others are refused where they come in.
@@ -71,30 +81,30 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
         &self,
         slot: usize,
         memory: &mut Memory,
-        index: &TimeIndex,
+        beside: Beside<'_>,
         step: &mut dyn Iterator<Item = f64>,
     );
 
     /// Takes steps of a series one after another, each value on the scale of `scalers`; the last is the last of
-    /// `index`. Shape `(step, channel)`.
+    /// the index. Shape `(step, channel)`.
     fn observe_all(
         &self,
         slot: usize,
         memory: &mut Memory,
-        index: &TimeIndex,
+        beside: Beside<'_>,
         steps: ArrayView2<'_, f64>,
         scalers: &[Scaler],
     );
 
     /// Writes the scaled forecast as it would have been `age` steps ago, with what was known then; `age` is at
-    /// most [`Memory::recall`]. The last step of `index` is the last that the memory has seen. Shape
+    /// most [`Memory::recall`]. The last step of the index is the last that the memory has seen. Shape
     /// `(horizon, channel)`.
     fn forecast(
         &self,
         slot: usize,
         memory: &Memory,
         age: usize,
-        index: &TimeIndex,
+        beside: Beside<'_>,
         out: ArrayViewMut2<'_, f64>,
     );
 
@@ -126,7 +136,7 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
 
     /// The distribution of each of the next steps, scaled, `(step, channel)`, of a family whose intervals are its own;
     /// `None` where they come from its errors.
-    fn marginals(&self, _memory: &Memory, _index: &TimeIndex, _n_steps: usize) -> Option<Array2<Marginal>> {
+    fn marginals(&self, _memory: &Memory, _beside: Beside<'_>, _n_steps: usize) -> Option<Array2<Marginal>> {
         None
     }
 
@@ -134,7 +144,7 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Error::Internal`](crate::Error::Internal) only.
-    fn attention(&self, _memory: &Memory, _index: &TimeIndex) -> Result<Vec<AttentionMap>> {
+    fn attention(&self, _memory: &Memory, _beside: Beside<'_>) -> Result<Vec<AttentionMap>> {
         Ok(Vec::new())
     }
 
@@ -149,9 +159,9 @@ pub(crate) trait Family: fmt::Debug + Send + Sync {
     }
 
     /// [`Family::forecast`] with `age` 0 of several memories, each into its own `out`, to the same bits.
-    fn forecast_many(&self, memories: &[(usize, &Memory, &TimeIndex)], outs: &mut [Array2<f64>]) {
-        for ((slot, memory, index), out) in memories.iter().zip(outs) {
-            self.forecast(*slot, memory, 0, index, out.view_mut());
+    fn forecast_many(&self, memories: &[(usize, &Memory, Beside<'_>)], outs: &mut [Array2<f64>]) {
+        for ((slot, memory, beside), out) in memories.iter().zip(outs) {
+            self.forecast(*slot, memory, 0, *beside, out.view_mut());
         }
     }
 
@@ -203,19 +213,21 @@ pub(super) fn has_missing(values: &[f64]) -> bool {
     values.iter().fold(false, |any, value| any | value.is_nan())
 }
 
-/// Feeds a fresh memory of `kept` steps with the part of a history that a forecast can depend on. Returns it
-/// and how many steps were fed.
+/// Feeds a fresh memory of `kept` steps with the part of a history that a forecast can depend on, of whose steps
+/// `inputs` has the covariates. Returns it and how many steps were fed.
 pub(crate) fn prime(
     family: &dyn Family,
     slot: usize,
     history: &Series,
     scalers: &[Scaler],
     kept: usize,
+    inputs: Option<&InputRows>,
 ) -> (Memory, usize) {
     let values = history.values();
     let mut memory = family.start(scalers.len(), kept);
     let start = feed_start(history, family.lookback(), family.steps_fed(kept));
-    family.observe_all(slot, &mut memory, history.index(), values.slice(s![start.., ..]), scalers);
+    let beside = Beside::new(history.index(), inputs);
+    family.observe_all(slot, &mut memory, beside, values.slice(s![start.., ..]), scalers);
     (memory, values.nrows() - start)
 }
 
@@ -295,7 +307,7 @@ impl<R: LagRule> Family for R {
         &self,
         slot: usize,
         memory: &mut Memory,
-        _index: &TimeIndex,
+        _beside: Beside<'_>,
         step: &mut dyn Iterator<Item = f64>,
     ) {
         let Some(lags) = memory.lags_mut() else { return };
@@ -306,7 +318,7 @@ impl<R: LagRule> Family for R {
         &self,
         slot: usize,
         memory: &mut Memory,
-        _index: &TimeIndex,
+        _beside: Beside<'_>,
         steps: ArrayView2<'_, f64>,
         scalers: &[Scaler],
     ) {
@@ -328,7 +340,7 @@ impl<R: LagRule> Family for R {
         slot: usize,
         memory: &Memory,
         age: usize,
-        _index: &TimeIndex,
+        _beside: Beside<'_>,
         mut out: ArrayViewMut2<'_, f64>,
     ) {
         let Some(lags) = memory.lags() else { return };

@@ -6,7 +6,7 @@ use super::family::feed_start;
 use super::fit_family::{Once, Scaled, fit_family};
 use super::fit_options::{FitOptions, Purpose};
 use super::fit_report::Fitted;
-use super::header::fingerprint;
+use super::header::{fingerprint, fingerprint_with_covariates};
 use super::plan::Plan;
 use super::recent::kept_steps;
 use super::{Family, Header, Model, ModelConfig, Parts, Warning};
@@ -70,7 +70,12 @@ impl Model {
         let config = told.as_ref().unwrap_or(config);
         let plan = Plan::new(config, panel, options)?;
         let cuts = plan.cuts(panel, options)?;
-        let of_data = if options.checkpoint.is_some() { fingerprint(panel) } else { String::new() };
+        let of_data = match (&options.checkpoint, &plan.inputs) {
+            (None, _) => String::new(),
+            (Some(_), None) => fingerprint(panel),
+            // What a training goes on with has to be the same.
+            (Some(_), Some(_)) => fingerprint_with_covariates(panel)?,
+        };
         let mut watch = |event: &TrainingEvent| match options.cancel.is_cancelled() {
             true => Control::Stop,
             false => watch(event),
@@ -106,7 +111,8 @@ impl Model {
         };
         let mut header = plan.header(panel, options, &report, &history, fingerprint);
         header.config = header.config.with_chosen(family.as_ref());
-        let parts = Parts::new(header, family, with_mean(scalers), regression, calibration, history);
+        let parts =
+            Parts::new(header, family, with_mean(scalers), (regression, plan.inputs), calibration, history);
         let mut model = Model { parts: Arc::new(parts) };
         if purpose == Purpose::Model {
             let golden = model.golden();

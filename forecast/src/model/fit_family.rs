@@ -102,6 +102,7 @@ pub(super) fn fit_family(
         weights: once.and_then(|once| once.weights),
         fingerprint: once.map_or("", |once| once.fingerprint),
         device: once.map_or(DeviceKind::Cpu, |once| once.device),
+        inputs: plan.inputs.as_ref(),
         cancel: &plan.cancel,
     };
     let family = config.fit(&training, watch)?;

@@ -3,8 +3,8 @@
 use ndarray::{Array2, Axis, s};
 use rayon::prelude::*;
 
-use super::{Model, Slot, State};
-use crate::data::{Panel, Series, TimeIndex};
+use super::{Beside, Model, Slot, State};
+use crate::data::{InputRows, Panel, Series, TimeIndex};
 use crate::eval::conformal::{Recent, Side};
 use crate::{Error, Result};
 
@@ -69,7 +69,7 @@ pub struct Forecast {
 /// Something that a reader of a forecast should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// A word for machines: `MISSING_FILLED` or `SERIES_NOT_TRAINED`.
+    /// A word for machines: `MISSING_FILLED`, `COVARIATES_MISSING` or `SERIES_NOT_TRAINED`.
     pub reason: &'static str,
     /// The same in a sentence.
     pub message: String,
@@ -196,14 +196,18 @@ impl Model {
         if !self.forecasts_in_batches() {
             return series.par_iter().map(|series| self.forecast_series(series, options)).collect();
         }
-        let started: Vec<Result<State>> =
-            series.par_iter().map(|series| self.started(series, options)).collect();
+        let started = |series| {
+            let state = self.started(series, options)?;
+            let inputs = self.inputs_ahead(&state, options.horizon)?;
+            Ok((state, inputs))
+        };
+        let started: Vec<Result<(State, Option<InputRows>)>> = series.par_iter().map(started).collect();
         let shape = (options.horizon, self.header().channels.len());
         let (mut memories, mut outs) = (Vec::new(), Vec::new());
-        for state in started.iter().flatten() {
+        for (state, inputs) in started.iter().flatten() {
             // Whoever has started has a slot.
             if let Ok(slot) = self.slot(state.series()) {
-                memories.push((slot.family, &state.memory, state.index()));
+                memories.push((slot.family, &state.memory, Beside::new(state.index(), inputs.as_ref())));
                 outs.push(Array2::zeros(shape));
             }
         }
@@ -213,9 +217,9 @@ impl Model {
         started
             .into_iter()
             .map(|state| {
-                let state = state?;
+                let (state, _) = state?;
                 let scaled = outs.next().unwrap_or_else(|| Array2::from_elem(shape, f64::NAN));
-                self.forecast_by(&state, options, &|_, _, out| out.assign(&scaled))
+                self.forecast_by(&state, options, &|_, _, _, out| out.assign(&scaled))
             })
             .collect()
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::ModelConfig;
 use super::digest::hex;
 use super::golden::Golden;
-use crate::data::{Frequency, Opening, Origin, Panel, Scaling, Step, Zone, label};
+use crate::data::{CovariateSchema, Frequency, Opening, Origin, Panel, Scaling, Step, Zone, label};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
 use crate::{Error, Result};
@@ -58,6 +58,9 @@ pub struct Header {
     /// What series are regressed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) regressors: Option<Regressors>,
+    /// The covariates that a network takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) inputs: Option<CovariateSchema>,
     /// A forecast that the model repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) golden: Option<Golden>,
@@ -92,6 +95,23 @@ pub(super) struct Stretch {
     pub(super) len: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) origin: Option<Origin>,
+}
+
+/// [`fingerprint`] of a panel and its covariates.
+pub(super) fn fingerprint_with_covariates(panel: &Panel) -> Result<String> {
+    let schema = serde_json::to_string(panel.covariate_schema());
+    let mut hash = Sha256::new();
+    hash.update(fingerprint(panel));
+    hash.update(schema.map_err(|error| Error::Internal(error.to_string()))?);
+    for series in panel.series() {
+        let covariates = series.covariates();
+        hash.update((covariates.n_ahead() as u64).to_le_bytes());
+        let (past, future) = (covariates.past(), covariates.future());
+        for value in past.iter().chain(future.iter()).chain(covariates.static_values()) {
+            hash.update(value.to_bits().to_le_bytes());
+        }
+    }
+    Ok(hex(&hash.finalize()))
 }
 
 /// SHA-256 over channels, step, opening, zones, ids, stamps and the bits of every value; lengths come before what they

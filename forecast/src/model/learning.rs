@@ -127,7 +127,7 @@ impl Model {
     pub fn learned_forecast(&self, learner: &Learner, state: &State, horizon: usize) -> Result<Forecast> {
         self.check_learner(learner, state)?;
         let options = ForecastOptions { horizon, ..ForecastOptions::default() };
-        self.forecast_by(state, &options, &|_, memory, out| {
+        self.forecast_by(state, &options, &|_, memory, _, out| {
             let Some(memory) = memory.lags() else { return };
             for (channel, (lags, model)) in learner.lags.iter().zip(&learner.models).enumerate() {
                 let mut path = memory.window(channel, 0).to_vec();

@@ -2,6 +2,7 @@
 //! fit, forecast, start, observe, forecast from a state, save, load.
 
 mod adaptive;
+mod beside;
 mod calibrate;
 mod cancel;
 mod checkpoint;
@@ -17,6 +18,7 @@ mod fit_report;
 mod forecast;
 mod golden;
 mod header;
+mod inputs;
 mod lag_windows;
 mod lags;
 mod learning;
@@ -36,12 +38,13 @@ mod validate;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::data::{Scaler, Series};
+use crate::data::{InputColumns, Scaler, Series};
 use crate::eval::conformal::Calibration;
 use crate::regression::Regression;
 use crate::{Error, Result};
 
 pub use adaptive::{Adaptive, AdaptiveOptions};
+pub(crate) use beside::Beside;
 pub use cancel::Cancel;
 pub use coefficients::{Coefficient, Coefficients};
 pub use config::ModelConfig;
@@ -77,6 +80,8 @@ struct Parts {
     scalers: Vec<Vec<Scaler>>,
     /// What is taken out of series and put back into forecasts.
     regression: Option<Regression>,
+    /// The covariates that a network takes.
+    inputs: Option<InputColumns>,
     calibration: Calibration,
     /// The end of each training series, so that a forecast needs no data.
     history: Vec<Series>,
@@ -89,12 +94,12 @@ impl Parts {
         header: Header,
         family: Box<dyn Family>,
         scalers: Vec<Vec<Scaler>>,
-        regression: Option<Regression>,
+        (regression, inputs): (Option<Regression>, Option<InputColumns>),
         calibration: Calibration,
         history: Vec<Series>,
     ) -> Self {
         let by_id = header.series.iter().enumerate().map(|(at, id)| (id.clone(), at)).collect();
-        Parts { header, family, scalers, regression, calibration, history, by_id }
+        Parts { header, family, scalers, regression, inputs, calibration, history, by_id }
     }
 }
 

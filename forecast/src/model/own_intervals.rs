@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::{Band, Forecast, ForecastOptions, Interval, Model, QuantilePath, State};
+use super::{Band, Beside, Forecast, ForecastOptions, Interval, Model, QuantilePath, State};
 use crate::nn::Marginal;
 use crate::{Error, Result};
 
@@ -21,13 +21,15 @@ impl Model {
         }
         let family = self.parts.family.as_ref();
         let bare = ForecastOptions { levels: Vec::new(), quantiles: Vec::new(), ..options.clone() };
-        let mut forecast = self.forecast_by(state, &bare, &|slot, memory, out| {
-            family.forecast(slot, memory, 0, state.index(), out.view_mut());
+        let mut forecast = self.forecast_by(state, &bare, &|slot, memory, beside, out| {
+            family.forecast(slot, memory, 0, beside, out.view_mut());
         })?;
         if options.levels.is_empty() && options.quantiles.is_empty() {
             return Ok(forecast);
         }
-        let Some(marginals) = family.marginals(&state.memory, state.index(), options.horizon) else {
+        let inputs = self.inputs_ahead(state, options.horizon)?;
+        let beside = Beside::new(state.index(), inputs.as_ref());
+        let Some(marginals) = family.marginals(&state.memory, beside, options.horizon) else {
             return Err(Error::Internal("a family without intervals of its own".to_string()));
         };
         let quantile = |q: f64, asked: String| self.own_quantile(state, &marginals, q, &asked);

@@ -7,7 +7,7 @@ use super::fit_options::FitOptions;
 use super::fit_report::FitReport;
 use super::header::{Header, Stretch};
 use super::{Cancel, ModelConfig, Shape};
-use crate::data::{self, Frequency, Panel, Scaling, Series};
+use crate::data::{self, Frequency, InputColumns, Panel, Scaling, Series};
 use crate::eval::conformal::Recency;
 use crate::regression::Regressors;
 use crate::{Error, Result};
@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) recency: Recency,
     /// What the series are regressed on.
     pub(super) regressors: Option<Regressors>,
+    /// The covariates that a network takes, scaled by the training range.
+    pub(super) inputs: Option<InputColumns>,
     /// Windows that a range of one series is calibrated on, at most.
     most_windows: usize,
     pub(super) cancel: Cancel,
@@ -55,10 +57,7 @@ impl Plan {
             series.slice(0..n.saturating_sub(validation_steps(n, &frequency, options).max(horizon)))
         });
         // What learns nothing has no setting that depends on them.
-        let stretches = match config.learns() {
-            true => Shape::stretches(&trained.collect::<Vec<_>>()),
-            false => Vec::new(),
-        };
+        let trained: Vec<Series> = if config.learns() { trained.collect() } else { Vec::new() };
         let n_series = panel.series().len();
         let shape = Shape {
             season_length,
@@ -66,7 +65,8 @@ impl Plan {
             n_steps: shortest,
             horizon,
             n_series,
-            stretches,
+            stretches: Shape::stretches(&trained),
+            has_gaps: Shape::has_gaps(&trained),
             seed: options.seed,
         };
         let config = config.resolve(&shape)?;
@@ -75,7 +75,24 @@ impl Plan {
         let recency = if config.is_trained_once() { Recency::none() } else { Recency::new(season_length) };
         let scaling = if config.repeats() { Scaling::None } else { options.scaling };
         let cancel = options.cancel.clone();
-        Ok(Plan { config, scaling, horizon, season_length, recency, regressors, most_windows, cancel })
+        let mut plan = Plan {
+            config,
+            scaling,
+            horizon,
+            season_length,
+            recency,
+            regressors,
+            inputs: None,
+            most_windows,
+            cancel,
+        };
+        let schema = panel.covariate_schema();
+        if plan.config.takes_inputs() && !schema.is_empty() {
+            let training: Vec<Range<usize>> =
+                plan.cuts(panel, options)?.into_iter().map(|cut| 0..cut).collect();
+            plan.inputs = Some(InputColumns::fit(schema, panel.series(), &training).checked()?);
+        }
+        Ok(plan)
     }
 
     /// True if every fit is the same, whatever it is fitted on.
@@ -164,6 +181,7 @@ impl Plan {
             seed: options.seed,
             recency: Some(self.recency),
             regressors: self.regressors.clone(),
+            inputs: self.inputs.as_ref().map(|inputs| inputs.schema().clone()),
             golden: None,
             history: history
                 .iter()

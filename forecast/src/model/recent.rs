@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayViewMut2};
 use rayon::prelude::*;
 
-use super::{Family, LagRule, Memory, Model, Slot};
-use crate::data::{Scaler, TimeIndex};
+use super::{Beside, Family, LagRule, Memory, Model, Slot};
+use crate::data::Scaler;
 use crate::eval::conformal::{ByWindow, LastErrors, Outer, Recency, Recent};
 
 /// Forecasts that are worth a thread to make again, and their products in all that are worth several.
@@ -23,7 +23,7 @@ pub(super) fn one_step_errors(
     family: &dyn Family,
     slot: usize,
     memory: &Memory,
-    index: &TimeIndex,
+    beside: Beside<'_>,
     scalers: &[Scaler],
     most: usize,
 ) -> Array2<f64> {
@@ -49,7 +49,7 @@ pub(super) fn one_step_errors(
     }
     let mut next = Array2::zeros((1, scalers.len()));
     for age in 0..n {
-        family.forecast(slot, memory, age + 1, index, next.view_mut());
+        family.forecast(slot, memory, age + 1, beside, next.view_mut());
         for (channel, scaler) in scalers.iter().enumerate() {
             let error = memory.observed(channel, age) - next[[0, channel]];
             errors[[age, channel]] = error * scaler.spread;
@@ -91,21 +91,21 @@ impl Model {
     }
 
     /// What scores are multiplied by after a memory, one a channel.
-    pub(super) fn scale(&self, slot: Slot, memory: &Memory, index: &TimeIndex) -> Vec<f64> {
+    pub(super) fn scale(&self, slot: Slot, memory: &Memory, beside: Beside<'_>) -> Vec<f64> {
         let n_steps = self.header().recency.map_or(0, |recency| recency.scale_steps);
-        let errors = self.scale_errors(slot, memory, index, n_steps);
+        let errors = self.scale_errors(slot, memory, beside, n_steps);
         (0..errors.ncols()).map(|channel| self.scale_at(slot, &errors, channel, 0)).collect()
     }
 
     /// What is known after a memory of the errors of the first `horizon` steps.
-    pub(super) fn recent(&self, slot: Slot, memory: &Memory, index: &TimeIndex, horizon: usize) -> Recent {
+    pub(super) fn recent(&self, slot: Slot, memory: &Memory, beside: Beside<'_>, horizon: usize) -> Recent {
         let family = self.parts.family.as_ref();
         let scalers = &self.parts.scalers[slot.scale];
         // A family whose forecasts take long does not make them again.
         let Some(recency) = self.header().recency.filter(|recency| recency.recall > 0) else {
-            return Recent::of_scale(self.scale(slot, memory, index));
+            return Recent::of_scale(self.scale(slot, memory, beside));
         };
-        let one_step = self.scale_errors(slot, memory, index, usize::MAX);
+        let one_step = self.scale_errors(slot, memory, beside, usize::MAX);
         let oldest = memory.recall().min(recency.recall + horizon);
         let ages: Vec<usize> = (1..=oldest).step_by(recency.stride).collect();
         let mut scores = ByWindow::zeros(ages.len(), scalers.len(), horizon);
@@ -138,7 +138,7 @@ impl Model {
             if complete.is_none()
                 && let Ok(paths) = ArrayViewMut2::from_shape(shape, &mut *scores)
             {
-                family.forecast(slot.family, memory, age, index, paths.reversed_axes());
+                family.forecast(slot.family, memory, age, beside, paths.reversed_axes());
             }
             for (channel, path) in scores.chunks_exact_mut(horizon).enumerate() {
                 let (spread, scale) = (scalers[channel].spread, scales[channel][at]);
@@ -176,12 +176,12 @@ impl Model {
     }
 
     /// The one-step errors that running scales are told from; none if no channel's scale depends on them.
-    fn scale_errors(&self, slot: Slot, memory: &Memory, index: &TimeIndex, most: usize) -> Array2<f64> {
+    fn scale_errors(&self, slot: Slot, memory: &Memory, beside: Beside<'_>, most: usize) -> Array2<f64> {
         let scalers = &self.parts.scalers[slot.scale];
         if self.parts.calibration.long_run_weight.iter().all(|weight| weight.is_infinite()) {
             return Array2::zeros((0, scalers.len()));
         }
-        one_step_errors(self.parts.family.as_ref(), slot.family, memory, index, scalers, most)
+        one_step_errors(self.parts.family.as_ref(), slot.family, memory, beside, scalers, most)
     }
 
     /// The running scale of a channel as it was `age` steps ago.

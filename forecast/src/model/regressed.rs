@@ -20,11 +20,14 @@ pub(super) struct Tail {
     past: VecDeque<Vec<Option<f64>>>,
     /// Of the same steps, and of steps that follow.
     future: VecDeque<Vec<Option<f64>>>,
+    /// Those that never change, for models that look at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fixed: Vec<Option<f64>>,
 }
 
 impl Tail {
     /// The last `reach` steps of a series and what it knows ahead.
-    fn of(covariates: &Covariates, reach: usize) -> Self {
+    pub(super) fn of(covariates: &Covariates, reach: usize) -> Self {
         let from = covariates.n_steps().saturating_sub(reach);
         let rows = |values: ArrayView2<'_, f64>| {
             let values = values.slice_move(s![from.., ..]);
@@ -34,7 +37,32 @@ impl Tail {
                 .map(|row| row.iter().map(|v| kept(*v)).collect())
                 .collect()
         };
-        Tail { past: rows(covariates.past()), future: rows(covariates.future()) }
+        let (past, future) = (rows(covariates.past()), rows(covariates.future()));
+        Tail { past, future, fixed: Vec::new() }
+    }
+
+    /// With covariates that never change.
+    pub(super) fn with_fixed(self, fixed: &[f64]) -> Self {
+        Tail { fixed: fixed.iter().map(|value| kept(*value)).collect(), ..self }
+    }
+
+    /// Those that never change.
+    pub(super) fn fixed(&self) -> Vec<f64> {
+        self.fixed.iter().map(|value| value.unwrap_or(f64::NAN)).collect()
+    }
+
+    /// What was known ahead of the next step, of `n` columns; NaN where it was not.
+    pub(super) fn next_ahead(&self, n: usize) -> Vec<f64> {
+        let known = self.future.get(self.past.len());
+        (0..n).map(|i| known.and_then(|row| row[i]).unwrap_or(f64::NAN)).collect()
+    }
+
+    /// How many of the last steps lack a covariate, and of how many that is, at most `most`.
+    pub(super) fn n_missing(&self, most: usize) -> (usize, usize) {
+        let n = self.past.len().min(most);
+        let rows = self.past.iter().zip(&self.future).skip(self.past.len() - n);
+        let lacking = rows.filter(|(past, future)| past.iter().chain(*future).any(Option::is_none));
+        (lacking.count(), n)
     }
 
     fn n_ahead(&self) -> usize {
@@ -42,7 +70,12 @@ impl Tail {
     }
 
     /// Takes one step; `given` counts before what was known ahead of it.
-    fn push(&mut self, given: Option<&StepCovariates<'_>>, (n_past, n_future): (usize, usize), reach: usize) {
+    pub(super) fn push(
+        &mut self,
+        given: Option<&StepCovariates<'_>>,
+        (n_past, n_future): (usize, usize),
+        reach: usize,
+    ) {
         let at = self.past.len();
         let row = |values: &[f64], n: usize| (0..n).map(|i| values.get(i).and_then(|v| kept(*v))).collect();
         self.past.push_back(row(given.map_or(&[], |given| given.past), n_past));
@@ -58,9 +91,10 @@ impl Tail {
         }
     }
 
-    fn is_sound(&self, schema: &CovariateSchema) -> bool {
+    pub(super) fn is_sound(&self, schema: &CovariateSchema) -> bool {
         let (n_past, n_future) = (schema.of(Known::Past).len(), schema.of(Known::Future).len());
         self.future.len() >= self.past.len()
+            && self.fixed.len() == schema.of(Known::Static).len()
             && self.past.iter().all(|row| row.len() == n_past)
             && self.future.iter().all(|row| row.len() == n_future)
     }
@@ -84,7 +118,12 @@ impl Model {
     /// The covariates that forecasts of this model need; none for most.
     #[must_use]
     pub fn covariate_schema(&self) -> CovariateSchema {
-        self.header().regressors.as_ref().map(|regressors| regressors.schema().clone()).unwrap_or_default()
+        self.schema().cloned().unwrap_or_default()
+    }
+
+    fn schema(&self) -> Option<&CovariateSchema> {
+        let header = self.header();
+        header.regressors.as_ref().map(Regressors::schema).or(header.inputs.as_ref())
     }
 
     /// What a series is regressed on, and what one unit of each column adds to a channel of a training series, in the
@@ -131,7 +170,8 @@ impl Model {
         // The same checks as for a series.
         let index = state.index().future(rows.nrows());
         let past = Array2::from_elem((rows.nrows(), schema.of(Known::Past).len()), f64::NAN);
-        let checked = Covariates::new(&schema, state.series(), &index, (past, rows.to_owned(), Vec::new()))?;
+        let fixed = vec![f64::NAN; schema.of(Known::Static).len()];
+        let checked = Covariates::new(&schema, state.series(), &index, (past, rows.to_owned(), fixed))?;
         let tail = state.tail.get_or_insert_default();
         tail.future.truncate(tail.past.len());
         let ahead = checked.future();
@@ -161,6 +201,20 @@ impl Model {
         Ok((left.slice(from - first..part.n_steps()), tail))
     }
 
+    /// That the covariates of a step are as many as the model has.
+    pub(super) fn check_given(&self, given: &StepCovariates<'_>) -> Result<()> {
+        let n = |known| self.schema().map_or(0, |schema| schema.of(known).len());
+        for (field, found, expected) in [
+            ("past covariates", given.past.len(), n(Known::Past)),
+            ("covariates known ahead", given.known_ahead.len(), n(Known::Future)),
+        ] {
+            if found != expected {
+                return Err(Error::option(field, found, format!("the model has {expected}")));
+            }
+        }
+        Ok(())
+    }
+
     /// What the next step of a state has of what the model is regressed on, one value a channel in the units of the
     /// series; NaN where a covariate is missing. Then the step's covariates count as seen.
     pub(super) fn next_offset(
@@ -174,16 +228,6 @@ impl Model {
         let scalers = &self.parts.scalers[slot.scale];
         let schema = regressors.schema();
         let n = (schema.of(Known::Past).len(), schema.of(Known::Future).len());
-        if let Some(given) = given {
-            for (field, found, expected) in [
-                ("past covariates", given.past.len(), n.0),
-                ("covariates known ahead", given.known_ahead.len(), n.1),
-            ] {
-                if found != expected {
-                    return Err(Error::option(field, found, format!("the model has {expected}")));
-                }
-            }
-        }
         if !regressors.has_covariates() {
             let series = self.carrier(state, 0)?;
             return Ok(regression.offsets(slot.family, &series, 0..1, scalers)?.row(0).to_vec());
@@ -258,7 +302,7 @@ impl Model {
 
     /// A series that carries the index and the covariates of a state's last steps, `more` of which are not yet in its
     /// index.
-    fn carrier(&self, state: &State, more: usize) -> Result<Series> {
+    pub(super) fn carrier(&self, state: &State, more: usize) -> Result<Series> {
         let schema = self.covariate_schema();
         let none = Tail::default();
         let tail = state.tail.as_ref().unwrap_or(&none);
@@ -278,30 +322,34 @@ impl Model {
         };
         let past = matrix(&tail.past, schema.of(Known::Past).len());
         let future = matrix(&tail.future, schema.of(Known::Future).len());
-        let covariates = Covariates::new(&schema, state.series(), &index, (past, future, Vec::new()))?;
+        let covariates = Covariates::new(&schema, state.series(), &index, (past, future, tail.fixed()))?;
         let channels = &self.header().channels;
         let values = Array2::from_elem((n, channels.len()), f64::NAN);
         Series::new(state.series(), index, values, channels)?.with_covariates(covariates)
     }
 
-    /// True if a history has the columns that the model is regressed on.
+    /// True if a history has the columns that the model looks at.
     pub(super) fn check_covariates(&self, series: &Series) -> Result<()> {
-        let Some(regressors) = self.header().regressors.as_ref().filter(|r| r.has_covariates()) else {
-            return Ok(());
-        };
-        let schema = regressors.schema();
+        let Some(schema) = self.schema().filter(|schema| !schema.is_empty()) else { return Ok(()) };
         let covariates = series.covariates();
-        let found = (covariates.past().ncols(), covariates.future().ncols());
-        if found == (schema.of(Known::Past).len(), schema.of(Known::Future).len()) {
+        let n = |known: Known| schema.of(known).len();
+        // A regression has no static columns, and does not mind those of a history.
+        let n_static = if n(Known::Static) == 0 { 0 } else { covariates.static_values().len() };
+        let found = [covariates.past().ncols(), covariates.future().ncols(), n_static];
+        if found == [n(Known::Past), n(Known::Future), n(Known::Static)] {
             return Ok(());
         }
+        // A stream that begins with nothing has nothing beside it, but for what never changes.
+        if series.n_steps() == 0 && found == [0; 3] && n(Known::Static) == 0 {
+            return Ok(());
+        }
+        let does = if self.parts.inputs.is_some() { "looks at" } else { "is regressed on" };
         let names = schema.columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-        let rule = format!(
-            "the model is regressed on {names}: read the data with the model's covariates, a column for each"
-        );
+        let rule =
+            format!("the model {does} {names}: read the data with the model's covariates, a column for each");
         Err(Error::option(
             format!("the number of covariates of series \"{}\"", series.id()),
-            found.0 + found.1,
+            found.iter().sum::<usize>(),
             rule,
         ))
     }
@@ -322,12 +370,13 @@ pub(super) struct Stored<'a> {
     past: &'a [f64],
     future: &'a [f64],
     ahead: &'a [f64],
+    fixed: &'a [f64],
 }
 
 impl<'a> Stored<'a> {
     /// Those of a file; `None` if the model needs none.
-    pub(super) fn of(regressors: &'a Regressors, tensors: &'a Tensors) -> Result<Option<Self>> {
-        if !regressors.has_covariates() {
+    pub(super) fn of(schema: &'a CovariateSchema, tensors: &'a Tensors) -> Result<Option<Self>> {
+        if schema.is_empty() {
             return Ok(None);
         }
         let get = |name: &str| {
@@ -335,7 +384,9 @@ impl<'a> Stored<'a> {
             tensor.ok_or_else(|| Error::Internal(format!("tensor {name} is missing")))
         };
         let (past, future, ahead) = (get("history.past")?, get("history.future")?, get("history.ahead")?);
-        Ok(Some(Stored { schema: regressors.schema(), past, future, ahead }))
+        let has_static = !schema.of(Known::Static).is_empty();
+        let fixed = if has_static { get("history.static")? } else { &[] };
+        Ok(Some(Stored { schema, past, future, ahead, fixed }))
     }
 
     /// A stored history with its covariates.
@@ -355,14 +406,19 @@ impl<'a> Stored<'a> {
         };
         let past = take(&mut self.past, n, n_past)?;
         let future = take(&mut self.future, n + *ahead as usize, n_future)?;
-        let covariates =
-            Covariates::new(self.schema, series.id(), series.index(), (past, future, Vec::new()))?;
+        let fixed = take(&mut self.fixed, 1, self.schema.of(Known::Static).len())?;
+        let covariates = Covariates::new(
+            self.schema,
+            series.id(),
+            series.index(),
+            (past, future, fixed.into_raw_vec_and_offset().0),
+        )?;
         series.with_covariates(covariates)
     }
 
     /// The tensors of some histories; none if they have no covariates.
-    pub(super) fn tensors(regressors: &Regressors, history: &[Series]) -> Tensors {
-        if !regressors.has_covariates() {
+    pub(super) fn tensors(schema: &CovariateSchema, history: &[Series]) -> Tensors {
+        if schema.is_empty() {
             return Tensors::new();
         }
         let flat = |of: &dyn Fn(&Covariates) -> Vec<f64>| {
@@ -370,7 +426,7 @@ impl<'a> Stored<'a> {
             Tensor::new(vec![values.len()], values)
         };
         let ahead = |covariates: &Covariates| covariates.n_ahead().min(MOST_AHEAD);
-        Tensors::from([
+        let mut tensors = Tensors::from([
             ("history.past".to_string(), flat(&|covariates| covariates.past().iter().copied().collect())),
             (
                 "history.future".to_string(),
@@ -380,6 +436,11 @@ impl<'a> Stored<'a> {
                 }),
             ),
             ("history.ahead".to_string(), flat(&|covariates| vec![ahead(covariates) as f64])),
-        ])
+        ]);
+        if !schema.of(Known::Static).is_empty() {
+            let fixed = flat(&|covariates| covariates.static_values().to_vec());
+            tensors.insert("history.static".to_string(), fixed);
+        }
+        tensors
     }
 }

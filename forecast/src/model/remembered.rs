@@ -13,8 +13,8 @@ impl Model {
     /// Values went through the scaling of the model and back, so they may differ from those observed in the last bits.
     ///
     /// # Errors
-    /// [`Error::BadOption`] for a state of another model, and for a model that is regressed on covariates, whose states
-    /// keep what is left of the values.
+    /// [`Error::BadOption`] for a state of another model, and for a model that looks at covariates, or whose states
+    /// keep what a regression leaves of the values.
     ///
     /// # Example
     /// ```
@@ -34,8 +34,9 @@ impl Model {
     /// # Ok::<(), forecast::Error>(())
     /// ```
     pub fn remembered(&self, state: &State) -> Result<Series> {
-        if self.parts.regression.is_some() {
-            let rule = "states of models with covariates, a trend or Fourier terms keep no values";
+        if self.parts.regression.is_some() || self.parts.inputs.is_some() {
+            let rule = "states of models with covariates, a trend or Fourier terms keep nothing that another model could \
+                        go on from";
             return Err(Error::option("model", self.header().config.name(), rule));
         }
         self.check_memory(state)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::family::{feed_start, prime};
 use super::forecast::{Forecast, ForecastOptions, Missing};
 use super::regressed::{StepCovariates, Tail};
-use super::{Memory, Model};
+use super::{Beside, Memory, Model};
 use crate::data::{Series, TimeIndex};
 use crate::{Error, Result};
 
@@ -17,10 +17,14 @@ pub struct State {
     /// From the first step that was fed to the last.
     index: TimeIndex,
     pub(super) memory: Memory,
-    /// The covariates that a model is regressed on.
+    /// The covariates that a model looks at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) tail: Option<Tail>,
 }
+
+/// Writes the scaled forecast of a family, or of what has its place, after the memory of a slot. Shape
+/// `(horizon, channel)`.
+pub(super) type MakeForecast<'a> = dyn Fn(usize, &Memory, Beside<'_>, &mut Array2<f64>) + 'a;
 
 impl State {
     /// The series that this is the state of.
@@ -85,13 +89,22 @@ impl Model {
             None => None,
         };
         let fed = left.as_ref().map_or(history, |(left, _)| left);
-        let (memory, n_fed) = prime(family, slot.family, fed, scalers, kept);
+        let inputs = self.parts.inputs.as_ref();
+        let told = inputs.map(|inputs| {
+            let from = feed_start(history, family.lookback(), family.steps_fed(kept));
+            inputs.rows(history.covariates(), from..history.n_steps())
+        });
+        let (memory, n_fed) = prime(family, slot.family, fed, scalers, kept, told.as_ref());
         let index = fed.tail(n_fed).index().clone();
-        let tail = left.map(|(_, tail)| tail);
+        let tail = match inputs {
+            Some(inputs) => Some(self.tail_of(inputs, history, (n_fed, kept))),
+            None => left.map(|(_, tail)| tail),
+        };
         Ok(State { series: history.id().to_string(), index, memory, tail })
     }
 
-    /// Takes the next step of a series: one value a channel, NaN where missing.
+    /// Takes the next step of a series: one value a channel, NaN where missing. Of a model that looks at covariates those
+    /// of the step are what was known ahead of it; others are missing, see [`Model::observe_with`].
     ///
     /// # Errors
     /// [`Error::WrongChannels`] or [`Error::Infinite`]; the state is then as it was.
@@ -99,8 +112,8 @@ impl Model {
         self.take(state, values, None)
     }
 
-    /// [`Model::observe`] with the covariates of the step, for models that are regressed on some; they count before
-    /// what was known ahead.
+    /// [`Model::observe`] with the covariates of the step, for models that look at some; they count before what was
+    /// known ahead.
     ///
     /// # Errors
     /// As [`Model::observe`]; [`Error::BadOption`] if the covariates are not those of the model.
@@ -131,6 +144,7 @@ impl Model {
                 stamp: state.index.format(state.index.stamp(state.index.len)),
             });
         }
+        covariates.map_or(Ok(()), |given| self.check_given(given))?;
         let known = match (&self.parts.regression, covariates) {
             (Some(regression), None) => regression.at_once(slot.family, &state.index, state.index.len),
             _ => None,
@@ -141,10 +155,15 @@ impl Model {
             }
             _ => None,
         };
+        let inputs = match &self.parts.inputs {
+            Some(inputs) => Some(self.next_inputs(inputs, state, covariates)?),
+            None => None,
+        };
         state.index.len += 1;
         let State { memory, index, .. } = state;
+        let beside = Beside::new(index, inputs.as_ref());
         let mut take = |scaled: &mut dyn Iterator<Item = f64>| {
-            self.parts.family.observe(slot.family, memory, index, scaled);
+            self.parts.family.observe(slot.family, memory, beside, scaled);
         };
         if let Some(known) = known {
             let left = values.iter().zip(known).zip(scalers);
@@ -170,13 +189,13 @@ impl Model {
         if self.header().config.has_own_intervals() {
             return self.forecast_with_own_intervals(state, options);
         }
-        self.forecast_by(state, options, &|slot, memory, out| {
-            family.forecast(slot, memory, 0, &state.index, out.view_mut())
+        self.forecast_by(state, options, &|slot, memory, beside, out| {
+            family.forecast(slot, memory, 0, beside, out.view_mut())
         })
     }
 
     /// The point forecast of the next step, written to `out`, one a channel in the units of the series: what
-    /// [`Model::forecast_from`] says of one step, without an allocation unless the model is regressed on covariates.
+    /// [`Model::forecast_from`] says of one step, without an allocation unless the model looks at covariates.
     ///
     /// # Errors
     /// As [`Model::forecast_from`]; [`Error::WrongChannels`] if `out` has not one place for each channel.
@@ -195,7 +214,9 @@ impl Model {
         let shape = (1, out.len());
         let view =
             ArrayViewMut2::from_shape(shape, out).map_err(|error| Error::Internal(error.to_string()))?;
-        self.parts.family.forecast(slot.family, &state.memory, 0, &state.index, view);
+        let inputs = self.inputs_ahead(state, 1)?;
+        let beside = Beside::new(&state.index, inputs.as_ref());
+        self.parts.family.forecast(slot.family, &state.memory, 0, beside, view);
         out.iter_mut().zip(scalers).for_each(|(value, scaler)| *value = scaler.unscale(*value));
         if let Some(regression) = &self.parts.regression {
             if let Some(known) = regression.at_once(slot.family, &state.index, state.index.len) {
@@ -217,7 +238,7 @@ impl Model {
         &self,
         state: &State,
         options: &ForecastOptions,
-        forecast: &dyn Fn(usize, &Memory, &mut Array2<f64>),
+        forecast: &MakeForecast<'_>,
     ) -> Result<Forecast> {
         options.check(self)?;
         let slot = self.slot(&state.series)?;
@@ -225,7 +246,9 @@ impl Model {
         self.check_lookback(state)?;
         let missing = self.missing(&state.memory);
         let mut scaled = Array2::zeros((options.horizon, self.header().channels.len()));
-        forecast(slot.family, &state.memory, &mut scaled);
+        let inputs = self.inputs_ahead(state, options.horizon)?;
+        let beside = Beside::new(&state.index, inputs.as_ref());
+        forecast(slot.family, &state.memory, beside, &mut scaled);
         if let Some(regression) = &self.parts.regression {
             let offsets = self.offsets_ahead(regression, slot, state, options.horizon)?;
             for ((mut column, offsets), scaler) in
@@ -234,14 +257,19 @@ impl Model {
                 column.zip_mut_with(&offsets, |value, offset| *value += offset / scaler.spread);
             }
         }
-        let recent = |rows: usize| self.recent(slot, &state.memory, &state.index, rows);
+        let recent = |rows: usize| self.recent(slot, &state.memory, beside, rows);
         let index = state.index.future(options.horizon);
-        self.finish_forecast(state.series(), slot, index, scaled, &missing, recent, options)
+        let mut forecast =
+            self.finish_forecast(state.series(), slot, index, scaled, &missing, recent, options)?;
+        forecast.warnings.extend(self.missing_inputs(state));
+        Ok(forecast)
     }
 
     /// What the last one-step errors of a state say of the errors to come, one scale a channel.
     pub(super) fn scale_of(&self, state: &State) -> Result<Vec<f64>> {
-        Ok(self.scale(self.slot(&state.series)?, &state.memory, &state.index))
+        let inputs = self.inputs_of(state, 0)?;
+        let beside = Beside::new(&state.index, inputs.as_ref());
+        Ok(self.scale(self.slot(&state.series)?, &state.memory, beside))
     }
 
     /// What is missing of the last steps.

@@ -5,12 +5,12 @@ use std::ops::Range;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::Family;
 use super::family::prime;
 use super::fit_report::FitReport;
 use super::lag_windows::LagWindows;
 use super::plan::Plan;
 use super::recent::{last_errors, one_step_errors};
+use super::{Beside, Family};
 use crate::data::{Panel, Scaler, Series};
 use crate::eval::conformal::{LastErrors, Residuals};
 use crate::eval::metrics;
@@ -34,6 +34,9 @@ impl Plan {
             let cutoffs: Vec<usize> = self.cutoffs(range).collect();
             let scalers = &scalers[slot];
             let shape = (self.horizon, self.recency.scale_steps);
+            // Rows are asked for by their step; those of the past from before a cutoff alone.
+            let inputs = self.inputs.as_ref().map(|inputs| inputs.rows(series.covariates(), 0..usize::MAX));
+            let inputs = inputs.as_ref();
             let lags = LagWindows::new(family, family_slot, series, scalers, &cutoffs, shape);
             let window = |cutoff: usize, errors: &mut [f64], last: &mut [LastErrors]| {
                 // Whoever asked for the errors looks at the flag before it uses them.
@@ -45,9 +48,10 @@ impl Plan {
                     return;
                 }
                 let history = series.slice(0..cutoff);
-                let (memory, _) = prime(family, family_slot, &history, scalers, kept);
+                let (memory, _) = prime(family, family_slot, &history, scalers, kept, inputs);
                 let mut forecast = Array2::zeros((self.horizon, scalers.len()));
-                family.forecast(family_slot, &memory, 0, history.index(), forecast.view_mut());
+                let beside = Beside::new(history.index(), inputs);
+                family.forecast(family_slot, &memory, 0, beside, forecast.view_mut());
                 let labels = series.values();
                 for (channel, (path, scaler)) in
                     errors.chunks_exact_mut(self.horizon).zip(scalers).enumerate()
@@ -57,14 +61,8 @@ impl Plan {
                         *error = labels[[cutoff + step, channel]] - forecast;
                     }
                 }
-                let errors = one_step_errors(
-                    family,
-                    family_slot,
-                    &memory,
-                    history.index(),
-                    scalers,
-                    self.recency.scale_steps,
-                );
+                let errors =
+                    one_step_errors(family, family_slot, &memory, beside, scalers, self.recency.scale_steps);
                 for (channel, last) in last.iter_mut().enumerate() {
                     *last = last_errors(&errors, channel, 0, self.recency.scale_steps);
                 }

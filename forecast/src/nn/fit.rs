@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use super::loss::Masked;
 use super::network::{GroupOf, Inputs, Network, Pass};
@@ -37,13 +37,20 @@ pub(crate) fn fit<N: Network>(
     about: &BTreeMap<String, String>,
     watch: &mut dyn FnMut(&TrainingEvent) -> Control,
 ) -> Result<Trained<N>> {
-    // Networks are told of the calendar alone: covariates that stand beside the series stay out.
-    let bare = |series: &Series| series.clone().with_covariates(Covariates::none(series.n_steps()));
+    let (schema, scalers) = match training.inputs {
+        Some(inputs) => (inputs.schema().clone(), inputs.scalers().to_vec()),
+        None => Default::default(),
+    };
+    // Without the covariates that are not asked for.
+    let bare = |series: &Series| match training.inputs {
+        Some(_) => Ok(series.clone()),
+        None => series.clone().with_covariates(Covariates::none(series.n_steps())),
+    };
     let series = training.series.iter().map(bare).collect::<Result<_>>()?;
-    let panel = Panel::new(training.channels.to_vec(), series)?;
+    let panel = Panel::of(training.channels.to_vec(), schema, series)?;
     let ends = || panel.series().iter().map(Series::n_steps);
     let cuts: Vec<usize> = training.cuts.map_or_else(|| ends().collect(), <[usize]>::to_vec);
-    let exogenous = Exogenous::new(&panel, calendar, cuts.iter().map(|cut| 0..*cut))?;
+    let exogenous = Exogenous::with_scalers(&panel, calendar, scalers)?;
     let spec = WindowSpec {
         lookback: network.lookback(),
         horizon: network.horizon(),
@@ -53,17 +60,17 @@ pub(crate) fn fit<N: Network>(
     // Too short a range is no validation.
     let of_validation =
         WindowSet::new(spec, &panel, cuts.iter().zip(ends()).map(|(cut, end)| *cut..end)).ok();
-    let is_known = exogenous.n_columns(Known::Future) > 0;
+    let is_told =
+        [Known::Past, Known::Future, Known::Static].iter().any(|known| exogenous.n_columns(*known) > 0);
     let options = BatchOptions {
         batch_size: config.batch_size.unwrap_or(32),
-        exogenous: is_known.then_some(&exogenous),
+        exogenous: is_told.then_some(&exogenous),
         ..BatchOptions::default()
     };
     let validation = of_validation.as_ref().map(|windows| Pipeline::new(windows, &options)).transpose()?;
     let mut task = Windows {
         training: Pipeline::new(&of_training, &options)?,
         validation,
-        is_known,
         group: network.group(),
         epoch: 0,
     };
@@ -86,8 +93,6 @@ pub(crate) fn fit<N: Network>(
 struct Windows<'a> {
     training: Pipeline<'a>,
     validation: Option<Pipeline<'a>>,
-    /// Whether batches have columns that are known ahead.
-    is_known: bool,
     group: GroupOf,
     epoch: u64,
 }
@@ -107,8 +112,7 @@ impl<N: Network> Task<N> for Windows<'_> {
 
     fn loss(&mut self, network: &N, batch_idx: usize) -> Result<BatchLoss> {
         let step = self.epoch * self.training.n_batches() as u64 + batch_idx as u64;
-        let is_known = self.is_known;
-        self.training.with(batch_idx, |batch| loss(network, batch, is_known, Pass::Training { step }))
+        self.training.with(batch_idx, |batch| loss(network, batch, Pass::Training { step }))
     }
 
     fn n_validation_batches(&self) -> usize {
@@ -116,11 +120,8 @@ impl<N: Network> Task<N> for Windows<'_> {
     }
 
     fn validation_loss(&mut self, network: &N, batch_idx: usize) -> Result<BatchLoss> {
-        let is_known = self.is_known;
         match &mut self.validation {
-            Some(validation) => {
-                validation.with(batch_idx, |batch| loss(network, batch, is_known, Pass::Evaluation))
-            }
+            Some(validation) => validation.with(batch_idx, |batch| loss(network, batch, Pass::Evaluation)),
             None => Err(crate::Error::Internal("no validation".to_string())),
         }
     }
@@ -131,15 +132,31 @@ impl<N: Network> Task<N> for Windows<'_> {
 }
 
 /// The loss of a batch, as its head has it, over the labels that are there.
-fn loss<N: Network>(network: &N, batch: &Batch, is_known: bool, pass: Pass) -> Result<BatchLoss> {
+fn loss<N: Network>(network: &N, batch: &Batch, pass: Pass) -> Result<BatchLoss> {
     let device: Device = device(network);
     let inputs = Inputs {
         values: tensor(batch.inputs(), &device),
         mask: tensor(batch.input_mask(), &device),
-        known_ahead: is_known.then(|| tensor(batch.known_ahead(), &device)),
+        known_ahead: known(batch, &device),
+        past: (batch.past_covariates().dim().2 > 0).then(|| tensor(batch.past_covariates(), &device)),
     };
     let parameters = network.parameters(inputs, pass);
     let (labels, mask) = (tensor(batch.labels(), &device), tensor(batch.label_mask(), &device));
     let Masked { mean, n_values } = network.head().loss(parameters, labels, mask)?;
     Ok(BatchLoss { mean, weight: n_values, n_rows: batch.n_rows() })
+}
+
+/// What is known ahead of the steps of a batch, and what never changes as a column that is the same at every step.
+fn known(batch: &Batch, device: &Device) -> Option<Tensor<3>> {
+    let (ahead, fixed) = (batch.known_ahead(), batch.static_covariates());
+    let steps = batch.inputs().dim().1 + batch.labels().dim().1;
+    let fixed = (fixed.ncols() > 0).then(|| {
+        let [n_rows, n_columns] = [fixed.nrows(), fixed.ncols()];
+        tensor::<2, _>(fixed, device).unsqueeze_dim::<3>(1).expand([n_rows, steps, n_columns])
+    });
+    let ahead = (ahead.dim().2 > 0).then(|| tensor::<3, _>(ahead, device));
+    match (ahead, fixed) {
+        (Some(ahead), Some(fixed)) => Some(Tensor::cat(vec![ahead, fixed], 2)),
+        (ahead, fixed) => ahead.or(fixed),
+    }
 }

@@ -1,4 +1,4 @@
-//! What a network has to do to be a family: forecast windows of scaled values and what the calendar knows of them.
+//! What a network has to do to be a family: forecast windows of scaled values and what is known beside them.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -58,9 +58,11 @@ pub(crate) struct Inputs {
     pub(crate) values: Tensor<3>,
     /// 1 where a value was observed, else 0, of the same shape.
     pub(crate) mask: Tensor<3>,
-    /// What is known of the steps seen and of those to forecast, `(batch, lookback + horizon, column)`; `None` where
-    /// the calendar says nothing.
+    /// What is known of the steps seen and of those to forecast, `(batch, lookback + horizon, column)`: what the
+    /// calendar says, covariates known ahead, and those that never change; `None` where there is nothing of it.
     pub(crate) known_ahead: Option<Tensor<3>>,
+    /// Covariates that are known of the steps seen alone, `(batch, lookback, column)`; `None` where there are none.
+    pub(crate) past: Option<Tensor<3>>,
 }
 
 impl Inputs {

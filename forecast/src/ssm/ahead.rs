@@ -6,8 +6,7 @@
 use super::plain::CHUNK;
 use super::room::Room;
 use super::stream::Stream;
-use crate::data::TimeIndex;
-use crate::model::Recurrent;
+use crate::model::{Beside, Recurrent};
 
 /// Takes a block of a forecast: the number of its first step from 0, its points `(step, channel)`, and the parameters of
 /// the head `(step, channel, parameter)`, of which quantiles are sorted.
@@ -35,13 +34,14 @@ impl Stream {
         &self,
         memory: &Recurrent,
         age: usize,
-        (index, n_steps): (&TimeIndex, usize),
+        (beside, n_steps): (Beside<'_>, usize),
         room: &mut Room,
         take: &mut TakeBlock<'_>,
     ) {
         let (n_channels, horizon) = (self.n_channels(), self.plain.shape().horizon);
-        let (first, mut end) = (n_steps.min(horizon), index.len - age);
-        self.mark(index, end..end + first, room);
+        let (first, mut end) = (n_steps.min(horizon), beside.index.len - age);
+        let cutoff = end;
+        self.mark_ahead(beside, end..end + first, room);
         self.read_head((memory.output(age), memory.filled(age)), first, room);
         self.take_points(room);
         take(0, &room.points, &room.parameters);
@@ -55,14 +55,14 @@ impl Stream {
         for at in (first..n_steps).step_by(horizon) {
             for steps in block.chunks(CHUNK * n_channels) {
                 let n = steps.len() / n_channels;
-                self.mark(index, end..end + n, room);
+                self.mark_seen(beside, end..end + n, cutoff, room);
                 room.outputs.resize(n * width, 0.0);
                 self.plain.chunk(&mut states, (steps, &room.marks[..]), &mut room.outputs, &mut room.numbers);
                 output.copy_from_slice(&room.outputs[(n - 1) * width..]);
                 end += n;
             }
             let n = horizon.min(n_steps - at);
-            self.mark(index, end..end + n, room);
+            self.mark_ahead(beside, end..end + n, room);
             self.read_head((&output, &block[block.len() - n_channels..]), n, room);
             self.take_points(room);
             take(at, &room.points, &room.parameters);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Direction, MixerConfig};
+use crate::ar::UseCovariates;
 use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, list};
 use crate::{Error, Result};
 
@@ -22,7 +23,8 @@ use crate::{Error, Result};
 /// | `loss` | mse | what a point head minimises | mse, mae, huber |
 /// | `quantiles` | 0.1, 0.5, 0.9 | of a head of quantiles; the forecast is the median, or what lies nearest | 1 to 99, rising, between 0 and 1 |
 /// | `intervals` | conformal | intervals come from the errors on the validation range, or are those of the head, which knows of missing values what `mask` tells it | conformal, head |
-/// | `mask` | false | whether each value was observed is an input of its own; a stream then takes a missing value for 0, as in training, not for its own forecast, which is better where gaps are many | |
+/// | `mask` | true if the training range has missing values, else false | whether each value was observed is an input of its own; a stream then takes a missing value for 0, as in training, not for its own forecast, which is better where gaps are many | |
+/// | `covariates` | use | whether the covariates that the data declare are inputs: those known ahead of every step seen and of those to forecast, static ones of all of them, past ones of those seen | use, ignore |
 /// | `norm` | none | what a block does first | none, layer |
 /// | `calendar` | none | what is told of time | none, features |
 /// | `streaming` | auto | how a stream goes on: step by step where settings allow it, only so, or by reading the window again | auto, step, window |
@@ -58,7 +60,9 @@ pub struct SsmConfig {
     /// Where intervals come from.
     pub intervals: IntervalKind,
     /// True if whether each value was observed is an input of its own.
-    pub mask: bool,
+    pub mask: Option<bool>,
+    /// Whether covariates that the data declare are inputs.
+    pub covariates: UseCovariates,
     /// What a block does first.
     pub norm: BlockNorm,
     /// What is told of time.
@@ -178,7 +182,8 @@ impl Default for SsmConfig {
             loss: PointLoss::Mse,
             quantiles: vec![0.1, 0.5, 0.9],
             intervals: IntervalKind::Conformal,
-            mask: false,
+            mask: None,
+            covariates: UseCovariates::Use,
             norm: BlockNorm::None,
             calendar: CalendarUse::None,
             streaming: Streaming::Auto,
@@ -309,6 +314,11 @@ impl SsmConfig {
                 Err(Error::option(field, value, format!("with streaming step {rule}")))
             }
         }
+    }
+
+    /// True if whether each value was observed is an input.
+    pub(crate) fn tells_missing(&self) -> bool {
+        self.mask == Some(true)
     }
 
     /// True if forecasts are relative to the last value.

@@ -11,7 +11,7 @@ use super::network::{NetworkShape, Ssm};
 use super::plain::Plain;
 use super::settings::SsmSettings;
 use super::stream::Stream;
-use crate::data::{CalendarFeatures, Step, TimeFeatures};
+use crate::data::{CalendarFeatures, InputColumns, InputWidths, Step, TimeFeatures};
 use crate::informer::{from_tensors, of_network, to_tensors};
 use crate::model::{Family, LoadShape, Tensors, Training};
 use crate::nn::{Control, NeuralFamily, TrainingEvent, TrainingReport, fit as train};
@@ -32,9 +32,11 @@ pub(crate) fn fit(
     // What cannot stream as asked is told before it is trained.
     settings.network.streams_by_step(&settings.mixer)?;
     let calendar = calendar(settings, first.index().step);
+    let widths = training.inputs.map(InputColumns::widths).unwrap_or_default();
     let shape = NetworkShape {
         n_channels: training.channels.len(),
-        n_marks: calendar.n_columns(first.index().step),
+        n_marks: calendar.n_columns(first.index().step) + widths.known,
+        n_past: widths.past,
         lookback: settings.lookback(),
         horizon: training.horizon,
     };
@@ -49,7 +51,7 @@ pub(crate) fn fit(
     // What forecasts is on a device without gradients.
     let network = Ssm::new(&settings.network, &settings.mixer, shape, &Device::flex())?;
     let network = from_tensors(network, &tensors)?;
-    family(settings, network, calendar, tensors, Some(trained.report))
+    family(settings, network, (calendar, widths), tensors, Some(trained.report))
 }
 
 /// A network from its tensors.
@@ -58,20 +60,21 @@ pub(crate) fn fit(
 /// [`Error::Internal`] with the tensor whose shape is wrong; the caller knows the file.
 pub(crate) fn load(settings: &SsmSettings, tensors: &Tensors, of: LoadShape) -> Result<Box<dyn Family>> {
     let calendar = calendar(settings, of.step);
-    let LoadShape { n_channels, horizon, .. } = of;
-    let n_marks = calendar.n_columns(of.step);
-    let shape = NetworkShape { n_channels, n_marks, lookback: settings.lookback(), horizon };
+    let LoadShape { n_channels, horizon, inputs: widths, .. } = of;
+    let n_marks = calendar.n_columns(of.step) + widths.known;
+    let (n_past, lookback) = (widths.past, settings.lookback());
+    let shape = NetworkShape { n_channels, n_marks, n_past, lookback, horizon };
     let network = Ssm::new(&settings.network, &settings.mixer, shape, &Device::flex())?;
     let network = from_tensors(network, tensors)?;
     let tensors = of_network(tensors);
-    family(settings, network, calendar, tensors, None)
+    family(settings, network, (calendar, widths), tensors, None)
 }
 
 /// The form that the settings allow.
 fn family(
     settings: &SsmSettings,
     network: Ssm,
-    calendar: CalendarFeatures,
+    (calendar, widths): (CalendarFeatures, InputWidths),
     tensors: Tensors,
     report: Option<TrainingReport>,
 ) -> Result<Box<dyn Family>> {
@@ -80,10 +83,16 @@ fn family(
             RecurrenceForm::Exact => StreamingForm::Exact,
             RecurrenceForm::Reduced => StreamingForm::Reduced { max_order: settings.network.max_order },
         };
-        return Ok(Box::new(Stream { plain: Plain::new(&network, form)?, calendar, tensors, report }));
+        return Ok(Box::new(Stream {
+            plain: Plain::new(&network, form)?,
+            calendar,
+            widths,
+            tensors,
+            report,
+        }));
     }
     let n_channels = network.shape().n_channels;
-    Ok(Box::new(NeuralFamily { network, calendar, n_channels, tensors, report }))
+    Ok(Box::new(NeuralFamily { network, calendar, n_channels, widths, tensors, report }))
 }
 
 /// What the calendar says of a step; nothing of an integer index.

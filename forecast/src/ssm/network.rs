@@ -5,7 +5,8 @@
 //! With a head of more than a point, as many outputs of each value are what its parameters come from, and what a forecast
 //! is relative to moves its quantiles or its location.
 //!
-//! Values (with `mask` also whether each was observed) and time features of each step enter by an affine map; a stack of
+//! Values (with `mask` also whether each was observed), time features and covariates of each step enter by an affine map; a
+//! stack of
 //! blocks mixes the steps. The *direct* decoder maps the last state to all steps of the horizon; the *mask* decoder lets
 //! the window be followed by as many unknown steps (value 0, flag 1) and maps the state of each to its forecast (Gu et
 //! al. 2022, arXiv 2111.00396, section 4.4).
@@ -31,7 +32,7 @@ pub(crate) struct Ssm {
     pub(super) embedding: Affine,
     pub(super) blocks: Vec<Block>,
     pub(super) head: Affine,
-    /// From the time features of a step to forecast to what they add.
+    /// From what is known of a step to forecast to what it adds.
     pub(super) marks_head: Option<Affine>,
     normaliser: Normaliser,
     #[module(skip)]
@@ -48,8 +49,10 @@ pub(crate) struct Ssm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NetworkShape {
     pub(crate) n_channels: usize,
-    /// Time features of a step; 0 for none.
+    /// Time features of a step, and covariates known ahead; 0 for none.
     pub(crate) n_marks: usize,
+    /// Covariates known of the steps seen alone; 0 for none.
+    pub(crate) n_past: usize,
     /// Steps seen.
     pub(crate) lookback: usize,
     /// Steps that are forecast.
@@ -72,7 +75,7 @@ impl Ssm {
     ) -> Result<Self> {
         config.check()?;
         shape.check()?;
-        let NetworkShape { n_channels, n_marks, lookback, horizon } = shape;
+        let NetworkShape { n_channels, n_marks, n_past, lookback, horizon } = shape;
         let d_model = config.d_model;
         let is_mixed = config.channels == ChannelMixing::Mixed;
         let of_value = config.head()?;
@@ -80,8 +83,8 @@ impl Ssm {
         // Of each step, value by value.
         let n_of_step = n_values * of_value.n_outputs();
         let is_masked = config.decoder == Decoder::Mask;
-        let n_told = if config.mask { 2 * n_values } else { n_values };
-        let n_inputs = n_told + n_marks + usize::from(is_masked);
+        let n_told = if config.tells_missing() { 2 * n_values } else { n_values };
+        let n_inputs = n_told + n_marks + n_past + usize::from(is_masked);
         let n_outputs = if is_masked { n_of_step } else { n_of_step * horizon };
         config.check_size(n_inputs, n_outputs)?;
         let mut streams = Streams::new(config.seed, device);
@@ -212,20 +215,21 @@ impl Network for Ssm {
     }
 
     fn parameters(&self, inputs: Inputs, pass: Pass) -> Tensor<4> {
-        let NetworkShape { n_marks, lookback, horizon, .. } = self.shape;
+        let NetworkShape { n_marks, n_past, lookback, horizon, .. } = self.shape;
         let mask = inputs.observed();
-        let Inputs { values, known_ahead, .. } = inputs;
+        let Inputs { values, known_ahead, past, .. } = inputs;
         let anchor =
             self.config.is_anchored().then(|| last_observed(values.clone() * mask.clone(), mask.clone()));
         let (values, map) = self.normaliser.normalise(values, mask.clone());
         let known = known_ahead.filter(|_| n_marks > 0); // (batch, lookback + horizon, mark)
+        let past = past.filter(|_| n_past > 0).map(|past| self.for_sequences(past)); // (sequence, lookback, column)
         let drop = Drop::new(self.config.dropout, self.config.seed, pass);
-        let observed = self.config.mask.then(|| self.sequences(mask));
+        let observed = self.config.tells_missing().then(|| self.sequences(mask));
         let sequences = beside(self.sequences(values), observed);
         let outputs = match self.config.decoder {
             Decoder::Direct => {
                 let seen = known.clone().map(|known| self.for_sequences(known.narrow(1, 0, lookback)));
-                self.direct(beside(sequences, seen), drop)
+                self.direct(beside(beside(sequences, seen), past), drop)
             }
             Decoder::Mask => {
                 // Steps to come were not observed either.
@@ -235,7 +239,13 @@ impl Network for Ssm {
                 let flags = [(lookback, 0.0), (horizon, 1.0)]
                     .map(|(length, flag)| Tensor::full([n, length, 1], flag, &device));
                 let steps = beside(steps, Some(Tensor::cat(flags.to_vec(), 1)));
-                self.masked(beside(steps, known.clone().map(|known| self.for_sequences(known))), drop)
+                let steps = beside(steps, known.clone().map(|known| self.for_sequences(known)));
+                // Nothing of the past is known of steps to come.
+                let past = past.map(|past| {
+                    let [n, _, n_past] = past.dims();
+                    Tensor::cat(vec![past, Tensor::zeros([n, horizon, n_past], &device)], 1)
+                });
+                self.masked(beside(steps, past), drop)
             }
         };
         let outputs = match (&self.marks_head, known) {
@@ -266,11 +276,12 @@ fn beside(steps: Tensor<3>, more: Option<Tensor<3>>) -> Tensor<3> {
 
 impl NetworkShape {
     fn check(self) -> Result<()> {
-        let NetworkShape { n_channels, n_marks, horizon, .. } = self;
+        let NetworkShape { n_channels, n_marks, n_past, horizon, .. } = self;
         for (field, size, least) in [
             ("horizon", horizon, 1),
             ("number of channels", n_channels, 1),
             ("number of time features", n_marks, 0),
+            ("number of past inputs", n_past, 0),
         ] {
             if !(least..=MOST).contains(&size) {
                 return Err(Error::option(field, size, format!("it must be from {least} to {MOST}")));

@@ -77,7 +77,7 @@ impl Plain {
             shape: network.shape(),
             d_model: config.d_model,
             is_mixed: config.channels == ChannelMixing::Mixed,
-            has_mask: config.mask,
+            has_mask: config.tells_missing(),
             is_anchored: config.is_anchored(),
             has_own_intervals: config.has_own_intervals(),
         })
@@ -153,15 +153,20 @@ impl Plain {
         if self.has_mask { 2 * self.n_values() } else { self.n_values() }
     }
 
+    /// Inputs of a step seen that stand beside values: marks, then what is known of the past only.
+    fn n_beside(&self) -> usize {
+        self.shape.n_marks + self.shape.n_past
+    }
+
     fn n_inputs(&self) -> usize {
-        self.n_told() + self.shape.n_marks
+        self.n_told() + self.n_beside()
     }
 
     /// Takes steps one after another.
     ///
     /// # Shapes
     /// `values` `(step, channel)`, NaN where missing of a network with a mask, finite of others, and `marks` `(step,
-    /// mark)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence, width)`, is what the head reads of each. `room` grows
+    /// mark and past input)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence, width)`, is what the head reads of each. `room` grows
     /// once.
     pub(super) fn chunk(
         &self,
@@ -170,7 +175,7 @@ impl Plain {
         outputs: &mut [f32],
         room: &mut Vec<f32>,
     ) {
-        let (n_channels, n_marks, d) = (self.shape.n_channels, self.shape.n_marks, self.d_model);
+        let (n_channels, n_beside, d) = (self.shape.n_channels, self.n_beside(), self.d_model);
         let n_steps = values.len() / n_channels;
         let needed = self.room(n_steps);
         if room.len() < needed {
@@ -194,7 +199,7 @@ impl Plain {
                         *input = if input.is_nan() { 0.0 } else { *input };
                     }
                 }
-                input[n_told..].copy_from_slice(&marks[step * n_marks..][..n_marks]);
+                input[n_told..].copy_from_slice(&marks[step * n_beside..][..n_beside]);
             }
             self.embedding.rows(inputs, x);
             let states = &mut states[sequence * n_layers..][..n_layers];

@@ -9,14 +9,14 @@ use super::network::{NetworkShape, Ssm};
 use super::plain::{CHUNK, Plain};
 use super::stream::Stream;
 use super::{Direction, MixerConfig, MixerKind, StreamingForm};
-use crate::data::{CalendarFeatures, Scaler, TimeIndex};
+use crate::data::{CalendarFeatures, InputWidths, Scaler, TimeIndex};
 use crate::model::{Family, Memory, Tensors};
 use crate::nn::{HeadKind, Inputs, Network, Normalisation, Pass};
 
 const N_MARKS: usize = 3;
 
 fn shape(lookback: usize, n_channels: usize, n_marks: usize) -> NetworkShape {
-    NetworkShape { n_channels, n_marks, lookback, horizon: 5 }
+    NetworkShape { n_channels, n_marks, n_past: 0, lookback, horizon: 5 }
 }
 
 fn numbers(n: usize, salt: usize) -> Vec<f32> {
@@ -51,7 +51,8 @@ fn drawn(config: &SsmConfig, mixer: &MixerConfig, shape: NetworkShape) -> Ssm {
 
 /// Takes all steps in pieces of `piece`; what the head reads of the last.
 fn fed(plain: &Plain, values: &[f64], marks: &[f32], piece: usize) -> Vec<f32> {
-    let NetworkShape { n_channels, n_marks, .. } = plain.shape();
+    let NetworkShape { n_channels, n_marks, n_past, .. } = plain.shape();
+    let n_marks = n_marks + n_past;
     let (mut states, mut room, width) = (plain.start(), Vec::new(), plain.total_width());
     let (mut outputs, mut last) = (vec![0.0; piece * width], Vec::new());
     for (at, values) in values.chunks(piece * n_channels).enumerate() {
@@ -81,6 +82,7 @@ fn plain_numbers_forecast_what_the_network_does_step_by_step_and_many_at_a_time(
                 values: tensor(&values, [1, lookback, 2]),
                 mask: Tensor::ones([1, lookback, 2], &Device::flex()),
                 known_ahead: (n_marks > 0).then(|| tensor(&marks, [1, lookback + 5, n_marks])),
+                past: None,
             };
             let due: Vec<f32> = network.forward(inputs, Pass::Evaluation).into_data().iter::<f32>().collect();
             let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
@@ -129,6 +131,7 @@ fn plain_numbers_have_the_parameters_of_every_head() {
                 values: tensor(&values, [1, lookback, 2]),
                 mask: Tensor::ones([1, lookback, 2], &Device::flex()),
                 known_ahead: (n_marks > 0).then(|| tensor(&marks, [1, lookback + 5, n_marks])),
+                past: None,
             };
             let parameters = network.parameters(inputs, Pass::Evaluation);
             let n_parameters = Network::head(&network).n_outputs();
@@ -149,13 +152,51 @@ fn plain_numbers_have_the_parameters_of_every_head() {
 }
 
 #[test]
+fn what_is_known_in_the_past_only_enters_step_by_step_as_it_does_a_window() {
+    const LOOKBACK: usize = CHUNK + 7;
+    const N_PAST: usize = 2;
+    for channels in [ChannelMixing::Independent, ChannelMixing::Mixed] {
+        let config = SsmConfig { channels, mask: Some(true), ..small(5) };
+        let shape = NetworkShape { n_past: N_PAST, ..shape(LOOKBACK, 2, N_MARKS) };
+        let network = drawn(&config, &mixer(MixerKind::S4d), shape);
+        let (values, marks) = (numbers(2 * LOOKBACK, 1), numbers((LOOKBACK + 5) * N_MARKS, 2));
+        let past = numbers(LOOKBACK * N_PAST, 3);
+        let inputs = |past: &[f32]| Inputs {
+            values: tensor(&values, [1, LOOKBACK, 2]),
+            mask: Tensor::ones([1, LOOKBACK, 2], &Device::flex()),
+            known_ahead: Some(tensor(&marks, [1, LOOKBACK + 5, N_MARKS])),
+            past: Some(tensor(past, [1, LOOKBACK, N_PAST])),
+        };
+        let forecast = |past: &[f32]| -> Vec<f32> {
+            network.forward(inputs(past), Pass::Evaluation).into_data().iter::<f32>().collect()
+        };
+        let due = forecast(&past);
+        assert_ne!(due, forecast(&numbers(LOOKBACK * N_PAST, 4)));
+        let rows = marks.chunks(N_MARKS).zip(past.chunks(N_PAST));
+        let told: Vec<f32> = rows.flat_map(|(marks, past)| [marks, past].concat()).collect();
+        let plain = Plain::new(&network, StreamingForm::Exact).unwrap();
+        let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+        for piece in [1, CHUNK] {
+            let last = fed(&plain, &values, &told, piece);
+            let (mut out, mut room) = (vec![0.0; due.len()], Vec::new());
+            let ahead = &marks[LOOKBACK * N_MARKS..];
+            plain.parameters((&last, &values[2 * (LOOKBACK - 1)..]), ahead, &mut out, &mut room);
+            for (ours, due) in out.iter().zip(&due) {
+                let due = f64::from(*due);
+                assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{channels:?}: {ours} for {due}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_network_that_is_told_what_is_missing_takes_it_in_a_stream_as_in_a_window() {
     const LOOKBACK: usize = 40;
     for (channels, anchor) in
         [(ChannelMixing::Independent, Anchor::LastValue), (ChannelMixing::Mixed, Anchor::None)]
     {
         for mask in [false, true] {
-            let config = SsmConfig { channels, anchor, mask, ..small(8) };
+            let config = SsmConfig { channels, anchor, mask: Some(mask), ..small(8) };
             let network = drawn(&config, &mixer(MixerKind::S4d), shape(LOOKBACK, 2, 0));
             let mut values = numbers(2 * LOOKBACK, 3);
             // Within the window, and of one channel the newest ones.
@@ -168,6 +209,7 @@ fn a_network_that_is_told_what_is_missing_takes_it_in_a_stream_as_in_a_window() 
                     values: tensor(&values, shape),
                     mask: tensor(observed, shape),
                     known_ahead: None,
+                    past: None,
                 };
                 network.forward(inputs, Pass::Evaluation).into_data().iter::<f32>().collect()
             };
@@ -187,15 +229,21 @@ fn a_network_that_is_told_what_is_missing_takes_it_in_a_stream_as_in_a_window() 
                 .map(|(value, observed)| if *observed > 0.0 { f64::from(*value) } else { f64::NAN });
             let scaled = Array2::from_shape_vec((LOOKBACK, 2), scaled.collect()).unwrap();
             let mut memory = stream.start(2, LOOKBACK);
-            stream.observe_all(0, &mut memory, &index(LOOKBACK), scaled.view(), &[Scaler::default(); 2]);
+            stream.observe_all(
+                0,
+                &mut memory,
+                (&index(LOOKBACK)).into(),
+                scaled.view(),
+                &[Scaler::default(); 2],
+            );
             let mut stepped = stream.start(2, LOOKBACK);
             for (t, row) in scaled.rows().into_iter().enumerate() {
-                stream.observe(0, &mut stepped, &index(t + 1), &mut row.iter().copied());
+                stream.observe(0, &mut stepped, (&index(t + 1)).into(), &mut row.iter().copied());
             }
             assert_eq!(stepped, memory);
             assert_eq!((memory.n_missing(), memory.newest_missing(0), memory.newest_missing(1)), (4, 0, 2));
             let mut out = Array2::zeros((5, 2));
-            stream.forecast(0, &memory, 0, &index(LOOKBACK), out.view_mut());
+            stream.forecast(0, &memory, 0, (&index(LOOKBACK)).into(), out.view_mut());
             for (ours, due) in out.iter().zip(&due) {
                 let due = f64::from(*due);
                 assert!((ours - due).abs() < 2e-4 * due.abs().max(1.0), "{channels:?}: {ours} for {due}");
@@ -209,7 +257,7 @@ fn a_network_that_is_not_trained_forecasts_what_it_is_relative_to() {
     let network = Ssm::new(&small(1), &mixer(MixerKind::S4d), shape(20, 2, 0), &Device::flex()).unwrap();
     let values = tensor(&numbers(40, 6), [1, 20, 2]);
     let last: Vec<f32> = values.clone().narrow(1, 19, 1).into_data().iter::<f32>().collect();
-    let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None };
+    let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None, past: None };
     let forecast = network.forward(inputs, Pass::Evaluation).into_data().iter::<f32>().collect::<Vec<_>>();
     assert!(forecast.chunks(2).all(|step| step == last), "{forecast:?} for {last:?}");
 }
@@ -240,7 +288,7 @@ fn networks_that_read_their_window_forecast_all_steps_of_every_channel() {
         let network = drawn(&config, &mixer, shape(20, 2, 0));
         let forecast = |values: &[f32]| {
             let values = tensor(values, [3, 20, 2]);
-            let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None };
+            let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None, past: None };
             let forecast = network.forward(inputs, Pass::Evaluation);
             assert_eq!(forecast.dims(), [3, 5, 2]);
             forecast.into_data().iter::<f32>().collect::<Vec<_>>()
@@ -275,7 +323,7 @@ fn every_head_has_its_parameters_in_every_form_and_learns_from_all_of_them() {
             let network = Ssm::new(&config, &mixer(MixerKind::S4d), shape(20, 2, 0), &device).unwrap();
             let values: Tensor<3> =
                 Tensor::from_data(TensorData::new(numbers(3 * 20 * 2, 4), [3, 20, 2]), &device);
-            let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None };
+            let inputs = Inputs { mask: values.ones_like(), values, known_ahead: None, past: None };
             let parameters = network.parameters(inputs, Pass::Training { step: 0 });
             let told = format!("{decoder:?}, {normalisation:?}, {channels:?}, {head:?}");
             let n_parameters = Network::head(&network).n_outputs();
@@ -296,7 +344,13 @@ fn every_head_has_its_parameters_in_every_form_and_learns_from_all_of_them() {
 
 fn stream(network: &Ssm) -> Stream {
     let plain = Plain::new(network, StreamingForm::Exact).unwrap();
-    Stream { plain, calendar: CalendarFeatures::default(), tensors: Tensors::new(), report: None }
+    Stream {
+        plain,
+        calendar: CalendarFeatures::default(),
+        widths: InputWidths::default(),
+        tensors: Tensors::new(),
+        report: None,
+    }
 }
 
 #[test]
@@ -309,16 +363,16 @@ fn a_million_steps_prime_a_memory_that_stays_small_and_has_the_bits_of_a_stream(
     let values = Array2::from_shape_fn((N_STEPS, 1), |(t, _)| ((t * t) % 97) as f64 / 50.0 - 1.0);
     let fresh = stream.start(1, N_STEPS);
     let mut primed = fresh.clone();
-    stream.observe_all(0, &mut primed, &index, values.view(), &[Scaler::default()]);
+    stream.observe_all(0, &mut primed, (&index).into(), values.view(), &[Scaler::default()]);
     assert!(primed.n_bytes() - fresh.n_bytes() < 16, "{} {}", primed.n_bytes(), fresh.n_bytes());
     // The last steps one by one.
     let (n_before, mut stepped) = (N_STEPS - 1_000, fresh);
     let before = TimeIndex { len: n_before, ..index.clone() };
     let first = values.slice(ndarray::s![..n_before, ..]);
-    stream.observe_all(0, &mut stepped, &before, first, &[Scaler::default()]);
+    stream.observe_all(0, &mut stepped, (&before).into(), first, &[Scaler::default()]);
     for t in n_before..N_STEPS {
         let until = TimeIndex { len: t + 1, ..index.clone() };
-        stream.observe(0, &mut stepped, &until, &mut std::iter::once(values[[t, 0]]));
+        stream.observe(0, &mut stepped, (&until).into(), &mut std::iter::once(values[[t, 0]]));
     }
     assert_eq!(stepped, primed);
 }
@@ -345,18 +399,18 @@ fn a_missing_value_is_replaced_by_the_networks_own_forecast_of_it_and_counted() 
     let index = |len| TimeIndex::new(0, "1h".parse().unwrap(), Default::default(), len);
     let forecast = |memory: &Memory, len, n_steps| {
         let mut out = Array2::zeros((n_steps, 2));
-        stream.forecast(0, memory, 0, &index(len), out.view_mut());
+        stream.forecast(0, memory, 0, (&index(len)).into(), out.view_mut());
         out
     };
     let mut memory = stream.start(2, 9);
     for t in 0..9 {
-        stream.observe(0, &mut memory, &index(t + 1), &mut [t as f64 / 5.0, -0.3].into_iter());
+        stream.observe(0, &mut memory, (&index(t + 1)).into(), &mut [t as f64 / 5.0, -0.3].into_iter());
     }
     let next = forecast(&memory, 9, 1);
     let mut with = memory.clone();
-    stream.observe(0, &mut with, &index(10), &mut [next[[0, 0]], 0.7].into_iter());
+    stream.observe(0, &mut with, (&index(10)).into(), &mut [next[[0, 0]], 0.7].into_iter());
     let mut without = memory.clone();
-    stream.observe(0, &mut without, &index(10), &mut [f64::NAN, 0.7].into_iter());
+    stream.observe(0, &mut without, (&index(10)).into(), &mut [f64::NAN, 0.7].into_iter());
     assert_eq!(forecast(&with, 10, 5), forecast(&without, 10, 5));
     assert_eq!((with.n_missing(), without.n_missing(), without.newest_missing(0)), (0, 1, 1));
     assert!(without.observed(0, 0).is_nan() && !without.observed(1, 0).is_nan());
@@ -365,7 +419,7 @@ fn a_missing_value_is_replaced_by_the_networks_own_forecast_of_it_and_counted() 
     assert_eq!(long.slice(ndarray::s![..5, ..]), forecast(&with, 10, 5));
     let mut further = with.clone();
     for (t, row) in long.rows().into_iter().enumerate().take(5) {
-        stream.observe(0, &mut further, &index(11 + t), &mut row.to_vec().into_iter());
+        stream.observe(0, &mut further, (&index(11 + t)).into(), &mut row.to_vec().into_iter());
     }
     assert_eq!(long.slice(ndarray::s![5..10, ..]), forecast(&further, 15, 5));
 }

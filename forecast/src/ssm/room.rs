@@ -17,7 +17,7 @@ pub(super) struct Room {
     pub(super) parameters: Vec<f64>,
     /// The same as one number each. Shape `(step, channel)`.
     pub(super) points: Vec<f64>,
-    /// Time features as the calendar gives them, and as the network takes them. Shape `(step, mark)`.
+    /// Time features of some steps, and with covariates what the network takes. Shapes `(step, feature)`, `(step, mark)`.
     pub(super) features: Vec<f64>,
     pub(super) marks: Vec<f32>,
 }

@@ -109,7 +109,8 @@ impl SsmSettings {
         let lookback = self.network.lookback.unwrap_or_else(|| {
             SsmConfig::default_lookback(&usual_seasons(&shape.frequency), shape.season_length, shape.n_steps)
         });
-        let network = SsmConfig { lookback: Some(lookback), ..self.network.clone() };
+        let mask = self.network.mask.unwrap_or(shape.has_gaps);
+        let network = SsmConfig { lookback: Some(lookback), mask: Some(mask), ..self.network.clone() };
         network.check()?;
         let mixer = self.mixer.resolved(lookback);
         mixer.check("")?;
@@ -234,6 +235,7 @@ mod tests {
             horizon: 24,
             n_series: 1,
             stretches: Vec::new(),
+            has_gaps: false,
             seed: 1,
         }
     }
@@ -258,6 +260,21 @@ mod tests {
         assert_eq!((of_quantiles.head, &of_quantiles.quantiles[..]), (HeadKind::Quantiles, &[0.2, 0.8][..]));
         let json = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<SsmSettings>(&json).unwrap(), settings);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_where_something_is_unless_it_is_said() {
+        let mask = |given: Option<&str>, has_gaps| {
+            let ssm = ModelConfig::parse("ssm").unwrap();
+            let ssm = given.map_or(ssm.clone(), |given| ssm.with("mask", given).unwrap());
+            match ssm.resolve(&Shape { has_gaps, ..shape(9_000) }).unwrap() {
+                ModelConfig::Ssm(settings) => settings.network.mask,
+                _ => None,
+            }
+        };
+        assert_eq!((mask(None, false), mask(None, true)), (Some(false), Some(true)));
+        assert_eq!((mask(Some("true"), false), mask(Some("false"), true)), (Some(true), Some(false)));
+        assert_eq!(mask(Some("null"), true), Some(true));
     }
 
     #[test]

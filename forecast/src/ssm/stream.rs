@@ -9,15 +9,17 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use super::plain::{CHUNK, Plain};
 use super::room::{Room, with_room};
-use crate::data::{CalendarFeatures, Scaler, TimeIndex};
-use crate::model::{Family, LagRule, Memory, Recurrent, RecurrentShape, Tensors};
+use crate::data::{CalendarFeatures, InputWidths, Scaler};
+use crate::model::{Beside, Family, LagRule, Memory, Recurrent, RecurrentShape, Tensors};
 use crate::nn::{Marginal, TrainingReport};
 
-/// A network in plain numbers, and what it is told of the calendar.
+/// A network in plain numbers, and what it is told beside values.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(super) plain: Plain,
     pub(super) calendar: CalendarFeatures,
+    /// Inputs that covariates are.
+    pub(super) widths: InputWidths,
     /// What was learned, for the model file.
     pub(super) tensors: Tensors,
     /// How it was trained, of a model that was not loaded.
@@ -32,19 +34,52 @@ impl Stream {
         self.plain.shape().n_channels
     }
 
-    /// Writes the time features of some steps, which may lie beyond the end of the index, into the room.
-    pub(super) fn mark(&self, index: &TimeIndex, steps: Range<usize>, room: &mut Room) {
-        let shape = (steps.len(), self.plain.shape().n_marks);
+    /// Writes what is known of some steps, which may lie beyond the end of the index, into the room: what the head
+    /// reads of steps to forecast. Shape `(step, mark)`.
+    pub(super) fn mark_ahead(&self, beside: Beside<'_>, steps: Range<usize>, room: &mut Room) {
+        self.features(beside, steps.clone(), room);
+        let n_calendar = self.plain.shape().n_marks - self.widths.known;
+        room.marks.clear();
+        for (at, step) in steps.enumerate() {
+            self.extend_known(beside, step, &room.features[at * n_calendar..][..n_calendar], &mut room.marks);
+        }
+    }
+
+    /// The same of steps that the network takes, with what is known in the past only beside it, of those before
+    /// `cutoff`. Shape `(step, mark and past input)`.
+    pub(super) fn mark_seen(&self, beside: Beside<'_>, steps: Range<usize>, cutoff: usize, room: &mut Room) {
+        self.features(beside, steps.clone(), room);
+        let n_calendar = self.plain.shape().n_marks - self.widths.known;
+        room.marks.clear();
+        for (at, step) in steps.enumerate() {
+            self.extend_known(beside, step, &room.features[at * n_calendar..][..n_calendar], &mut room.marks);
+            match beside.inputs.filter(|_| step < cutoff) {
+                Some(inputs) => inputs.extend_past(step, &mut room.marks),
+                None => room.marks.resize(room.marks.len() + self.widths.past, 0.0),
+            }
+        }
+    }
+
+    /// Adds the time features of a step and the covariates that are known ahead of it.
+    fn extend_known(&self, beside: Beside<'_>, step: usize, features: &[f64], marks: &mut Vec<f32>) {
+        marks.extend(features.iter().map(|feature| *feature as f32));
+        match beside.inputs {
+            Some(inputs) => inputs.extend_known(step, marks),
+            None => marks.resize(marks.len() + self.widths.known, 0.0),
+        }
+    }
+
+    /// Writes the time features of some steps into the room.
+    fn features(&self, beside: Beside<'_>, steps: Range<usize>, room: &mut Room) {
+        let shape = (steps.len(), self.plain.shape().n_marks - self.widths.known);
         room.features.clear();
         room.features.resize(shape.0 * shape.1, 0.0);
         if shape.1 > 0
             && let Ok(features) = ArrayViewMut2::from_shape(shape, &mut room.features[..])
         {
             // Years beyond the calendar have no features.
-            let _ = self.calendar.fill(index, steps, features);
+            let _ = self.calendar.fill(beside.index, steps, features);
         }
-        room.marks.clear();
-        room.marks.extend(room.features.iter().map(|feature| *feature as f32));
     }
 
     /// Takes the steps that stand in the room, the last before `end` of the index; `came` is one that was filled, as it
@@ -52,7 +87,7 @@ impl Stream {
     fn take(
         &self,
         memory: &mut Recurrent,
-        (index, end): (&TimeIndex, usize),
+        (beside, end): (Beside<'_>, usize),
         room: &mut Room,
         came: Option<&[f64]>,
     ) {
@@ -61,7 +96,7 @@ impl Stream {
         if n_steps == 0 {
             return;
         }
-        self.mark(index, end.saturating_sub(n_steps)..end, room);
+        self.mark_seen(beside, end.saturating_sub(n_steps)..end, end, room);
         let Room { numbers, outputs, values, points, marks, .. } = room;
         outputs.resize(n_steps * width, 0.0);
         self.plain.chunk(&mut memory.states, (&values[..], &marks[..]), outputs, numbers);
@@ -75,15 +110,15 @@ impl Stream {
     }
 
     /// Takes the step that stands in the room, whose missing values the network's own forecasts replace.
-    fn take_incomplete(&self, memory: &mut Recurrent, (index, end): (&TimeIndex, usize), room: &mut Room) {
+    fn take_incomplete(&self, memory: &mut Recurrent, (beside, end): (Beside<'_>, usize), room: &mut Room) {
         // Out of the room while it is used, and back.
         let step = std::mem::take(&mut room.step);
-        self.mark(index, end.saturating_sub(1)..end, room);
+        self.mark_ahead(beside, end.saturating_sub(1)..end, room);
         self.read_head((memory.output(0), memory.filled(0)), 1, room);
         self.take_points(room);
         room.values.clear();
         room.values.extend(step.iter().zip(&room.points).map(|(value, next)| filled(*value, *next)));
-        self.take(memory, (index, end), room, Some(&step));
+        self.take(memory, (beside, end), room, Some(&step));
         room.step = step;
     }
 }
@@ -109,6 +144,11 @@ impl Family for Stream {
         Memory::Recurrent(Recurrent::new(self.plain.start(), shape))
     }
 
+    /// What was taken is in the state; only forecasts that are made again look at steps once more.
+    fn steps_told(&self, _kept: usize) -> usize {
+        RECALL + 1
+    }
+
     /// A window is what it was trained on, and no more.
     fn steps_fed(&self, _kept: usize) -> usize {
         self.plain.shape().lookback
@@ -118,7 +158,7 @@ impl Family for Stream {
         &self,
         _slot: usize,
         memory: &mut Memory,
-        index: &TimeIndex,
+        beside: Beside<'_>,
         step: &mut dyn Iterator<Item = f64>,
     ) {
         let Some(memory) = memory.recurrent_mut() else { return };
@@ -126,11 +166,11 @@ impl Family for Stream {
             room.step.clear();
             room.step.extend(step);
             if room.step.iter().any(|value| value.is_nan()) && !self.plain.has_mask() {
-                self.take_incomplete(memory, (index, index.len), room);
+                self.take_incomplete(memory, (beside, beside.index.len), room);
             } else {
                 room.values.clear();
                 room.values.extend_from_slice(&room.step);
-                self.take(memory, (index, index.len), room, None);
+                self.take(memory, (beside, beside.index.len), room, None);
             }
         });
     }
@@ -139,12 +179,12 @@ impl Family for Stream {
         &self,
         _slot: usize,
         memory: &mut Memory,
-        index: &TimeIndex,
+        beside: Beside<'_>,
         steps: ArrayView2<'_, f64>,
         scalers: &[Scaler],
     ) {
         let Some(memory) = memory.recurrent_mut() else { return };
-        let first = index.len.saturating_sub(steps.nrows());
+        let first = beside.index.len.saturating_sub(steps.nrows());
         with_room(|room| {
             room.values.clear();
             for (at, row) in steps.rows().into_iter().enumerate() {
@@ -152,16 +192,16 @@ impl Family for Stream {
                 if row.iter().any(|value| value.is_nan()) && !self.plain.has_mask() {
                     room.step.clear();
                     room.step.extend(scaled);
-                    self.take(memory, (index, first + at), room, None);
-                    self.take_incomplete(memory, (index, first + at + 1), room);
+                    self.take(memory, (beside, first + at), room, None);
+                    self.take_incomplete(memory, (beside, first + at + 1), room);
                     continue;
                 }
                 room.values.extend(scaled);
                 if room.values.len() == CHUNK * scalers.len() {
-                    self.take(memory, (index, first + at + 1), room, None);
+                    self.take(memory, (beside, first + at + 1), room, None);
                 }
             }
-            self.take(memory, (index, first + steps.nrows()), room, None);
+            self.take(memory, (beside, first + steps.nrows()), room, None);
         });
     }
 
@@ -170,7 +210,7 @@ impl Family for Stream {
         _slot: usize,
         memory: &Memory,
         age: usize,
-        index: &TimeIndex,
+        beside: Beside<'_>,
         mut out: ArrayViewMut2<'_, f64>,
     ) {
         let Some(memory) = memory.recurrent() else { return };
@@ -180,7 +220,7 @@ impl Family for Stream {
             out.slice_mut(s![horizon.., ..]).fill(f64::NAN);
         }
         with_room(|room| {
-            self.ahead(memory, age, (index, n_steps), room, &mut |first, points, _| {
+            self.ahead(memory, age, (beside, n_steps), room, &mut |first, points, _| {
                 let rows = out.rows_mut().into_iter().skip(first);
                 for (mut row, points) in rows.zip(points.chunks_exact(n_channels)) {
                     row.iter_mut().zip(points).for_each(|(to, from)| *to = *from);
@@ -189,12 +229,12 @@ impl Family for Stream {
         });
     }
 
-    fn marginals(&self, memory: &Memory, index: &TimeIndex, n_steps: usize) -> Option<Array2<Marginal>> {
+    fn marginals(&self, memory: &Memory, beside: Beside<'_>, n_steps: usize) -> Option<Array2<Marginal>> {
         let memory = memory.recurrent().filter(|_| self.plain.has_own_intervals())?;
         let (head, n_channels) = (self.plain.head(), self.n_channels());
         let mut all = Array2::from_elem((n_steps, n_channels), Marginal::Point(f64::NAN));
         with_room(|room| {
-            self.ahead(memory, 0, (index, n_steps), room, &mut |first, _, parameters| {
+            self.ahead(memory, 0, (beside, n_steps), room, &mut |first, _, parameters| {
                 let each = parameters.chunks_exact(head.n_outputs());
                 let places = all.iter_mut().skip(first * n_channels);
                 places.zip(each).for_each(|(to, parameters)| *to = head.marginal(parameters));

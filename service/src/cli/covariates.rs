@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use forecast::data::{CovariateDeclaration, CovariateFlags};
-use forecast::{ModelConfig, Panel};
+use forecast::{Model, ModelConfig, Panel};
 
 use super::args::InputArguments;
 use super::console::Console;
@@ -34,18 +34,31 @@ fn read(path: &Path) -> Result<CovariateDeclaration, Failure> {
 
 /// Says which models of this call do not look at the covariates of a panel.
 pub(crate) fn note_unused(panel: &Panel, models: &[&ModelConfig], console: &Console) {
-    let names = panel.covariate_schema().columns().iter().map(|column| column.name.as_str());
-    note_unused_columns(&names.collect::<Vec<_>>(), models, console);
+    note_unused_columns(&names(panel), models, console);
 }
 
 /// The same of columns by their names.
-pub(crate) fn note_unused_columns(names: &[&str], models: &[&ModelConfig], console: &Console) {
+pub(crate) fn note_unused_columns(columns: &[&str], models: &[&ModelConfig], console: &Console) {
     let unused = models.iter().filter(|config| !config.uses_covariates());
-    let models: Vec<&str> = unused.map(|config| config.name()).collect();
+    note(columns, &unused.map(|config| config.name()).collect::<Vec<_>>(), console);
+}
+
+/// The same of a model that was fitted: on data with covariates, or without.
+pub(crate) fn note_unused_by(panel: &Panel, model: &Model, console: &Console) {
+    if model.covariate_schema().is_empty() {
+        note(&names(panel), &[model.header().config.name()], console);
+    }
+}
+
+fn names(panel: &Panel) -> Vec<&str> {
+    panel.covariate_schema().columns().iter().map(|column| column.name.as_str()).collect()
+}
+
+fn note(names: &[&str], models: &[&str], console: &Console) {
     if names.is_empty() || models.is_empty() || console.is_json() {
         return;
     }
-    let models = match &models[..] {
+    let models = match models {
         [only] => format!("model {only} does"),
         several => format!("models {} do", several.join(", ")),
     };
@@ -55,8 +68,16 @@ pub(crate) fn note_unused_columns(names: &[&str], models: &[&ModelConfig], conso
     console.note(format!(
         "note: covariates {} are read and checked; the {models} not use them; for forecasts that do, fit {}",
         names.join(", "),
-        known.collect::<Vec<_>>().join(" or ")
+        either(&known.collect::<Vec<_>>())
     ));
+}
+
+/// `ar, ar-net or ssm`.
+fn either(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.join(""),
+    }
 }
 
 #[cfg(test)]

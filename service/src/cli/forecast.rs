@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &ForecastArguments, console: &Console) -> Result<()
     };
     if let Some(panel) = &panel {
         panel.check_future(options.horizon)?;
-        covariates::note_unused(panel, &[&model.header().config], console);
+        covariates::note_unused_by(panel, &model, console);
     }
     let forecasts = match &panel {
         Some(panel) => model.forecast(panel, &options)?,

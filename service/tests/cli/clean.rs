@@ -175,14 +175,9 @@ fn models_say_that_they_do_not_use_covariates_and_forecast_the_same() {
             "model seasonal-naive does",
         ),
         (
-            "fit --model ssm --set epochs=1 --set d_model=4 --set d_state=4 --set lookback=24 --horizon 24 with.csv -o \
-             ssm.longcast --future-col price",
+            "fit --model ssm --set epochs=1 --set d_model=4 --set d_state=4 --set lookback=24 --set covariates=ignore \
+             --horizon 24 with.csv -o ssm.longcast --future-col price",
             "model ssm does",
-        ),
-        (
-            "fit --model informer --set epochs=1 --set d_model=4 --set n_heads=1 --set d_ff=4 --set lookback=24 --set \
-             label_length=12 --horizon 24 with.csv -o informer.longcast --future-col price",
-            "model informer does",
         ),
         (
             "backtest with.csv --model drift,ar --order 24 --horizon 2 --n-windows 2 --future-col price",
@@ -191,7 +186,7 @@ fn models_say_that_they_do_not_use_covariates_and_forecast_the_same() {
     ] {
         let run = folder.run(command).succeeded();
         let note = format!("note: covariates price are read and checked; the {names} not use them");
-        let note = format!("{note}; for forecasts that do, fit ar or ar-net");
+        let note = format!("{note}; for forecasts that do, fit ar, ar-net, informer or ssm");
         assert_eq!(run.stderr.matches(&note).count(), 1, "{}", run.stderr);
     }
     folder.run("fit --model seasonal-naive --horizon 24 plain.csv -o plain.longcast").succeeded();
@@ -249,6 +244,69 @@ fn a_model_that_is_regressed_on_a_covariate_asks_for_it_and_takes_it_from_a_file
     };
     let (one, many) = (mean(&alone), mean(&folder.read("many.out.csv")));
     assert!((one - many).abs() < 1.0, "{one} {many}");
+}
+
+#[test]
+fn a_network_takes_covariates_of_every_kind_and_what_is_known_ahead_from_a_file_of_its_own() {
+    let folder = Folder::new("covariates-of-networks");
+    let rows = hourly(&wave(400, 2));
+    let with = rows.lines().enumerate().map(|(i, line)| match i {
+        0 => format!("unique_id,{line},price,day,wind,region"),
+        i => format!("s,{line},{},{},{},north", i % 23, ["work", "free"][i / 24 % 2], i % 7),
+    });
+    folder.write("load.csv", with.collect::<Vec<_>>().join("\n"));
+    folder.write(
+        "next.csv",
+        "unique_id,ds,price,day\ns,2024-01-17 16:00:00,9,work\ns,2024-01-17 17:00:00,0,free\n",
+    );
+    let declared = "--target-col y --future-col price,day --past-col wind --static-col region --categorical-col day,region";
+    for (model, small) in [
+        ("ssm", "--set d_model=4 --set d_state=4 --set lookback=24"),
+        ("ssm", "--set d_model=4 --set d_state=4 --set lookback=24 --set streaming=window --set mask=true"),
+        ("informer", "--set d_model=4 --set n_heads=1 --set d_ff=4 --set lookback=24 --set label_length=12"),
+    ] {
+        let run = folder
+            .run(&format!(
+                "fit --model {model} {small} --set epochs=1 --horizon 6 load.csv -o load.longcast {declared}"
+            ))
+            .succeeded();
+        assert!(!run.stderr.contains("not use"), "{}", run.stderr);
+        let run = folder.run("forecast load.longcast --horizon 2").failed(2);
+        assert!(run.stderr.contains("\"price\" at 2024-01-17 16:00:00"), "{}", run.stderr);
+        let run = folder.run("forecast load.longcast --horizon 3 --future next.csv").failed(2);
+        assert!(run.stderr.contains("\"day\" at 2024-01-17 18:00:00"), "{}", run.stderr);
+        let alone = folder.run("forecast load.longcast --horizon 2 --level 80 --future next.csv").succeeded();
+        let beside = folder.run("forecast load.longcast load.csv --horizon 2 --level 80 --future next.csv");
+        assert_eq!(alone.stdout, beside.succeeded().stdout, "{model} {small}");
+        // Another price is another forecast.
+        let other = String::from_utf8(folder.read("next.csv")).unwrap().replace(",9,", ",12,");
+        folder.write("other.csv", other);
+        let other =
+            folder.run("forecast load.longcast --horizon 2 --level 80 --future other.csv").succeeded();
+        assert_ne!(alone.stdout, other.stdout, "{model} {small}");
+        let run = folder.run("coef load.longcast").failed(2);
+        assert!(run.stderr.contains("coefficients"), "{}", run.stderr);
+        let backtest = format!(
+            "backtest load.csv --model {model} {small} --set epochs=1 --horizon 4 --n-windows 2 --level 80 --adaptive {declared}"
+        );
+        folder.run(&backtest).succeeded();
+    }
+    folder.write(
+        "many.csv",
+        [folder.read("load.csv"), b"\ns,2024-01-17 16:00:00,,9,work,,north\n".to_vec()].concat(),
+    );
+    // Series are read one by one: categories are not known before.
+    let batch = "batch many.csv --model ssm --set epochs=1 --set d_model=4 --set d_state=4 --set lookback=24";
+    let declared = "--target-col y --future-col price --past-col wind -o many.out.csv";
+    folder.run(&format!("{batch} --horizon 1 {declared}")).succeeded();
+    assert!(!folder.join("many.out.errors.csv").exists());
+    let tables = "fit --model informer --set embedding=learned --set lookback=24 --set label_length=12 load.csv -o t.longcast";
+    let run = folder.run(&format!("{tables} --target-col y --future-col price")).failed(2);
+    assert!(
+        run.stderr.contains("embedding is learned") && run.stderr.contains("use timeF"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

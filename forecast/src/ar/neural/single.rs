@@ -56,6 +56,7 @@ pub fn train(values: &[f64], config: &NeuralArConfig) -> Result<ArNet> {
         horizon: 1,
         n_series: 1,
         stretches: vec![lengths],
+        has_gaps: values.iter().any(|value| value.is_nan()),
         seed: 1,
     };
     let config = config.resolve(&shape)?;

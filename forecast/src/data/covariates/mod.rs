@@ -8,6 +8,7 @@ mod collect;
 mod declaration;
 mod encode;
 mod future;
+mod inputs;
 mod on_grid;
 mod one_hot;
 mod schema;
@@ -19,6 +20,7 @@ pub(super) use collect::CovariateRows;
 pub use declaration::{
     CovariateDeclaration, CovariateFlags, CovariateKind, DeclaredCovariate, Known, Unseen,
 };
+pub(crate) use inputs::{InputColumns, InputRows, InputWidths};
 pub(super) use on_grid::{OnGrid, Policy, n_rows_of_series};
 pub use schema::{CovariateColumn, CovariateSchema};
 pub use values::Covariates;

@@ -83,7 +83,7 @@ impl<'a> Exogenous<'a> {
     /// The scalers, for a model to keep: one for each column of the panel's schema, that of a category changes nothing.
     #[must_use]
     pub fn scalers(&self) -> &[Scaler] {
-        &self.covariates.scalers
+        self.covariates.scalers()
     }
 
     /// The names of the columns: of what is known ahead calendar features first.

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::data::{Scaler, Scaling, Series};
+use crate::data::{InputRows, Scaler, Scaling, Series};
 use crate::informer::AttentionMap;
-use crate::model::{Family, prime};
+use crate::model::{Beside, Family, prime};
 use crate::nn::TrainingReport;
 use crate::{Error, Result};
 
@@ -13,6 +13,8 @@ use crate::{Error, Result};
 pub struct LtsfModel<'a> {
     pub(super) family: &'a dyn Family,
     pub(super) scaled: &'a Series,
+    /// Of every step, for a network that takes covariates.
+    pub(super) inputs: Option<&'a InputRows>,
     pub(super) test: Range<usize>,
 }
 
@@ -35,7 +37,7 @@ impl LtsfModel<'_> {
         }
         let history = self.scaled.slice(0..self.test.start + window);
         let as_it_is = vec![Scaler::of_values(Scaling::None, &[]); history.values().ncols()];
-        let (memory, _) = prime(self.family, 0, &history, &as_it_is, self.family.lookback());
-        self.family.attention(&memory, history.index())
+        let (memory, _) = prime(self.family, 0, &history, &as_it_is, self.family.lookback(), self.inputs);
+        self.family.attention(&memory, Beside::new(history.index(), self.inputs))
     }
 }

@@ -7,7 +7,9 @@ use super::ranges;
 use super::windows::Sums;
 use crate::ar::ArConfig;
 use crate::baseline::WindowMeanConfig;
-use crate::data::{CovariateSchema, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series};
+use crate::data::{
+    CovariateSchema, InputColumns, Panel, Scaler, Scaling, Series, Split, SplitRule, scale_series,
+};
 use crate::model::{Cancel, Family, FitOptions, ModelConfig, Shape, Training, check_count};
 use crate::nn::{Control, DeviceKind, TrainingEvent};
 use crate::regression::Regression;
@@ -71,7 +73,7 @@ pub struct LtsfScore {
 #[derive(Debug, Clone)]
 pub struct Ltsf {
     pub(super) channels: Vec<String>,
-    /// Of the covariates that models may be regressed on.
+    /// Of the covariates that models may look at.
     schema: CovariateSchema,
     /// In the units of the data, up to the end of the test range.
     series: Series,
@@ -119,7 +121,7 @@ impl Ltsf {
         ranges::check_observed(&series, panel.channels(), &split)?;
         let scalers = Scaler::fit(Scaling::Standard, &series, split.train.clone());
         let scaled = scale_series(&series, &scalers, panel.channels())?;
-        let stretches = Shape::stretches([&scaled.slice(split.train.clone())]);
+        let trained = scaled.slice(split.train.clone());
         let horizon = horizons.last().copied().unwrap_or(1);
         let shape = Shape {
             season_length,
@@ -127,7 +129,8 @@ impl Ltsf {
             n_steps: n_train,
             horizon,
             n_series: 1,
-            stretches,
+            stretches: Shape::stretches([&trained]),
+            has_gaps: Shape::has_gaps([&trained]),
             seed: FitOptions::default().seed,
         };
         let (channels, schema) = (panel.channels().to_vec(), panel.covariate_schema().clone());
@@ -197,15 +200,19 @@ impl Ltsf {
     ) -> Result<()> {
         let config = self.resolve(config)?;
         let left = self.left(&config)?;
-        let family = self.fit_at(&config, &left, self.horizons.last().copied().unwrap_or(1), watch)?;
-        look(&LtsfModel { family: family.as_ref(), scaled: &left, test: self.split.test.clone() })
+        let horizon = self.horizons.last().copied().unwrap_or(1);
+        let inputs = self.inputs(&config)?;
+        let family = self.fit_at(&config, (&left, inputs.as_ref()), horizon, watch)?;
+        let inputs = inputs.map(|inputs| inputs.rows(left.covariates(), 0..usize::MAX));
+        let test = self.split.test.clone();
+        look(&LtsfModel { family: family.as_ref(), scaled: &left, inputs: inputs.as_ref(), test })
     }
 
     /// Fits a resolved model for a horizon, on the series without what it is regressed on.
     fn fit_at(
         &self,
         config: &ModelConfig,
-        left: &Series,
+        (left, inputs): (&Series, Option<&InputColumns>),
         horizon: usize,
         watch: &mut dyn FnMut(&TrainingEvent) -> Control,
     ) -> Result<Box<dyn Family>> {
@@ -224,6 +231,7 @@ impl Ltsf {
             weights: None,
             fingerprint: "",
             device: DeviceKind::Cpu,
+            inputs,
             cancel: &Cancel::default(),
         };
         config.fit(&training, watch)
@@ -239,9 +247,12 @@ impl Ltsf {
     ) -> Result<Vec<LtsfScore>> {
         let start = Instant::now();
         let left = self.left(config)?;
-        let family = self.fit_at(config, &left, horizons.last().copied().unwrap_or(1), watch)?;
+        let (horizon, inputs) = (horizons.last().copied().unwrap_or(1), self.inputs(config)?);
+        let family = self.fit_at(config, (&left, inputs.as_ref()), horizon, watch)?;
         let fit_seconds = start.elapsed().as_secs_f64();
-        look(&LtsfModel { family: family.as_ref(), scaled: &left, test: self.split.test.clone() })?;
+        let inputs = inputs.map(|inputs| inputs.rows(left.covariates(), 0..usize::MAX));
+        let (inputs, test) = (inputs.as_ref(), self.split.test.clone());
+        look(&LtsfModel { family: family.as_ref(), scaled: &left, inputs, test })?;
         // What is known of coefficients is no coefficient.
         let learned = family.tensors().into_iter().filter(|(name, _)| is_learned(name));
         let n_nonzero = |values: &[f64]| values.iter().filter(|value| **value != 0.0).count();
@@ -257,7 +268,7 @@ impl Ltsf {
             n_parameters,
             fit_seconds,
         };
-        Ok(horizons.iter().zip(self.sums(family.as_ref(), &left, horizons)).map(score).collect())
+        Ok(horizons.iter().zip(self.sums(family.as_ref(), (&left, inputs), horizons)).map(score).collect())
     }
 
     /// The series without what the model is regressed on, fitted on the training range; errors are the same with it put
@@ -273,6 +284,15 @@ impl Ltsf {
         let regression = Regression::fit(&regressors, &train, true, is_sparse)?;
         let as_it_is = vec![Scaler::default(); self.channels.len()];
         regression.taken_out(0, &self.scaled, &as_it_is, &self.channels)
+    }
+
+    /// The covariates that a network takes, scaled by the training range.
+    fn inputs(&self, config: &ModelConfig) -> Result<Option<InputColumns>> {
+        if !config.takes_inputs() || self.schema.is_empty() {
+            return Ok(None);
+        }
+        let (series, training) = (std::slice::from_ref(&self.scaled), [self.split.train.clone()]);
+        InputColumns::fit(&self.schema, series, &training).checked().map(Some)
     }
 
     /// The ranges of training, validation and test labels.

@@ -4,8 +4,8 @@ use ndarray::{Array2, s};
 use rayon::prelude::*;
 
 use super::protocol::Ltsf;
-use crate::data::{Scaler, Scaling, Series};
-use crate::model::{Family, prime};
+use crate::data::{InputRows, Scaler, Scaling, Series};
+use crate::model::{Beside, Family, prime};
 
 /// The test range is scored in at most this many parts, whose sums are added in order.
 const MOST_PARTS: usize = 1024;
@@ -23,7 +23,12 @@ pub(super) struct Sums {
 impl Ltsf {
     /// The errors of every window of the scaled series, or what is left of it, for each of these horizons, ascending.
     /// Parts and their order do not depend on the threads.
-    pub(super) fn sums(&self, family: &dyn Family, scaled: &Series, horizons: &[usize]) -> Vec<Sums> {
+    pub(super) fn sums(
+        &self,
+        family: &dyn Family,
+        (scaled, inputs): (&Series, Option<&InputRows>),
+        horizons: &[usize],
+    ) -> Vec<Sums> {
         let none = vec![Sums::default(); horizons.len()];
         let shortest = horizons.first().copied().unwrap_or(1);
         let cutoffs = self.split.test.start..self.split.test.end + 1 - shortest;
@@ -35,7 +40,7 @@ impl Ltsf {
             .map(|first| {
                 let mut sums = none.clone();
                 for cutoff in first..(first + per_part).min(cutoffs.end) {
-                    self.add_window(family, scaled, cutoff, horizons, &mut sums);
+                    self.add_window(family, (scaled, inputs), cutoff, horizons, &mut sums);
                 }
                 sums
             })
@@ -52,7 +57,7 @@ impl Ltsf {
     fn add_window(
         &self,
         family: &dyn Family,
-        scaled: &Series,
+        (scaled, inputs): (&Series, Option<&InputRows>),
         cutoff: usize,
         horizons: &[usize],
         sums: &mut [Sums],
@@ -63,9 +68,10 @@ impl Ltsf {
         let n_channels = self.channels.len();
         let history = scaled.slice(0..cutoff);
         let as_it_is = vec![Scaler::of_values(Scaling::None, &[]); n_channels];
-        let (memory, _) = prime(family, 0, &history, &as_it_is, family.lookback());
+        let (memory, _) = prime(family, 0, &history, &as_it_is, family.lookback(), inputs);
         let mut forecast = Array2::zeros((longest, n_channels));
-        family.forecast(0, &memory, 0, history.index(), forecast.view_mut());
+        let beside = Beside::new(history.index(), inputs);
+        family.forecast(0, &memory, 0, beside, forecast.view_mut());
 
         let labels = scaled.values();
         let labels = labels.slice(s![cutoff..cutoff + longest, ..]);
