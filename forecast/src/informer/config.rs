@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ar::UseCovariates;
-use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, list};
+use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, USUAL_LEVELS, list};
 use crate::{Error, Result};
 
 /// Settings of the network; how it is trained is said elsewhere.
@@ -178,7 +178,7 @@ impl Default for InformerConfig {
             normalisation: Normalisation::None,
             head: HeadKind::Point,
             loss: PointLoss::Mse,
-            quantiles: vec![0.1, 0.5, 0.9],
+            quantiles: USUAL_LEVELS.to_vec(),
             intervals: IntervalKind::Conformal,
             mask: None,
             covariates: UseCovariates::Use,
@@ -260,7 +260,9 @@ impl InformerConfig {
             return Err(Error::option("dropout", self.dropout, "it must be at least 0 and below 1"));
         }
         self.check_stacks()?;
-        self.head()?.check_intervals(self.intervals)?;
+        let head = self.head()?;
+        head.check_used(&self.quantiles)?;
+        head.check_intervals(self.intervals)?;
         let n_layers =
             self.encoders().iter().map(|(_, depth)| depth).sum::<usize>() + 2 * self.decoder_layers.len();
         let of_layer = self.d_model * (7 * self.d_model + 2 * self.d_ff);

@@ -21,17 +21,20 @@ impl Model {
         }
         let family = self.parts.family.as_ref();
         let bare = ForecastOptions { levels: Vec::new(), quantiles: Vec::new(), ..options.clone() };
-        let mut forecast = self.forecast_by(state, &bare, &|slot, memory, beside, out| {
-            family.forecast(slot, memory, 0, beside, out.view_mut());
-        })?;
         if options.levels.is_empty() && options.quantiles.is_empty() {
-            return Ok(forecast);
+            return self.forecast_by(state, &bare, &|slot, memory, beside, out| {
+                family.forecast(slot, memory, 0, beside, out.view_mut());
+            });
         }
         let inputs = self.inputs_ahead(state, options.horizon)?;
         let beside = Beside::new(state.index(), inputs.as_ref());
         let Some(marginals) = family.marginals(&state.memory, beside, options.horizon) else {
             return Err(Error::Internal("a family without intervals of its own".to_string()));
         };
+        // One pass tells both.
+        let mut forecast = self.forecast_by(state, &bare, &|_, _, _, out| {
+            out.iter_mut().zip(&marginals).for_each(|(out, marginal)| *out = marginal.point());
+        })?;
         let quantile = |q: f64, asked: String| self.own_quantile(state, &marginals, q, &asked);
         for level in &options.levels {
             // As people write it: the tail of level 80 is the quantile 0.1, not the number just below.

@@ -72,6 +72,9 @@ const FEWEST_FREEDOM: f64 = 2.0;
 const MOST_LEVELS: usize = 99;
 
 /// One number, whose squared error is minimised.
+/// The levels of a head of quantiles where nothing is said.
+pub(crate) const USUAL_LEVELS: [f64; 3] = [0.1, 0.5, 0.9];
+
 static POINT: Head = Head { kind: HeadKind::Point, loss: PointLoss::Mse, levels: Vec::new() };
 
 impl Head {
@@ -113,6 +116,23 @@ impl Head {
         if intervals == IntervalKind::Head && self.kind == HeadKind::Point {
             let rule = "a point head has none; use conformal, or another head";
             return Err(Error::option("intervals", "head", rule));
+        }
+        Ok(())
+    }
+
+    /// Refuses settings that would do nothing beside the others; `quantiles` are those of the settings.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] with `loss` or `quantiles`.
+    pub(crate) fn check_used(&self, quantiles: &[f64]) -> Result<()> {
+        if self.kind != HeadKind::Point && self.loss != PointLoss::Mse {
+            let rule = "it is what a point head minimises; leave it out, or use head = point";
+            return Err(Error::option("loss", "not mse", rule));
+        }
+        if self.kind != HeadKind::Quantiles && quantiles != USUAL_LEVELS {
+            let listed = quantiles.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+            let rule = "they are those of a head of quantiles; leave them out, or use head = quantiles";
+            return Err(Error::option("quantiles", listed, rule));
         }
         Ok(())
     }
@@ -238,6 +258,21 @@ mod tests {
 
     fn tensor(values: Vec<f32>, shape: [usize; 4]) -> Tensor<4> {
         Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+    }
+
+    #[test]
+    fn settings_of_other_heads_are_refused_with_what_to_do() {
+        for (kind, loss, levels, said) in [
+            (HeadKind::Gaussian, PointLoss::Huber, &LEVELS[..], "loss is not mse"),
+            (HeadKind::Point, PointLoss::Mse, &[0.2, 0.8], "quantiles is 0.2,0.8"),
+        ] {
+            let message = Head::new(kind, loss, levels).unwrap().check_used(levels).unwrap_err().to_string();
+            assert!(message.contains(said) && message.contains("leave"), "{message}");
+        }
+        for kind in KINDS {
+            head(kind).check_used(&LEVELS).unwrap();
+        }
+        Head::new(HeadKind::Point, PointLoss::Mae, &LEVELS).unwrap().check_used(&LEVELS).unwrap();
     }
 
     #[test]

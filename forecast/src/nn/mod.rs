@@ -47,7 +47,7 @@ pub use training_state::Begin;
 
 pub(crate) use family::NeuralFamily;
 pub(crate) use fit::fit;
-pub(crate) use head::Head;
+pub(crate) use head::{Head, USUAL_LEVELS};
 pub(crate) use marginal::Marginal;
 pub(crate) use mlp::{Layer, Mlp, forward};
 pub(crate) use network::{GroupOf, Inputs, Network, Pass};

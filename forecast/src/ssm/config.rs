@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Direction, MixerConfig};
 use crate::ar::UseCovariates;
-use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, list};
+use crate::nn::{Head, HeadKind, IntervalKind, Normalisation, PointLoss, USUAL_LEVELS, list};
 use crate::{Error, Result};
 
 /// Settings of the network around its mixers, which have [their own](MixerConfig).
@@ -180,7 +180,7 @@ impl Default for SsmConfig {
             anchor: Anchor::LastValue,
             head: HeadKind::Point,
             loss: PointLoss::Mse,
-            quantiles: vec![0.1, 0.5, 0.9],
+            quantiles: USUAL_LEVELS.to_vec(),
             intervals: IntervalKind::Conformal,
             mask: None,
             covariates: UseCovariates::Use,
@@ -223,7 +223,9 @@ impl SsmConfig {
         if !(self.dropout >= 0.0 && self.dropout < 1.0) {
             return Err(Error::option("dropout", self.dropout, "it must be at least 0 and below 1"));
         }
-        self.head()?.check_intervals(self.intervals)
+        let head = self.head()?;
+        head.check_used(&self.quantiles)?;
+        head.check_intervals(self.intervals)
     }
 
     /// The head.
@@ -273,6 +275,24 @@ impl SsmConfig {
         let rule = format!(
             "windows of {n_steps} steps would fill every layer with more than {MOST_NUMBERS} numbers; {advice}"
         );
+        Err(Error::option("batch_size", batch_size, rule))
+    }
+
+    /// That the outputs of a batch are not too large: those of `batch_size` windows of so many values each.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] with `batch_size`.
+    pub(crate) fn check_outputs(&self, batch_size: usize, n_values: usize) -> Result<()> {
+        let of_window = self.head()?.n_outputs().saturating_mul(n_values.max(1));
+        if of_window.saturating_mul(batch_size) <= MOST_NUMBERS {
+            return Ok(());
+        }
+        let advice = match MOST_NUMBERS / of_window {
+            0 => "even one is too large; use a shorter horizon or fewer quantiles".to_string(),
+            most => format!("use at most {most}, a shorter horizon or fewer quantiles"),
+        };
+        let rule =
+            format!("forecasts of {n_values} values would be more than {MOST_NUMBERS} numbers; {advice}");
         Err(Error::option("batch_size", batch_size, rule))
     }
 

@@ -44,6 +44,7 @@ pub(crate) fn fit(
     let ahead = if settings.network.decoder == Decoder::Mask { shape.horizon } else { 0 };
     let batch_size = settings.training.batch_size.unwrap_or(1);
     settings.network.check_batch(batch_size, n_sequences, shape.lookback.saturating_add(ahead))?;
+    settings.network.check_outputs(batch_size, shape.horizon.saturating_mul(shape.n_channels))?;
     let network = Ssm::new(&settings.network, &settings.mixer, shape, &training.device.device()?.autodiff())?;
     let about = settings.about(training);
     let trained = train(network, training, &calendar, &settings.training, &about, watch)?;
