@@ -373,6 +373,12 @@ mod tests {
         assert!(said.contains("batch_size is 30") && said.contains("use at most 29"), "{said}");
         let said = SsmConfig::default().check_batch(1, 3, 2_000_000).unwrap_err().to_string();
         assert!(said.contains("even one is too large"), "{said}");
+        // Two weeks of minutes of seven channels, 99 numbers each.
+        let quantiles: Vec<f64> = (1..100).map(|i| f64::from(i) / 100.0).collect();
+        let wide = SsmConfig { head: HeadKind::Quantiles, quantiles, ..SsmConfig::default() };
+        wide.check_outputs(19, 7 * 20_160).unwrap();
+        let said = wide.check_outputs(32, 7 * 20_160).unwrap_err().to_string();
+        assert!(said.contains("batch_size is 32") && said.contains("use at most 19, a shorter"), "{said}");
         let large = SsmConfig { d_model: 2_048, ..SsmConfig::default() };
         assert!(large.check_size(1, 200_000).unwrap_err().to_string().contains("d_model is 2048"));
     }
