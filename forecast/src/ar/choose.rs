@@ -19,10 +19,8 @@ use crate::{Error, Result};
 pub(super) struct Choice {
     pub(super) penalty: Penalty,
     pub(super) strength: Strength,
-    /// Lags that may stay of each look-back, if given.
-    pub(super) most_lags: Option<usize>,
-    /// The share of a look-back's lags that may stay, if not.
-    pub(super) most_share: f64,
+    /// Lags that may stay of each look-back.
+    pub(super) most_lags: usize,
 }
 
 /// How strong the penalty is.
@@ -46,9 +44,6 @@ const MOST_NUMBERS: usize = 25_000_000;
 const WORTHWHILE: f64 = 0.002;
 const WORTHWHILE_FOR_SEVERAL: f64 = 0.0005;
 
-/// Lags that a penalty leaves, at most, where nothing is said.
-const MOST_LAGS: usize = 256;
-
 /// Ascending, 0 for lag 1.
 type Support = Vec<usize>;
 
@@ -69,7 +64,7 @@ impl Choice {
     ) -> Result<(Vec<Support>, Member)> {
         let trial = trial.map(|trial| trial.leading(member.lookback));
         let anchored = for_choice(moments, member.anchor);
-        let most_lags = self.most_lags.unwrap_or(usual_most(member.lookback, self.most_share));
+        let most_lags = self.most_lags;
         let (supports, member) = match self.strength {
             Strength::Lambda(lambda) => {
                 let paths = self.paths(&anchored, &Lambdas::Given(vec![lambda]), most_lags)?;
@@ -188,12 +183,8 @@ impl Choice {
             Strength::Chosen(Criterion::Bic) => (Lambdas::Auto, 0.0),
             Strength::Chosen(_) => (Lambdas::Auto, 1.0),
         };
-        let options = StabilityOptions {
-            n_pairs,
-            seed: 0,
-            path: self.options(lambdas, usual_most(lookback, self.most_share)),
-            gamma,
-        };
+        let options =
+            StabilityOptions { n_pairs, seed: 0, path: self.options(lambdas, self.most_lags), gamma };
         stability(&blocks, &options).map(Some)
     }
 
@@ -201,11 +192,6 @@ impl Choice {
         let penalty = self.penalty;
         PathOptions { penalty, lambdas, most_lags, refit: Refit::Support, ..PathOptions::default() }
     }
-}
-
-/// Lags of a look-back that may stay where nothing is said.
-fn usual_most(lookback: usize, share: f64) -> usize {
-    ((lookback as f64 * share).ceil() as usize).clamp(1, MOST_LAGS)
 }
 
 /// The last support of a path with at most so many lags.
@@ -242,12 +228,7 @@ mod tests {
     }
 
     fn choice(strength: Strength) -> Choice {
-        Choice {
-            penalty: Penalty::ArNet(Regulariser::default()),
-            strength,
-            most_lags: Some(12),
-            most_share: 0.25,
-        }
+        Choice { penalty: Penalty::ArNet(Regulariser::default()), strength, most_lags: 12 }
     }
 
     fn member(anchor: Anchor, ridge: Option<f64>) -> Member {

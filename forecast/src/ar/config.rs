@@ -36,7 +36,7 @@ use crate::data::{FourierTerm, Step};
 /// | `lambda` | chosen by `criterion` | the strength of the penalty, on scaled values | at least 0 |
 /// | `density` | chosen by `criterion` | the share of lags that are expected to matter, which tells `lambda` as the paper has it | above 0, at most 1; with ar-net |
 /// | `l1_ratio` | 0.5 | the share of the lasso in an elastic net | 0 to 1 |
-/// | `most_lags` | so many that all look-backs together keep at most a quarter of the longest; at most 256 | lags that a penalty may leave of each look-back and step, at most | at least 1 |
+/// | `most_lags` | a quarter of the longest look-back, shared by all of them; at most 256 | lags that a penalty may leave of each look-back and step, at most | at least 1 |
 /// | `stability` | 0 | pairs of random halves of the data from which the lags of a penalty are chosen anew, to tell how often each is | at most 10,000; recursive |
 /// | `method` | least-squares | least squares over complete windows, or the autocorrelations alone | least-squares, autocorrelation |
 /// | `unstable` | keep | what becomes of a recursion that grows without bound | keep, project |

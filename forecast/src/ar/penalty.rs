@@ -31,8 +31,10 @@ pub enum PenaltyKind {
 /// Pairs of halves, at most.
 const MOST_PAIRS: usize = 10_000;
 
-/// The share of the lags of the longest look-back that may stay in all, where nothing is said.
-const LAGS_LEFT: f64 = 0.25;
+/// Of the lags of the longest look-back one in so many may stay in all, and so many of each look-back at most, where
+/// nothing is said.
+const ONE_IN: usize = 4;
+const MOST_LAGS: usize = 256;
 
 impl ArConfig {
     /// The settings of a penalty with every open choice made.
@@ -74,10 +76,9 @@ impl ArConfig {
             (None, None) => Strength::Chosen(self.criterion.unwrap_or(Criterion::Ebic)),
         };
         // The mean over several look-backs has the lags of all.
-        let lookbacks = self.lookbacks.iter().flatten();
-        let (longest, sum) = lookbacks.fold((0, 0), |(longest, sum), n| (longest.max(*n), sum + n));
-        let most_share = LAGS_LEFT * if sum > 0 { longest as f64 / sum as f64 } else { 1.0 };
-        Ok(Some(Choice { penalty, strength, most_lags: self.most_lags, most_share }))
+        let n_lookbacks = self.lookbacks.as_ref().map_or(1, Vec::len).max(1);
+        let usual = self.order.unwrap_or(1).div_ceil(ONE_IN * n_lookbacks).min(MOST_LAGS);
+        Ok(Some(Choice { penalty, strength, most_lags: self.most_lags.unwrap_or(usual) }))
     }
 
     /// Numbers are in their ranges, and what belongs to a penalty comes with one.
