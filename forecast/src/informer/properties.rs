@@ -9,7 +9,7 @@ use super::pass::{Mode, Phase};
 use super::weights::to_weights;
 use crate::ar::UseCovariates;
 use crate::data::mix;
-use crate::nn::{self, HeadKind, Inputs, IntervalKind, Network, Normalisation, PointLoss};
+use crate::nn::{self, HeadKind, Inputs, IntervalKind, Network, Normalisation, PointLoss, USUAL_LEVELS};
 
 /// A number below `n` that follows from the case and its place in it.
 fn pick(case: u64, place: u64, n: usize) -> usize {
@@ -48,7 +48,7 @@ fn settings(case: u64) -> (InformerConfig, Shape, usize) {
         normalisation: Normalisation::None,
         head: HeadKind::Point,
         loss: PointLoss::Mse,
-        quantiles: vec![0.5],
+        quantiles: USUAL_LEVELS.to_vec(),
         intervals: IntervalKind::Conformal,
         mask: Some(false),
         covariates: UseCovariates::Use,
@@ -190,7 +190,6 @@ fn heads_have_as_many_parameters_as_they_need_and_learn_from_what_was_observed()
                 n_heads: 2,
                 d_ff: 8,
                 head,
-                quantiles: vec![0.2, 0.5, 0.8],
                 normalisation: Normalisation::RevIn,
                 mask: Some(mask),
                 ..InformerConfig::default()

@@ -151,7 +151,9 @@ mod tests {
             if rates.len() == n_steps { Control::Stop } else { Control::Continue }
         };
         let network = Mlp::new(&[1, 1], 1, &Device::flex().autodiff());
-        let report = train(network, &mut task, options, &mut watch).unwrap().report;
+        // A pool of one thread, which has the clock.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let report = pool.install(|| train(network, &mut task, options, &mut watch).unwrap().report);
         (rates, report)
     }
 

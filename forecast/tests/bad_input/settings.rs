@@ -18,7 +18,7 @@ fn an_unknown_setting_lists_the_known_ones() {
     let message = message(ModelConfig::parse("ar").unwrap().with("ordre", "3"));
     assert_eq!(
         message,
-        "ordre is 3, but the settings of ar are anchor, covariate_lags, covariates, criterion, density, difference, direct_steps, fourier, half_life, l1_ratio, lambda, lookbacks, method, most_lags, order, penalty, pool_channels, pooled, ridge, shrinkage, stability, strategy, trend, unstable"
+        "ordre is 3, but the settings of ar are anchor, covariate_lags, covariates, criterion, density, difference, direct_steps, fourier, half_life, l1_ratio, lambda, lookbacks, method, most_lags, order, penalty, pool_channels, pooled, ridge, ridge_season, shrinkage, stability, strategy, trend, unstable"
     );
 }
 
