@@ -99,7 +99,7 @@ fn fit_says_how_it_did_and_the_model_file_says_the_same() {
     let header = &report["header"];
     let config = serde_json::json!({
         "model": "ar", "order": 24, "lookbacks": [24], "strategy": "recursive", "anchor": ["none"],
-        "ridge": [0.0], "pooled": false, "pool_channels": false, "criterion": null,
+        "ridge": [0.0], "ridge_season": null, "pooled": false, "pool_channels": false, "criterion": null,
         "method": "least-squares", "unstable": "keep", "shrinkage": null, "difference": null,
         "direct_steps": null, "fourier": null, "half_life": null, "trend": "none", "covariates": "use", "covariate_lags": 0,
         "penalty": null, "lambda": null, "density": null, "l1_ratio": null, "most_lags": null, "stability": 0
