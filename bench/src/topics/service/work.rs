@@ -32,7 +32,7 @@ pub(super) const SHORT: Size =
     Size { name: "load", order: 24, history: 168, horizon: HORIZON, has_intervals: false };
 /// One that takes it a hundred times as long.
 pub(super) const LONG: Size =
-    Size { name: "long", order: 168, history: 672, horizon: 168, has_intervals: true };
+    Size { name: "long", order: 336, history: 1_008, horizon: 336, has_intervals: true };
 /// A step, in nanoseconds.
 pub(super) const HOUR: i64 = 3_600_000_000_000;
 
