@@ -125,9 +125,14 @@ impl Head {
     /// # Errors
     /// [`Error::BadOption`] with `loss` or `quantiles`.
     pub(crate) fn check_used(&self, quantiles: &[f64]) -> Result<()> {
-        if self.kind != HeadKind::Point && self.loss != PointLoss::Mse {
+        let loss = match self.loss {
+            PointLoss::Mse => None,
+            PointLoss::Mae => Some("mae"),
+            PointLoss::Huber => Some("huber"),
+        };
+        if let Some(loss) = loss.filter(|_| self.kind != HeadKind::Point) {
             let rule = "it is what a point head minimises; leave it out, or use head = point";
-            return Err(Error::option("loss", "not mse", rule));
+            return Err(Error::option("loss", loss, rule));
         }
         if self.kind != HeadKind::Quantiles && quantiles != USUAL_LEVELS {
             let listed = quantiles.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
@@ -263,7 +268,7 @@ mod tests {
     #[test]
     fn settings_of_other_heads_are_refused_with_what_to_do() {
         for (kind, loss, levels, said) in [
-            (HeadKind::Gaussian, PointLoss::Huber, &LEVELS[..], "loss is not mse"),
+            (HeadKind::Gaussian, PointLoss::Huber, &LEVELS[..], "loss is huber"),
             (HeadKind::Point, PointLoss::Mse, &[0.2, 0.8], "quantiles is 0.2,0.8"),
         ] {
             let message = Head::new(kind, loss, levels).unwrap().check_used(levels).unwrap_err().to_string();

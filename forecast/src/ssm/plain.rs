@@ -166,8 +166,8 @@ impl Plain {
     ///
     /// # Shapes
     /// `values` `(step, channel)`, NaN where missing of a network with a mask, finite of others, and `marks` `(step,
-    /// mark and past input)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence, width)`, is what the head reads of each. `room` grows
-    /// once.
+    /// mark and past input)`; at most [`CHUNK`] steps. `outputs`, `(step, sequence, width)`, is what the head reads of
+    /// each. `room` grows once.
     pub(super) fn chunk(
         &self,
         states: &mut [MixerState],
