@@ -40,9 +40,10 @@ const MOST_SIZES: usize = 6;
 /// Blocks of time that are split into halves, at most, and the memory of their statistics, in numbers.
 const MOST_BLOCKS: usize = 20;
 const MOST_NUMBERS: usize = 25_000_000;
-/// More lags have to better the squared error by this much; less where each of several steps has its own.
-const WORTHWHILE: f64 = 0.002;
-const WORTHWHILE_FOR_SEVERAL: f64 = 0.0005;
+/// For one step more lags have to better the squared error by this much; for several fewer lags have to, since what
+/// each of them tells of a step far ahead is little and adds up.
+const MORE_IS_WORTHWHILE: f64 = 0.002;
+const FEWER_IS_WORTHWHILE: f64 = 0.01;
 
 /// Ascending, 0 for lag 1.
 type Support = Vec<usize>;
@@ -51,11 +52,11 @@ impl Choice {
     /// The lags of a look-back that stay for each step, and the look-back with its ridge chosen.
     ///
     /// Each step has lags of its own, from the path of its own objective. Validation chooses for one step among the
-    /// solutions of the path, for several how many lags each may have; it takes the fewest whose squared error is
-    /// close enough to the least there.
+    /// solutions of the path the fewest lags whose squared error is close enough to the least; for several how many
+    /// lags each may have: as many as may stay, unless fewer do clearly better, or there is nothing to validate on.
     ///
     /// # Errors
-    /// [`Error::BadOption`] if there is no rest of the data to validate on.
+    /// [`Error::BadOption`] if there is no rest of the data to validate one step on.
     pub(super) fn lags(
         &self,
         moments: &Moments,
@@ -71,12 +72,17 @@ impl Choice {
                 (paths.into_iter().map(|path| up_to(&path, usize::MAX)).collect(), *member)
             }
             Strength::Chosen(Criterion::Validation) => {
-                let trial = trial.as_ref().filter(|trial| trial.is_possible()).ok_or_else(|| {
-                    let rule =
-                        "the last fifth of the series has no complete rows beside those of the rest; use bic";
-                    Error::option("criterion", "validation", rule)
-                })?;
-                self.validated(&anchored, trial, member, most_lags)?
+                match trial.as_ref().filter(|trial| trial.is_possible()) {
+                    Some(trial) => self.validated(&anchored, trial, member, most_lags)?,
+                    None if moments.cross.ncols() > 1 => {
+                        let paths = self.paths(&anchored, &Lambdas::Auto, most_lags)?;
+                        (paths.iter().map(|path| up_to(path, most_lags)).collect(), *member)
+                    }
+                    None => {
+                        let rule = "the last fifth of the series has no complete rows beside those of the rest; use bic";
+                        return Err(Error::option("criterion", "validation", rule));
+                    }
+                }
             }
             Strength::Chosen(criterion) => {
                 let problem = Problem::of(&anchored, 0)?;
@@ -116,7 +122,7 @@ impl Choice {
         };
         candidates.dedup();
         let every = candidates.len().div_ceil(MOST_TRIED).max(1);
-        let mut tried = Vec::new();
+        let mut tried: Vec<Tried> = Vec::new();
         for supports in candidates.into_iter().step_by(every) {
             let (ridge, error) = match member.ridge {
                 Some(ridge) => (ridge, trial.error(member, ridge, Some(&supports))?),
@@ -124,12 +130,7 @@ impl Choice {
             };
             tried.push((error, ridge, supports));
         }
-        let n_lags = |supports: &Vec<Support>| supports.iter().map(Vec::len).sum::<usize>();
-        let least = tried.iter().fold(f64::INFINITY, |least: f64, (error, ..)| least.min(*error));
-        let worthwhile = if is_one_step { WORTHWHILE } else { WORTHWHILE_FOR_SEVERAL };
-        let good_enough = |(error, ..): &(f64, f64, Vec<Support>)| *error <= least * (1.0 + worthwhile);
-        let best = tried.into_iter().filter(good_enough).min_by_key(|(.., supports)| n_lags(supports));
-        let (_, ridge, supports) = best.unwrap_or_default();
+        let (_, ridge, supports) = if is_one_step { fewest(tried) } else { most(tried) }.unwrap_or_default();
         let member = Member { ridge: Some(ridge), ..*member };
         if is_one_step {
             return Ok((supports, member));
@@ -192,6 +193,28 @@ impl Choice {
         let penalty = self.penalty;
         PathOptions { penalty, lambdas, most_lags, refit: Refit::Support, ..PathOptions::default() }
     }
+}
+
+/// What was tried: squared error, ridge, and the lags of each step.
+type Tried = (f64, f64, Vec<Support>);
+
+/// The fewest lags whose error is close enough to the least.
+fn fewest(tried: Vec<Tried>) -> Option<Tried> {
+    let least = tried.iter().fold(f64::INFINITY, |least: f64, (error, ..)| least.min(*error));
+    let is_good = |(error, ..): &Tried| *error <= least * (1.0 + MORE_IS_WORTHWHILE);
+    tried
+        .into_iter()
+        .filter(is_good)
+        .min_by_key(|(.., supports)| supports.iter().map(Vec::len).sum::<usize>())
+}
+
+/// The first, which has the most lags, unless others do clearly better.
+fn most(tried: Vec<Tried>) -> Option<Tried> {
+    let mut tried = tried.into_iter();
+    let first = tried.next()?;
+    let to_beat = first.0 * (1.0 - FEWER_IS_WORTHWHILE);
+    let least = tried.min_by(|a, b| a.0.total_cmp(&b.0)).filter(|(error, ..)| *error < to_beat);
+    Some(least.unwrap_or(first))
 }
 
 /// The last support of a path with at most so many lags.
@@ -271,6 +294,20 @@ mod tests {
     }
 
     #[test]
+    fn more_lags_for_one_step_and_fewer_for_several_have_to_pay() {
+        let tried = |errors: &[f64]| -> Vec<Tried> {
+            let of = |(at, error): (usize, &f64)| (*error, 0.1, vec![(0..8 >> at).collect::<Vec<_>>()]);
+            errors.iter().enumerate().map(of).collect()
+        };
+        let n_lags = |tried: Option<Tried>| tried.map(|(.., supports)| supports[0].len());
+        assert_eq!(n_lags(fewest(tried(&[1.0, 1.001, 1.1]))), Some(4));
+        assert_eq!(n_lags(fewest(tried(&[1.0, 1.003, 1.1]))), Some(8));
+        assert_eq!(n_lags(most(tried(&[1.0, 0.995, 0.992]))), Some(8));
+        assert_eq!(n_lags(most(tried(&[1.0, 0.98, 0.97]))), Some(2));
+        assert_eq!((n_lags(most(Vec::new())), n_lags(fewest(Vec::new()))), (None, None));
+    }
+
+    #[test]
     fn frequencies_tell_the_lags_of_the_process_from_the_others() {
         let values = series();
         let choice = choice(Strength::Chosen(Criterion::Ebic));
@@ -282,8 +319,15 @@ mod tests {
     }
 
     #[test]
-    fn without_rows_to_validate_on_the_fix_is_said() {
+    fn without_rows_to_validate_on_several_steps_keep_what_may_stay_and_for_one_the_fix_is_said() {
         let values = series();
+        let moments = lagged_moments(&[&values], 48, 6).unwrap();
+        let short = Trial::new(&[values[..40].to_vec()], 48, 6).unwrap();
+        let (lags, member_of_several) = choice(Strength::Chosen(Criterion::Validation))
+            .lags(&moments, &member(Anchor::Last, None), Some(&short))
+            .unwrap();
+        assert!(lags.len() == 6 && lags.iter().all(|lags| (6..=12).contains(&lags.len())), "{lags:?}");
+        assert_eq!(member_of_several.ridge, Some(0.1));
         let moments = lagged_moments(&[&values], 48, 1).unwrap();
         let choice = choice(Strength::Chosen(Criterion::Validation));
         let message = choice.lags(&moments, &member(Anchor::None, None), None).unwrap_err().to_string();

@@ -208,6 +208,13 @@ impl Problem<'_> {
         let trial = (is_open || self.config.criterion == Some(Criterion::Validation))
             .then(|| Trial::new(columns, self.order, self.n_steps))
             .transpose()?;
+        // Lags are chosen wherever there are rows; a ridge has a usual share.
+        let trial = match trial {
+            Some(trial) if choice.is_some() && !trial.is_possible() => {
+                Some(Trial::of_rows(columns, self.order, self.n_steps)?)
+            }
+            trial => trial,
+        };
         let n_members = members.len() as f64;
         let mut mean = Solved {
             weights: Array2::zeros((self.n_steps, self.order)),
@@ -243,7 +250,7 @@ impl Problem<'_> {
         else {
             return Ok(None);
         };
-        let is_plain = self.config.criterion.is_none() && self.config.choice()?.is_none();
+        let is_plain = self.config.criterion.is_none() && !self.config.is_sparse();
         let is_whole = lookback == self.order + self.config.n_differenced();
         if !(is_plain && is_whole && self.n_steps == 1 && self.order >= LONG_ORDER) {
             return Ok(None);

@@ -65,7 +65,6 @@ impl ArConfig {
         let anchor = each("anchor", self.anchor.as_deref(), lookbacks.len())?
             .unwrap_or_else(|| lookbacks.iter().map(anchor).collect::<Vec<_>>());
         let has_season = strategy == Strategy::Direct
-            && !self.is_sparse()
             && self.difference.is_none()
             && (2..=longest / 2).contains(&shape.season_length)
             && anchor.iter().any(|anchor| *anchor != Anchor::None);
@@ -149,12 +148,10 @@ impl ArConfig {
         }
         let longest = self.order.unwrap_or(1);
         let has_anchor = self.anchor.iter().flatten().any(|anchor| *anchor != Anchor::None);
-        let (is_sparse, is_short) = (self.is_sparse(), |season: usize| season <= longest / 2);
-        if let Some(season) =
-            self.ridge_season.filter(|season| *season > 0 && (is_sparse || !has_anchor || !is_short(*season)))
-        {
+        let is_refused = |season: &usize| *season > 0 && (!has_anchor || *season > longest / 2);
+        if let Some(season) = self.ridge_season.filter(is_refused) {
             let rule = format!(
-                "it goes with an anchor, without a penalty, and must be at most half the longest look-back of {longest}"
+                "it goes with an anchor, and must be at most half the longest look-back of {longest}"
             );
             return Err(Error::option("ridge_season", season, rule));
         }

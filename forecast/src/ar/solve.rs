@@ -67,7 +67,7 @@ pub(super) fn solve(
     let mut centred = if anchor.is_some() { moments.clone() } else { moments.centred() };
     // A share of all lags, so that it means the same for few of them.
     let ridge = share * centred.gram.diag().slice(s![first..]).mean().unwrap_or(0.0);
-    if let (Some(anchor), Some(season), None) = (&anchor, member.season, supports) {
+    if let (Some(anchor), Some(season)) = (&anchor, member.season) {
         draw_to_season(&mut centred.cross, anchor, season, ridge);
     }
     let is_least_squares = anchor.is_none() && share <= 0.0 && n_targets == 1;
@@ -108,8 +108,8 @@ pub(super) fn solve(
 }
 
 /// Has a ridge draw weights half-way towards those of the window's own mean at the same place in the season, less the
-/// anchor: with `(G + r I) w = c + r w_0` the least of `|y - Xw|^2 + r |w - w_0|^2`. Shape of `cross`:
-/// `(lag, target)`, a target each step.
+/// anchor: with `(G + r I) w = c + r w_0` the least of `|y - Xw|^2 + r |w - w_0|^2`. Lags that are left out take their
+/// share of the mean with them. Shape of `cross`: `(lag, target)`, a target each step.
 fn draw_to_season(cross: &mut Array2<f64>, anchor: &Array1<f64>, season: usize, ridge: f64) {
     let n_seasons = cross.nrows() / season;
     for (step, mut of_step) in cross.columns_mut().into_iter().enumerate() {
@@ -161,10 +161,16 @@ mod tests {
             .map(|t| (t % 7) as f64 + ((t * 7_919) % 101) as f64 / 30.0 + t as f64 / 100.0)
             .collect();
         let (lookback, n_steps, season) = (17, 9, 7);
-        for anchor in [Anchor::Last, Anchor::Mean] {
+        // Lags of each step, if not all.
+        let some: Vec<Vec<usize>> =
+            (0..n_steps).map(|step| (0..lookback).filter(|lag| (lag * 5 + step) % 3 > 0).collect()).collect();
+        for (anchor, supports) in
+            [(Anchor::Last, None), (Anchor::Mean, None), (Anchor::Last, Some(&some[..]))]
+        {
+            let is_kept = |step: usize, lag: usize| supports.is_none_or(|of| of[step].contains(&lag));
             let member = Member { lookback, anchor, ridge: Some(0.3), season: Some(season) };
             let moments = lagged_moments(&[&values], lookback, n_steps).unwrap();
-            let ours = solve(&moments, &member, None, None).unwrap().unwrap();
+            let ours = solve(&moments, &member, None, supports).unwrap().unwrap();
             let windows = LagMatrix::new(&values, lookback, n_steps);
             let u = anchor.weights(lookback).unwrap();
             let anchors = windows.lags.dot(&u);
@@ -172,15 +178,22 @@ mod tests {
             let y = &windows.targets - &anchors.view().insert_axis(ndarray::Axis(1));
             let ridge = 0.3 * x.t().dot(&x).diag().mean().unwrap();
             // Of 17 lags, 14 are two whole seasons.
-            let mean = Array2::from_shape_fn((n_steps, lookback), |(step, lag)| {
-                if lag < 14 && (lag + 1 + step) % season == 0 { 0.5 } else { 0.0 }
-            });
-            let towards = SEASON_SHARE * (mean - &u);
-            let root = ridge.sqrt();
-            let rows = ndarray::concatenate![ndarray::Axis(0), x, root * Array2::<f64>::eye(lookback)];
-            let targets = ndarray::concatenate![ndarray::Axis(0), y, root * &towards.t()];
-            let factor = Cholesky::new(&rows.t().dot(&rows), 0.0).unwrap().unwrap();
-            let mut due = factor.solve(&rows.t().dot(&targets)).unwrap();
+            let mean = |step: usize, lag: usize| match lag < 14 && (lag + 1 + step) % season == 0 {
+                true => 0.5,
+                false => 0.0,
+            };
+            let mut due = Array2::zeros((n_steps, lookback));
+            for step in 0..n_steps {
+                let lags: Vec<usize> = (0..lookback).filter(|lag| is_kept(step, *lag)).collect();
+                let towards = lags.iter().map(|lag| SEASON_SHARE * (mean(step, *lag) - u[*lag]));
+                let towards = Array1::from_iter(towards);
+                let (x, root) = (x.select(ndarray::Axis(1), &lags), ridge.sqrt());
+                let rows = ndarray::concatenate![ndarray::Axis(0), x, root * Array2::<f64>::eye(lags.len())];
+                let targets = ndarray::concatenate![ndarray::Axis(0), y.column(step), root * towards];
+                let factor = Cholesky::new(&rows.t().dot(&rows), 0.0).unwrap().unwrap();
+                let solved = factor.solve(&rows.t().dot(&targets).insert_axis(ndarray::Axis(1))).unwrap();
+                lags.iter().zip(solved.row(0)).for_each(|(lag, weight)| due[[step, *lag]] = *weight);
+            }
             add_back(&mut due, &u);
             for (ours, due) in ours.weights.iter().zip(&due) {
                 assert!((ours - due).abs() < 1e-9, "{anchor:?}: {ours} {due}");
