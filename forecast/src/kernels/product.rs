@@ -2,12 +2,19 @@
 //!
 //! The order in which a product is summed depends on its shape alone, never on the number of threads.
 
+use std::sync::Once;
+
 use gemm::Parallelism;
 use rayon::prelude::*;
 
 /// Up to so many rows the columns of a product are shared by threads, this many at a time.
 const FEW_ROWS: usize = 1_024;
 const COLUMNS: usize = 128;
+
+/// Up to so many times its own width `gemm` reads weights where they are, on one thread. By itself it does so up to 8
+/// times; rows of 8 kB then share few places of the cache, and 24 rows take longer than 96 do.
+const UNPACKED: usize = 2;
+static ONCE: Once = Once::new();
 
 /// A matrix inside a slice.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +101,7 @@ pub(super) fn product(
             "a matrix in a slice"
         );
     }
+    ONCE.call_once(|| gemm::set_lhs_packing_threshold_single_thread(UNPACKED));
     // Rows that overlap would be written twice.
     assert!(out.strides[1] == 1 && out.strides[0] >= out.n_columns, "rows of a product");
     let to = Target(out.values.as_mut_ptr());
