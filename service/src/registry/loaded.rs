@@ -19,7 +19,7 @@ pub struct Loaded {
     record: RevisionRecord,
     n_pins: AtomicUsize,
     cost: Arc<Cost>,
-    short_cost: Cost,
+    short_cost: Arc<Cost>,
     shadow: Mutex<ShadowFigures>,
 }
 
@@ -46,7 +46,7 @@ impl Loaded {
             record,
             n_pins: AtomicUsize::new(0),
             cost: Arc::default(),
-            short_cost: Cost::default(),
+            short_cost: Arc::default(),
             shadow: Mutex::default(),
         })
     }
@@ -80,8 +80,8 @@ impl Loaded {
         &self.cost
     }
 
-    /// What those cost that are made where their call is.
-    pub(crate) fn short_cost(&self) -> &Cost {
+    /// What those cost that can be made where their call is.
+    pub(crate) fn short_cost(&self) -> &Arc<Cost> {
         &self.short_cost
     }
 

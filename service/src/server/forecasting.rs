@@ -105,12 +105,14 @@ impl Forecaster {
         came: Option<Instant>,
     ) -> Result<v1::Forecast, Status> {
         let most_ahead = self.limits.horizon;
-        let is_short = || is_short(&loaded.model, &series, &asked.options) && loaded.short_cost().is_short();
-        if let Some(came) = came.filter(|_| is_short()) {
-            let work = || answer(loaded, series, &path, &asked, most_ahead);
-            return self.compute.here(loaded.short_cost(), came, work);
+        let came = came.filter(|_| is_short(&loaded.model, &series, &asked.options));
+        // One kind of work has one cost, wherever it is done: a thread that was held up once makes short work look long,
+        // until it is seen to be short elsewhere.
+        let cost = if came.is_some() { loaded.short_cost() } else { loaded.cost() };
+        if let Some(came) = came.filter(|_| cost.is_short()) {
+            return self.compute.here(cost, came, || answer(loaded, series, &path, &asked, most_ahead));
         }
-        let cost = Arc::clone(loaded.cost());
+        let cost = Arc::clone(cost);
         let loaded = Arc::clone(loaded);
         self.compute.run(&cost, move || answer(&loaded, series, &path, &asked, most_ahead)).await
     }
