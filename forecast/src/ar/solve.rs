@@ -178,7 +178,7 @@ mod tests {
             let y = &windows.targets - &anchors.view().insert_axis(ndarray::Axis(1));
             let ridge = 0.3 * x.t().dot(&x).diag().mean().unwrap();
             // Of 17 lags, 14 are two whole seasons.
-            let mean = |step: usize, lag: usize| match lag < 14 && (lag + 1 + step) % season == 0 {
+            let mean = |step: usize, lag: usize| match lag < 14 && (lag + 1 + step).is_multiple_of(season) {
                 true => 0.5,
                 false => 0.0,
             };

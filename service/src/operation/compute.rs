@@ -360,7 +360,5 @@ mod tests {
             }
             assert!(n < 1_000, "it looks long for ever");
         }
-        compute.here(&cost, Instant::now(), || Ok(())).unwrap();
-        assert!(cost.is_short());
     }
 }
