@@ -79,7 +79,8 @@ impl Choice {
                         (paths.iter().map(|path| up_to(path, most_lags)).collect(), *member)
                     }
                     None => {
-                        let rule = "the last fifth of the series has no complete rows beside those of the rest; use bic";
+                        let rule =
+                            "there are too few complete rows to choose lags on a fifth of them; use bic";
                         return Err(Error::option("criterion", "validation", rule));
                     }
                 }

@@ -20,7 +20,7 @@ use crate::data::{FourierTerm, Step};
 /// | `strategy` | direct; recursive if only `order` is given | how further steps follow | recursive, direct |
 /// | `anchor` | last, and mean for the longest of several; none if only `order` is given | what is subtracted from each window and added to its forecast, for each look-back | none, last, mean |
 /// | `ridge` | 0.1, unless another share from 0.0001 to 1 is better by a hundredth on the last fifth of the training range; 0 if recursive | what is added to the diagonal of the Gram matrix, as a share of its mean, for each look-back | at least 0 |
-/// | `ridge_season` | the season of the data if direct, without differences, and a look-back holds two; else 0 | the ridge draws each step half-way from the anchor towards the window's own mean at the same place in a season of so many steps; of lags that a penalty leaves, over those; 0: to the anchor alone | at most half the longest look-back; with an anchor |
+/// | `ridge_season` | the season of the data if direct, without differences, and a look-back holds two; else 0 | the ridge draws each step half-way from the anchor towards the window's own mean at the same place in a season of so many steps; a lag that a penalty leaves out takes its share of that mean with it; 0: to the anchor alone | at most half the longest look-back; with an anchor |
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 /// | `shrinkage` | none | how far the coefficients of each series are drawn towards those of all | validation, or a share from 0 to 1; not pooled |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
