@@ -219,7 +219,7 @@ impl Operation<1> for Elementwise {
         [false]
     }
 
-    fn backward(&self, context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
+    fn backward(&self, context: &mut Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
         let slopes = &context.saved[0];
         let mut gradient = pool::take(slopes.len());
         let chunks = gradient.par_chunks_mut(CHUNK).zip(context.gradient.par_chunks(CHUNK));

@@ -171,7 +171,7 @@ impl Operation<3> for Attention {
         [true; 3]
     }
 
-    fn backward(&self, context: &Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
+    fn backward(&self, context: &mut Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
         let shape = self.shape;
         let AttentionShape { n_queries, n_keys, n_heads, d, .. } = shape;
         let (of_queries, of_keys) = (n_queries * shape.width(), n_keys * shape.width());

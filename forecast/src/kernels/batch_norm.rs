@@ -112,7 +112,7 @@ impl Operation<1> for Moments {
         [false]
     }
 
-    fn backward(&self, _context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
+    fn backward(&self, _context: &mut Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
         [None]
     }
 }
@@ -163,7 +163,7 @@ impl Operation<4> for BatchNorm {
         [true, true, false, true]
     }
 
-    fn backward(&self, context: &Context<'_, 4>) -> [Option<Vec<f32>>; 4] {
+    fn backward(&self, context: &mut Context<'_, 4>) -> [Option<Vec<f32>>; 4] {
         let d = self.d;
         let [x, gain, _, moments] = context.inputs;
         let (mean, scales) = (&moments[..d], self.scales(moments));

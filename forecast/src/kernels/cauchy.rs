@@ -251,7 +251,7 @@ impl Operation<6> for Cauchy {
         [true; 6]
     }
 
-    fn backward(&self, context: &Context<'_, 6>) -> [Option<Vec<f32>>; 6] {
+    fn backward(&self, context: &mut Context<'_, 6>) -> [Option<Vec<f32>>; 6] {
         let grid = Grid::new(self.length);
         let of_channel = |(channel, gradient): (usize, &[f32])| {
             self.channel(&context.inputs, channel).gradients(&grid, gradient)

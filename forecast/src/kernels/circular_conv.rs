@@ -71,7 +71,7 @@ impl Operation<1> for Taps {
         [false]
     }
 
-    fn backward(&self, context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
+    fn backward(&self, context: &mut Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
         let (length, n_in) = (self.length, self.n_in);
         let mut gradient = pool::take(self.n_batch * length * n_in);
         let taps = context.gradient.par_chunks(length * 3 * n_in);

@@ -51,24 +51,24 @@ pub(super) fn forward(conv: Convolution, u: &[f32], kernel: &[f32], skip: Option
                     lanes::dispatch(Convolve { plan: &plan, u, spectrum, found, channels });
                 });
             });
-            plan.put(&stripe, &found, (u, skip), out);
+            plan.put(&stripe, &found, skip.map(|skip| (skip, Some(u))), out);
             pool::give(found);
         }
         pool::give(spectra);
     }
 }
 
+/// The gradient of `u` is written over that of the output, go by go.
 pub(super) fn backward(
     conv: Convolution,
     u: &[f32],
     kernel: &[f32],
     skip: Option<&[f32]>,
-    gradient: &[f32],
+    mut gradient: Vec<f32>,
     [for_u, for_kernel]: [bool; 2],
 ) -> Gradients {
     let plan = Plan::new(conv, conv.length);
     let item = conv.length * conv.d;
-    let mut of_u = for_u.then(|| pool::take(u.len()));
     let mut of_kernel = for_kernel.then(|| pool::take(conv.d * conv.n_taps));
     for stripe in plan.stripes() {
         let spectra = plan.spectra(&stripe, kernel);
@@ -78,11 +78,12 @@ pub(super) fn backward(
         for first in (0..conv.n_batch).step_by(plan.n_items) {
             let n_items = plan.n_items.min(conv.n_batch - first);
             let items = first * item..(first + n_items) * item;
-            let (u, gradient) = (&u[items.clone()], &gradient[items.clone()]);
+            let (u, gradient) = (&u[items.clone()], &mut gradient[items]);
             let mut found = pool::take(stripe.len() * plan.group_results(n_items));
             let tasks = plan.tasks(&mut found, n_items).zip(spectra.par_chunks(plan.n_numbers));
             let back = |((found, spectrum), group): ((&mut [f32], &[f32]), usize), sums: &mut [f32]| {
-                let inputs = u.par_chunks(plan.part_inputs()).zip(gradient.par_chunks(plan.part_inputs()));
+                let gradients = gradient.par_chunks(plan.part_inputs());
+                let inputs = u.par_chunks(plan.part_inputs()).zip(gradients);
                 let parts = found.par_chunks_mut(plan.part_results()).zip(inputs);
                 let part = |(found, (u, gradient)): (&mut [f32], (&[f32], &[f32])), sums: &mut [f32]| {
                     let channels = plan.channels(group);
@@ -100,8 +101,8 @@ pub(super) fn backward(
             } else {
                 tasks.zip(stripe.clone()).for_each(|task| back(task, &mut []));
             }
-            if let Some(of_u) = &mut of_u {
-                plan.put(&stripe, &found, (gradient, skip), &mut of_u[items]);
+            if for_u {
+                plan.put(&stripe, &found, skip.map(|skip| (skip, None)), gradient);
             }
             pool::give(found);
         }
@@ -121,6 +122,8 @@ pub(super) fn backward(
         }
         pool::give(sums);
     }
+    let of_u = for_u.then(|| std::mem::take(&mut gradient));
+    pool::give(gradient);
     Gradients { u: of_u, kernel: of_kernel }
 }
 
@@ -192,37 +195,42 @@ impl Plan {
         spectra
     }
 
-    /// Puts the results of these groups in their places, plus `skip` times what is skipped.
+    /// Puts the results of these groups in their places, plus factors times what is skipped: what stands there if nothing
+    /// else is given.
     fn put(
         &self,
         groups: &Range<usize>,
         found: &[f32],
-        (from, skip): (&[f32], Option<&[f32]>),
+        skip: Option<(&[f32], Option<&[f32]>)>,
         out: &mut [f32],
     ) {
-        let (length, d, n_lanes) = (self.conv.length, self.conv.d, self.n_lanes);
+        let (d, n_lanes) = (self.conv.d, self.n_lanes);
         let channels = self.channels(groups.start).start..self.channels(groups.end - 1).end;
-        let n_rows = out.len() / d;
-        out.par_chunks_mut(ROWS * d).zip(from.par_chunks(ROWS * d)).enumerate().for_each(
-            |(at, (out, from))| {
-                for (row, (out, from)) in out.chunks_mut(d).zip(from.chunks(d)).enumerate() {
-                    let row = (at * ROWS + row) * n_lanes;
-                    let out = &mut out[channels.clone()];
-                    for (group, out) in out.chunks_mut(n_lanes).enumerate() {
-                        let found = &found[group * n_rows * n_lanes + row..][..n_lanes];
-                        // Copies of known length are single moves.
-                        let (whole, rest) = out.as_chunks_mut::<8>();
-                        let n_whole = 8 * whole.len();
-                        whole.iter_mut().zip(found.as_chunks().0).for_each(|(to, from)| *to = *from);
-                        rest.copy_from_slice(&found[n_whole..n_whole + rest.len()]);
+        let of_group = out.len() / d * n_lanes;
+        out.par_chunks_mut(ROWS * d).enumerate().for_each(|(at, out)| {
+            lanes::inlined(
+                #[inline(always)]
+                || {
+                    for (row, out) in out.chunks_mut(d).enumerate() {
+                        let row = at * ROWS + row;
+                        let out = &mut out[channels.clone()];
+                        if let Some((_, Some(from))) = skip {
+                            out.copy_from_slice(&from[row * d..][channels.clone()]);
+                        }
+                        let factors = skip.map(|(factors, _)| &factors[channels.clone()]);
+                        for (group, out) in out.chunks_mut(n_lanes).enumerate() {
+                            let found = &found[group * of_group + row * n_lanes..][..out.len()];
+                            let Some(factors) = factors else {
+                                out.copy_from_slice(found);
+                                continue;
+                            };
+                            let both = found.iter().zip(&factors[group * n_lanes..]);
+                            out.iter_mut().zip(both).for_each(|(out, (x, factor))| *out = x + factor * *out);
+                        }
                     }
-                    if let Some(skip) = skip {
-                        lanes::multiply_add(out, &skip[channels.clone()], &from[channels.clone()]);
-                    }
-                }
-            },
-        );
-        debug_assert_eq!(n_rows % length, 0);
+                },
+            );
+        });
     }
 }
 

@@ -102,9 +102,9 @@ impl Operation<1> for Drop {
         [false]
     }
 
-    fn backward(&self, context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
+    fn backward(&self, context: &mut Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
         let mut gradient = pool::take(context.gradient.len());
-        self.multiply(&mut gradient, context.gradient);
+        self.multiply(&mut gradient, &context.gradient);
         [Some(gradient)]
     }
 }

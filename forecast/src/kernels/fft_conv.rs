@@ -121,20 +121,20 @@ impl<const N: usize> Operation<N> for Convolution {
         [true; N]
     }
 
-    fn backward(&self, context: &Context<'_, N>) -> [Option<Vec<f32>>; N] {
+    fn backward(&self, context: &mut Context<'_, N>) -> [Option<Vec<f32>>; N] {
         let (u, kernel) = (context.inputs[0], context.inputs[1]);
         let skip = context.inputs.get(2).copied();
-        let wanted = [context.wanted[0], context.wanted[1]];
-        let Gradients { u: of_u, kernel: of_kernel } = if self.is_direct() {
-            conv_direct::backward(*self, u, kernel, skip, context.gradient, wanted)
-        } else {
-            conv_transform::backward(*self, u, kernel, skip, context.gradient, wanted)
-        };
         let of_skip = (N == 3 && context.wanted[2]).then(|| {
             let mut sums = pool::take_zeros(self.d);
-            conv_direct::sum_products(&mut sums, context.gradient, u);
+            conv_direct::sum_products(&mut sums, &context.gradient, u);
             sums
         });
+        let wanted = [context.wanted[0], context.wanted[1]];
+        let Gradients { u: of_u, kernel: of_kernel } = if self.is_direct() {
+            conv_direct::backward(*self, u, kernel, skip, &context.gradient, wanted)
+        } else {
+            conv_transform::backward(*self, u, kernel, skip, std::mem::take(&mut context.gradient), wanted)
+        };
         let mut gradients = [of_u, of_kernel, of_skip].into_iter();
         std::array::from_fn(|_| gradients.next().flatten())
     }

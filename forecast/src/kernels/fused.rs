@@ -30,7 +30,7 @@ pub(super) trait Operation<const N: usize>: Debug + Send + Sync + 'static {
 
     /// The gradients of those inputs that are `wanted`, of the inputs' lengths. Inputs that it does not read are
     /// empty.
-    fn backward(&self, context: &Context<'_, N>) -> [Option<Vec<f32>>; N];
+    fn backward(&self, context: &mut Context<'_, N>) -> [Option<Vec<f32>>; N];
 }
 
 /// Whether a backward pass will follow.
@@ -46,8 +46,8 @@ pub(super) struct Context<'a, const N: usize> {
     pub(super) inputs: [&'a [f32]; N],
     /// What the forward pass returned.
     pub(super) saved: &'a [Vec<f32>],
-    /// The gradient of the output.
-    pub(super) gradient: &'a [f32],
+    /// The gradient of the output, whose memory an operation may take for one of its own.
+    pub(super) gradient: Vec<f32>,
     pub(super) wanted: [bool; N],
 }
 
@@ -128,12 +128,23 @@ fn slice(tensor: &Values) -> &[f32] {
 
 /// Gives the memory of a tensor back if nothing else holds it.
 fn reclaim(tensor: Values) {
-    if tensor.is_unique()
-        && is_whole(&tensor)
-        && let Ok(values) = tensor.into_data().try_into_vec::<f32>()
-    {
-        pool::give(values);
+    if tensor.is_unique() && is_whole(&tensor) {
+        into_numbers(tensor).into_iter().for_each(pool::give);
     }
+}
+
+/// The numbers of a contiguous tensor; a copy of them if something else holds them.
+fn owned(tensor: Values) -> Vec<f32> {
+    if tensor.is_unique() && is_whole(&tensor) {
+        return into_numbers(tensor).unwrap_or_default();
+    }
+    let mut numbers = pool::take(slice(&tensor).len());
+    numbers.copy_from_slice(slice(&tensor));
+    numbers
+}
+
+fn into_numbers(tensor: Values) -> Option<Vec<f32>> {
+    tensor.into_data().try_into_vec::<f32>().ok()
 }
 
 #[derive(Debug)]
@@ -162,15 +173,16 @@ impl<const N: usize> Backward<Flex, N> for Step<N> {
     fn backward(self, ops: Ops<State<N>, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let State { inputs, shapes, saved } = ops.state;
         let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let context = Context {
+        let mut context = Context {
             inputs: inputs.each_ref().map(|input| input.as_ref().map_or(&[][..], slice)),
             saved: &saved.0,
-            gradient: slice(&gradient),
+            gradient: owned(gradient),
             wanted: ops.parents.each_ref().map(Option::is_some),
         };
-        let gradients = self.0.backward(&context);
+        let gradients = self.0.backward(&mut context);
+        pool::give(context.gradient);
         drop(saved);
-        inputs.into_iter().flatten().chain([gradient]).for_each(reclaim);
+        inputs.into_iter().flatten().for_each(reclaim);
         for ((node, shape), gradient) in ops.parents.into_iter().zip(shapes).zip(gradients) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<Flex>(node.id, Values::from_data(TensorData::new(gradient, shape)));

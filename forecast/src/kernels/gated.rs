@@ -58,7 +58,7 @@ impl Operation<1> for Gated {
         [true]
     }
 
-    fn backward(&self, context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
+    fn backward(&self, context: &mut Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
         let d = self.d;
         let [x] = context.inputs;
         let mut gradient = pool::take(x.len());

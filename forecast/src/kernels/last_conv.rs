@@ -89,10 +89,10 @@ impl Operation<3> for LastConvolution {
         [true; 3]
     }
 
-    fn backward(&self, context: &Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
+    fn backward(&self, context: &mut Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
         let (length, d) = (self.length, self.d);
         let [u, kernel, skip] = context.inputs;
-        let gradient = context.gradient; // (batch, d)
+        let gradient = &context.gradient; // (batch, d)
         let of_u = context.wanted[0].then(|| {
             let weights = self.weights(kernel, skip);
             let mut of_u = pool::take(u.len());

@@ -83,7 +83,7 @@ impl<const N: usize> Operation<N> for LayerNorm {
         std::array::from_fn(|i| i != 2)
     }
 
-    fn backward(&self, context: &Context<'_, N>) -> [Option<Vec<f32>>; N] {
+    fn backward(&self, context: &mut Context<'_, N>) -> [Option<Vec<f32>>; N] {
         let d = self.d;
         let mut x_gradient = pool::take(self.n_rows * d);
         let inputs = context.inputs;
@@ -98,7 +98,7 @@ impl<const N: usize> Operation<N> for LayerNorm {
                     x: chunk(inputs[0], at, ROWS * d),
                     residual: inputs.get(3).map(|residual| chunk(residual, at, ROWS * d)),
                     gain: inputs[1],
-                    gradient: chunk(context.gradient, at, ROWS * d),
+                    gradient: chunk(&context.gradient, at, ROWS * d),
                     gain_sum,
                     bias_sum,
                 });

@@ -143,12 +143,12 @@ impl<const N: usize> Operation<N> for Linear {
         std::array::from_fn(|i| i < 2)
     }
 
-    fn backward(&self, context: &Context<'_, N>) -> [Option<Vec<f32>>; N] {
+    fn backward(&self, context: &mut Context<'_, N>) -> [Option<Vec<f32>>; N] {
         let Linear { n_rows, n_in, n_out, draws, .. } = *self;
         let mut bias_gradient = (N > 2 && context.wanted[2]).then(|| pool::take_zeros(n_out));
         let dropped = draws.filter(|_| context.saved.is_empty()).map(|draws| {
             let mut dropped = pool::take(context.gradient.len());
-            draws.multiply(&mut dropped, context.gradient);
+            draws.multiply(&mut dropped, &context.gradient);
             dropped
         });
         let scaled = context.saved.first().map(|slopes| {
@@ -161,7 +161,7 @@ impl<const N: usize> Operation<N> for Linear {
             scaled
         });
         let scaled = scaled.or(dropped);
-        let g = scaled.as_deref().unwrap_or(context.gradient); // (row, out)
+        let g = scaled.as_deref().unwrap_or(&context.gradient); // (row, out)
         if let Some(gradient) = &mut bias_gradient {
             sum_rows(gradient, g);
         }

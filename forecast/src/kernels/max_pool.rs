@@ -70,7 +70,7 @@ impl Operation<1> for MaxPool {
         [true]
     }
 
-    fn backward(&self, context: &Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
+    fn backward(&self, context: &mut Context<'_, 1>) -> [Option<Vec<f32>>; 1] {
         let (length, d) = (self.length, self.d);
         let [x] = context.inputs;
         let mut gradient = pool::take_zeros(x.len());

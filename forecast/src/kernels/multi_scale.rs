@@ -159,7 +159,7 @@ impl Operation<3> for MultiScale {
         [false, true, true]
     }
 
-    fn backward(&self, context: &Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
+    fn backward(&self, context: &mut Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
         let ScaledKernel { n_scales, width, length } = self.kernel;
         let mut of_scales = pool::take_zeros(self.d * n_scales * width);
         let rows = of_scales.par_chunks_mut(n_scales * width).zip(context.gradient.par_chunks(length));

@@ -72,8 +72,9 @@ impl Ring {
     ) {
         self.open(simd, points, source);
         let blocks = self.blocks();
-        for (at, block) in points.chunks_exact_mut(blocks.n_points).enumerate() {
-            self.forward_block(simd, block, blocks.level, at);
+        for at in 0..blocks.n_blocks {
+            self.enter(simd, points, blocks, at);
+            self.forward_block(simd, blocks.block::<S>(points, at), blocks.level, at);
         }
     }
 
@@ -91,14 +92,16 @@ impl Ring {
     ) {
         self.open(simd, points, source);
         let blocks = self.blocks();
-        let both = points.chunks_exact_mut(blocks.n_points).zip(factor.chunks_exact(blocks.n_points));
-        for (at, (block, factor)) in both.enumerate() {
+        for (at, factor) in factor.chunks_exact(blocks.n_points).enumerate() {
+            self.enter(simd, points, blocks, at);
+            let block = blocks.block::<S>(points, at);
             self.forward_block(simd, block, blocks.level, at);
             visit(at * blocks.n_points, block);
             for (x, y) in block.iter_mut().zip(factor) {
                 *x = multiply(simd, *x, *y);
             }
             self.back_block(simd, block, blocks.level, at);
+            self.leave(simd, points, blocks, at);
         }
         self.close(simd, points, sink);
     }
@@ -107,8 +110,9 @@ impl Ring {
     #[inline(always)]
     pub(super) fn back<S: Simd>(&self, simd: S, points: &mut [Point<S>], sink: impl FnMut(usize, S::f32s)) {
         let blocks = self.blocks();
-        for (at, block) in points.chunks_exact_mut(blocks.n_points).enumerate() {
-            self.back_block(simd, block, blocks.level, at);
+        for at in 0..blocks.n_blocks {
+            self.back_block(simd, blocks.block::<S>(points, at), blocks.level, at);
+            self.leave(simd, points, blocks, at);
         }
         self.close(simd, points, sink);
     }
@@ -119,10 +123,10 @@ impl Ring {
         while n_points > BLOCK {
             (level, n_points) = (level + 1, n_points / 4);
         }
-        Blocks { level, n_points }
+        Blocks { level, n_points, n_blocks: 1 << (2 * level) }
     }
 
-    /// The first level, of real numbers, and the further ones down to [`Ring::blocks`].
+    /// The first level, of real numbers.
     #[inline(always)]
     fn open<S: Simd>(&self, simd: S, points: &mut [Point<S>], source: impl Fn(usize) -> S::f32s) {
         let quarter = self.n_points / 4;
@@ -135,25 +139,34 @@ impl Ring {
             let zero = simd.splat_f32s(0.0);
             [a[t], b[t], c[t], d[t]] = spread(simd, [[x0, zero], real(x1, 0), real(x2, 2), real(x3, 4)]);
         }
-        let mut m = quarter;
-        for twiddles in &self.levels[1..self.blocks().level] {
-            for (block, twiddles) in points.chunks_exact_mut(m).zip(twiddles) {
-                split(simd, block, twiddles);
+    }
+
+    /// The levels between the first one and the blocks in the cache, for what begins with this block. Depth comes first:
+    /// what has been split goes on being split while some cache still holds it.
+    #[inline(always)]
+    fn enter<S: Simd>(&self, simd: S, points: &mut [Point<S>], blocks: Blocks, at: usize) {
+        for level in 1..blocks.level {
+            let n = 1 << (2 * (blocks.level - level));
+            if at.is_multiple_of(n) {
+                split(simd, blocks.several::<S>(points, at, n), &self.levels[level][at / n]);
             }
-            m /= 4;
+        }
+    }
+
+    /// What [`Ring::enter`] did, back, for what ends with this block.
+    #[inline(always)]
+    fn leave<S: Simd>(&self, simd: S, points: &mut [Point<S>], blocks: Blocks, at: usize) {
+        for level in (1..blocks.level).rev() {
+            let n = 1 << (2 * (blocks.level - level));
+            if (at + 1).is_multiple_of(n) {
+                join(simd, blocks.several::<S>(points, at + 1 - n, n), &self.levels[level][at / n]);
+            }
         }
     }
 
     /// What [`Ring::open`] did, back; only real parts are computed in the end.
     #[inline(always)]
     fn close<S: Simd>(&self, simd: S, points: &mut [Point<S>], mut sink: impl FnMut(usize, S::f32s)) {
-        let last = self.blocks().level;
-        for (level, twiddles) in self.levels.iter().enumerate().take(last).skip(1).rev() {
-            let m = self.n_points >> (2 * level);
-            for (block, twiddles) in points.chunks_exact_mut(m).zip(twiddles) {
-                join(simd, block, twiddles);
-            }
-        }
         let quarter = self.n_points / 4;
         let w = splats(simd, &self.levels[0][0]);
         let [a, b, c, d] = quarters::<S>(points);
@@ -218,11 +231,25 @@ impl Ring {
     }
 }
 
-/// Where the blocks that stay in the cache begin.
+/// The blocks that stay in the cache.
 #[derive(Debug, Clone, Copy)]
 struct Blocks {
     level: usize,
     n_points: usize,
+    n_blocks: usize,
+}
+
+impl Blocks {
+    #[inline(always)]
+    fn block<S: Simd>(self, points: &mut [Point<S>], at: usize) -> &mut [Point<S>] {
+        self.several::<S>(points, at, 1)
+    }
+
+    /// `n` blocks, from this one on.
+    #[inline(always)]
+    fn several<S: Simd>(self, points: &mut [Point<S>], at: usize, n: usize) -> &mut [Point<S>] {
+        &mut points[at * self.n_points..][..n * self.n_points]
+    }
 }
 
 #[inline(always)]

@@ -227,7 +227,7 @@ impl Operation<3> for Sparse {
         [true; 3]
     }
 
-    fn backward(&self, context: &Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
+    fn backward(&self, context: &mut Context<'_, 3>) -> [Option<Vec<f32>>; 3] {
         let (shape, n_top) = (self.shape, self.n_top);
         let AttentionShape { n_queries, n_keys, n_heads, d, .. } = shape;
         let (of_queries, of_keys) = (n_queries * shape.width(), n_keys * shape.width());

@@ -221,7 +221,7 @@ impl Operation<4> for Vandermonde {
         [true; 4]
     }
 
-    fn backward(&self, context: &Context<'_, 4>) -> [Option<Vec<f32>>; 4] {
+    fn backward(&self, context: &mut Context<'_, 4>) -> [Option<Vec<f32>>; 4] {
         let n = self.n_states;
         let of_channel = |(channel, g): (usize, &[f32])| {
             let modes = self.modes(&context.inputs, channel);

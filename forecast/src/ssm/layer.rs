@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Mixer, MixerConfig, MixerState, Recurrence, StreamingForm};
+use crate::kernels::{mean_square, reuse};
 use crate::{Error, Result};
 
 /// A layer of S4, S4D or SGConv with first weights: `y = k * u + D u`, each feature on its own.
@@ -58,21 +59,24 @@ impl Layer {
     /// # Errors
     /// [`Error::BadOption`] if `u` is not as many numbers.
     pub fn forward(&self, u: &[f32], n_batch: usize) -> Result<Vec<f32>> {
-        numbers(self.mixer.forward(self.tensor(u, n_batch, &Device::flex())?))
+        numbers(self.mixer.forward(self.tensor(u.to_vec(), n_batch, &Device::flex())?))
     }
 
-    /// The mean square of the outputs, and its gradient with respect to `u`; those of all weights are computed as well.
+    /// The mean square of the outputs, and its gradient with respect to `u`, whose memory is used again; those of all
+    /// weights are computed as well.
     ///
     /// # Shapes
     /// `u` and the gradient `(batch, length, d_model)`.
     ///
     /// # Errors
     /// As [`Layer::forward`].
-    pub fn forward_backward(&self, u: &[f32], n_batch: usize) -> Result<(f64, Vec<f32>)> {
+    pub fn forward_backward(&self, u: Vec<f32>, n_batch: usize) -> Result<(f64, Vec<f32>)> {
         let u = self.tensor(u, n_batch, &Device::flex().autodiff())?.require_grad();
-        let mean = self.trained.forward(u.clone()).square().mean();
-        let gradients = mean.backward();
-        let gradient = u.grad(&gradients).ok_or_else(|| Error::Internal("no gradient".to_string()))?;
+        let mean = mean_square(self.trained.forward(u.clone()));
+        let mut gradients = mean.backward();
+        let gradient =
+            u.grad_remove(&mut gradients).ok_or_else(|| Error::Internal("no gradient".to_string()))?;
+        reuse(u.into_data());
         Ok((f64::from(mean.into_scalar::<f32>()), numbers(gradient)?))
     }
 
@@ -97,7 +101,7 @@ impl Layer {
         Ok(LayerStream { recurrence, state })
     }
 
-    fn tensor(&self, u: &[f32], n_batch: usize, device: &Device) -> Result<Tensor<3>> {
+    fn tensor(&self, u: Vec<f32>, n_batch: usize, device: &Device) -> Result<Tensor<3>> {
         // No sequences, or more than there can be.
         let row = n_batch.checked_mul(self.d_model).unwrap_or(0);
         if row == 0 || u.is_empty() || !u.len().is_multiple_of(row) {
@@ -105,7 +109,7 @@ impl Layer {
             return Err(Error::option("batch", n_batch, rule));
         }
         let shape = [n_batch, u.len() / row, self.d_model];
-        Ok(Tensor::from_data(TensorData::new(u.to_vec(), shape), device))
+        Ok(Tensor::from_data(TensorData::new(u, shape), device))
     }
 }
 
