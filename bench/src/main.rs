@@ -24,6 +24,7 @@ use topics::Setting;
 use topics::arnet::ArnetArguments;
 use topics::informer::InformerArguments;
 use topics::ltsf::LtsfArguments;
+use topics::service::ServiceArguments;
 use topics::ssm::SsmArguments;
 
 /// A topic's measurements.
@@ -101,8 +102,8 @@ enum Topic {
     #[command(after_help = "Example: forecast-bench ltsf --sets ETTh1,ETTh2 --json ltsf.json")]
     Ltsf(LtsfArguments),
     /// The gRPC service under load: calls, sessions, latencies, a restart.
-    #[command(after_help = "Example: forecast-bench service --json service.json")]
-    Service,
+    #[command(after_help = "Example: forecast-bench service --parts calls,sessions --json service.json")]
+    Service(ServiceArguments),
     /// The bare server that the service is measured beside.
     #[command(hide = true)]
     Echo,
@@ -154,11 +155,15 @@ fn run(arguments: Arguments) -> Result<()> {
         Topic::Ltsf(ltsf) => topics::ltsf::run(setting, ltsf),
         _ => topics::ltsf::run(setting, &LtsfArguments::default()),
     };
+    let service = |setting: &Setting| match &arguments.topic {
+        Topic::Service(service) => topics::service::run(setting, service),
+        _ => topics::service::run(setting, &ServiceArguments::default()),
+    };
     let topics: &[&Run<'_>] = match &arguments.topic {
         Topic::ReadOnce { file } => return topics::read::once(file),
         Topic::ArnetOnce { order, file } => return topics::arnet::once(file, *order),
         Topic::Echo => return load::echo::serve(),
-        Topic::Service => &[&topics::service::run],
+        Topic::Service(_) => &[&service],
         Topic::Workload => return topics::kernels::serve(),
         Topic::Layer => return topics::ssm::serve(),
         Topic::Informer(_) => &[&informer],
@@ -179,7 +184,7 @@ fn run(arguments: Arguments) -> Result<()> {
             &arnet,
             &topics::stream::run,
             &ssm,
-            &topics::service::run,
+            &service,
             &topics::kernels::run,
             &informer,
             &ltsf,

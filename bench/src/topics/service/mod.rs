@@ -9,11 +9,34 @@ mod work;
 
 use std::time::Duration;
 
+use clap::{Args, ValueEnum};
+
 use super::Setting;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::scratch::Scratch;
 use work::Work;
+
+/// What to measure.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ServiceArguments {
+    /// Parts of the topic [default: all].
+    #[arg(long, value_name = "PART,...", value_delimiter = ',')]
+    parts: Vec<Part>,
+}
+
+/// A part of the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Unary forecasts: throughput, latency at half of it, alone and while a training runs.
+    Calls,
+    /// Ten times as many calls as the server can answer.
+    Overload,
+    /// Observations into sessions.
+    Sessions,
+    /// Many sessions over a restart.
+    Restart,
+}
 
 /// How long everything is measured.
 struct Pace {
@@ -27,7 +50,8 @@ struct Pace {
     n_long: u64,
 }
 
-pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
+pub(crate) fn run(setting: &Setting, arguments: &ServiceArguments) -> Result<Vec<Record>> {
+    let has = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     let seconds = Duration::from_secs;
     let pace = match setting.is_quick {
         true => Pace {
@@ -54,10 +78,18 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Record>> {
     let runtime = runtime.map_err(|error| Error::Unexpected(format!("no runtime: {error}")))?;
     let work = Work::new(setting, &scratch, work::SHORT)?;
     let mut records = Vec::new();
-    records.extend(runtime.block_on(calls::unary(setting, &pace, &work))?);
-    let long = Work::new(setting, &scratch, work::LONG)?;
-    records.extend(runtime.block_on(overload::overload(&pace, &long))?);
-    records.extend(runtime.block_on(streams::observations(&pace, &work))?);
-    records.push(runtime.block_on(streams::live_sessions(&pace, &work))?);
+    if has(Part::Calls) {
+        records.extend(runtime.block_on(calls::unary(setting, &pace, &work))?);
+    }
+    if has(Part::Overload) {
+        let long = Work::new(setting, &scratch, work::LONG)?;
+        records.extend(runtime.block_on(overload::overload(&pace, &long))?);
+    }
+    if has(Part::Sessions) {
+        records.extend(runtime.block_on(streams::observations(&pace, &work))?);
+    }
+    if has(Part::Restart) {
+        records.push(runtime.block_on(streams::live_sessions(&pace, &work))?);
+    }
     Ok(records)
 }

@@ -22,6 +22,9 @@ const MIXER: &str = "s4d";
 /// Every how many steps a window of its training begins: what it forecasts does not matter.
 const STRIDE: &str = "7";
 
+/// Sessions whose cost is followed over many observations.
+const N_LONG_SESSIONS: usize = 5;
+
 /// Observations in columns: throughput, latency of acknowledgements, memory, and the cost after many.
 pub(super) async fn observations(pace: &Pace, work: &Work) -> Result<Vec<Record>> {
     // With a data folder sessions are durable: every message is in the log before it is acknowledged.
@@ -56,15 +59,20 @@ pub(super) async fn observations(pace: &Pace, work: &Work) -> Result<Vec<Record>
     Ok(records)
 }
 
-/// What an observation costs after many, by what it did at first.
+/// What an observation costs after many, by what it did at first; of several sessions, since a part takes a fraction of a
+/// second.
 async fn flat(pace: &Pace, server: &Server, load: &Load) -> Result<Record> {
     let load = Load { n_sessions: 1, ..load.clone() };
     let part = pace.n_long / 10;
-    let costs = sessions::by_parts(server.address(), &load, "flat", part, 10).await?;
-    let (Some(first), Some(last)) = (costs.first(), costs.last()) else {
-        return Err(Error::Unexpected("nothing was measured".to_string()));
-    };
-    Ok(Record::new("observation_cost_growth", "x", Spread::of([last / first])).at_most(1.1))
+    let mut growths = Vec::new();
+    for at in 0..N_LONG_SESSIONS {
+        let costs = sessions::by_parts(server.address(), &load, &format!("flat-{at}"), part, 10).await?;
+        let (Some(first), Some(last)) = (costs.first(), costs.last()) else {
+            return Err(Error::Unexpected("nothing was measured".to_string()));
+        };
+        growths.push(last / first);
+    }
+    Ok(Record::new("observation_cost_growth", "x", Spread::of(growths)).at_most(1.1))
 }
 
 /// The same with a state space model of the default size.
