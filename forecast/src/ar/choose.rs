@@ -19,7 +19,7 @@ use crate::{Error, Result};
 pub(super) struct Choice {
     pub(super) penalty: Penalty,
     pub(super) strength: Strength,
-    /// Lags that may stay of each look-back.
+    /// Lags that may stay.
     pub(super) most_lags: usize,
 }
 
@@ -28,35 +28,31 @@ pub(super) struct Choice {
 pub(super) enum Strength {
     /// Where the criterion is smallest along the path.
     Chosen(Criterion),
+    /// As weak as the number of lags that may stay allows.
+    Weakest,
     /// As given.
     Lambda(f64),
 }
 
-/// Steps ahead that the number of lags is chosen on, at most, evenly spaced.
-const MOST_TARGETS: usize = 8;
-/// Supports that are tried, at most; for several steps halves of the largest.
+/// Supports that are tried, at most.
 const MOST_TRIED: usize = 32;
-const MOST_SIZES: usize = 6;
 /// Blocks of time that are split into halves, at most, and the memory of their statistics, in numbers.
 const MOST_BLOCKS: usize = 20;
 const MOST_NUMBERS: usize = 25_000_000;
-/// For one step more lags have to better the squared error by this much; for several fewer lags have to, since what
-/// each of them tells of a step far ahead is little and adds up.
+/// More lags have to better the squared error by this much.
 const MORE_IS_WORTHWHILE: f64 = 0.002;
-const FEWER_IS_WORTHWHILE: f64 = 0.01;
 
 /// Ascending, 0 for lag 1.
 type Support = Vec<usize>;
 
 impl Choice {
-    /// The lags of a look-back that stay for each step, and the look-back with its ridge chosen.
+    /// The lags of a look-back that stay for each target, and the look-back with its ridge chosen.
     ///
-    /// Each step has lags of its own, from the path of its own objective. Validation chooses for one step among the
-    /// solutions of the path the fewest lags whose squared error is close enough to the least; for several how many
-    /// lags each may have: as many as may stay, unless fewer do clearly better, or there is nothing to validate on.
+    /// Each target has lags of its own, from the path of its own objective. A criterion chooses for one of them along the
+    /// path; validation the fewest lags whose squared error is close enough to the least.
     ///
     /// # Errors
-    /// [`Error::BadOption`] if there is no rest of the data to validate one step on.
+    /// [`Error::BadOption`] if there is no rest of the data to validate on.
     pub(super) fn lags(
         &self,
         moments: &Moments,
@@ -65,89 +61,63 @@ impl Choice {
     ) -> Result<(Vec<Support>, Member)> {
         let trial = trial.map(|trial| trial.leading(member.lookback));
         let anchored = for_choice(moments, member.anchor);
-        let most_lags = self.most_lags;
         let (supports, member) = match self.strength {
             Strength::Lambda(lambda) => {
-                let paths = self.paths(&anchored, &Lambdas::Given(vec![lambda]), most_lags)?;
+                let paths = self.paths(&anchored, &Lambdas::Given(vec![lambda]))?;
                 (paths.into_iter().map(|path| up_to(&path, usize::MAX)).collect(), *member)
             }
+            Strength::Weakest => {
+                let paths = self.paths(&anchored, &Lambdas::Auto)?;
+                (paths.iter().map(|path| up_to(path, self.most_lags)).collect(), *member)
+            }
             Strength::Chosen(Criterion::Validation) => {
-                match trial.as_ref().filter(|trial| trial.is_possible()) {
-                    Some(trial) => self.validated(&anchored, trial, member, most_lags)?,
-                    None if moments.cross.ncols() > 1 => {
-                        let paths = self.paths(&anchored, &Lambdas::Auto, most_lags)?;
-                        (paths.iter().map(|path| up_to(path, most_lags)).collect(), *member)
-                    }
-                    None => {
-                        let rule =
-                            "there are too few complete rows to choose lags on a fifth of them; use bic";
-                        return Err(Error::option("criterion", "validation", rule));
-                    }
-                }
+                let Some(trial) = trial.as_ref().filter(|trial| trial.is_possible()) else {
+                    let rule = "there are too few complete rows to choose lags on a fifth of them; use bic";
+                    return Err(Error::option("criterion", "validation", rule));
+                };
+                self.validated(trial, member)?
             }
             Strength::Chosen(criterion) => {
                 let problem = Problem::of(&anchored, 0)?;
-                let solutions = path(&problem, &self.options(Lambdas::Auto, most_lags))?;
+                let solutions = path(&problem, &self.options(Lambdas::Auto))?;
                 let gamma = if criterion == Criterion::Ebic { 1.0 } else { 0.0 };
                 let chosen = select(&problem, &solutions, sparse::Criterion::Bic { gamma })?;
                 (vec![chosen.support.clone()], *member)
             }
         };
         let ridge = match (member.ridge, trial) {
-            (None, Some(trial)) => {
-                let of_trial: Vec<Support> = supports.iter().step_by(trial.every).cloned().collect();
-                Some(trial.best_share(&member, Some(&of_trial))?.0)
-            }
+            (None, Some(trial)) => Some(trial.best_share(&member, Some(&supports))?.0),
             (ridge, _) => ridge,
         };
         Ok((supports, Member { ridge, ..member }))
     }
 
-    /// The supports that do best, or nearly so with fewer lags, on the last fifth.
-    fn validated(
-        &self,
-        moments: &Moments,
-        trial: &Trial,
-        member: &Member,
-        most_lags: usize,
-    ) -> Result<(Vec<Support>, Member)> {
-        let trial = trial.every_target(trial.fitted.cross.ncols().div_ceil(MOST_TARGETS));
-        let paths = self.paths(&for_choice(&trial.fitted, member.anchor), &Lambdas::Auto, most_lags)?;
-        let is_one_step = moments.cross.ncols() == 1;
-        let mut candidates: Vec<Vec<Support>> = match &paths[..] {
-            [path] if is_one_step => path.iter().map(|support| vec![support.clone()]).collect(),
-            paths => {
-                let sizes = (0..MOST_SIZES).map(|halvings| most_lags >> halvings).filter(|size| *size > 0);
-                sizes.map(|size| paths.iter().map(|path| up_to(path, size)).collect()).collect()
-            }
-        };
+    /// The fewest lags that do nearly as well as any on the last fifth.
+    fn validated(&self, trial: &Trial, member: &Member) -> Result<(Vec<Support>, Member)> {
+        let path = self.paths(&for_choice(&trial.fitted, member.anchor), &Lambdas::Auto)?.swap_remove(0);
+        let mut candidates = path;
         candidates.dedup();
         let every = candidates.len().div_ceil(MOST_TRIED).max(1);
         let mut tried: Vec<Tried> = Vec::new();
-        for supports in candidates.into_iter().step_by(every) {
+        for support in candidates.into_iter().step_by(every) {
+            let supports = vec![support];
             let (ridge, error) = match member.ridge {
                 Some(ridge) => (ridge, trial.error(member, ridge, Some(&supports))?),
                 None => trial.best_share(member, Some(&supports))?,
             };
             tried.push((error, ridge, supports));
         }
-        let (_, ridge, supports) = if is_one_step { fewest(tried) } else { most(tried) }.unwrap_or_default();
-        let member = Member { ridge: Some(ridge), ..*member };
-        if is_one_step {
-            return Ok((supports, member));
-        }
-        let size = supports.iter().map(Vec::len).max().unwrap_or(0);
-        let paths = self.paths(moments, &Lambdas::Auto, size.max(1))?;
-        Ok((paths.iter().map(|path| up_to(path, size)).collect(), member))
+        let (_, ridge, supports) = fewest(tried).unwrap_or_default();
+        Ok((supports, Member { ridge: Some(ridge), ..*member }))
     }
 
-    /// The supports of the path of every step, the strongest penalty first.
-    fn paths(&self, moments: &Moments, lambdas: &Lambdas, most_lags: usize) -> Result<Vec<Vec<Support>>> {
-        let of_step = |step: usize| -> Result<Vec<Support>> {
-            let solutions = path(&Problem::of(moments, step)?, &self.options(lambdas.clone(), most_lags))?;
+    /// The supports of the path of every target, the strongest penalty first.
+    fn paths(&self, moments: &Moments, lambdas: &Lambdas) -> Result<Vec<Vec<Support>>> {
+        let of_target = |target: usize| -> Result<Vec<Support>> {
+            let solutions = path(&Problem::of(moments, target)?, &self.options(lambdas.clone()))?;
             Ok(solutions.into_iter().map(|solution| solution.support).collect())
         };
-        (0..moments.cross.ncols()).into_par_iter().map(of_step).collect()
+        (0..moments.cross.ncols()).into_par_iter().map(of_target).collect()
     }
 
     /// How often each lag is chosen for one step ahead from random halves of complete stretches; `None` where they are
@@ -183,20 +153,19 @@ impl Choice {
         let (lambdas, gamma) = match self.strength {
             Strength::Lambda(lambda) => (Lambdas::Given(vec![lambda]), 1.0),
             Strength::Chosen(Criterion::Bic) => (Lambdas::Auto, 0.0),
-            Strength::Chosen(_) => (Lambdas::Auto, 1.0),
+            Strength::Chosen(_) | Strength::Weakest => (Lambdas::Auto, 1.0),
         };
-        let options =
-            StabilityOptions { n_pairs, seed: 0, path: self.options(lambdas, self.most_lags), gamma };
+        let options = StabilityOptions { n_pairs, seed: 0, path: self.options(lambdas), gamma };
         stability(&blocks, &options).map(Some)
     }
 
-    fn options(&self, lambdas: Lambdas, most_lags: usize) -> PathOptions {
-        let penalty = self.penalty;
+    fn options(&self, lambdas: Lambdas) -> PathOptions {
+        let (penalty, most_lags) = (self.penalty, self.most_lags);
         PathOptions { penalty, lambdas, most_lags, refit: Refit::Support, ..PathOptions::default() }
     }
 }
 
-/// What was tried: squared error, ridge, and the lags of each step.
+/// What was tried: squared error, ridge, and the lags.
 type Tried = (f64, f64, Vec<Support>);
 
 /// The fewest lags whose error is close enough to the least.
@@ -207,15 +176,6 @@ fn fewest(tried: Vec<Tried>) -> Option<Tried> {
         .into_iter()
         .filter(is_good)
         .min_by_key(|(.., supports)| supports.iter().map(Vec::len).sum::<usize>())
-}
-
-/// The first, which has the most lags, unless others do clearly better.
-fn most(tried: Vec<Tried>) -> Option<Tried> {
-    let mut tried = tried.into_iter();
-    let first = tried.next()?;
-    let to_beat = first.0 * (1.0 - FEWER_IS_WORTHWHILE);
-    let least = tried.min_by(|a, b| a.0.total_cmp(&b.0)).filter(|(error, ..)| *error < to_beat);
-    Some(least.unwrap_or(first))
 }
 
 /// The last support of a path with at most so many lags.
@@ -277,25 +237,19 @@ mod tests {
     }
 
     #[test]
-    fn each_of_several_steps_has_its_lags_and_the_ridge_is_chosen_with_them() {
-        let values = series();
-        let moments = lagged_moments(&[&values], 48, 6).unwrap();
-        let trial = Trial::new(&[values], 48, 6).unwrap();
+    fn each_of_several_targets_has_its_lags_up_to_the_most_that_may_stay() {
+        let moments = lagged_moments(&[&series()], 48, 6).unwrap();
         for anchor in [Anchor::None, Anchor::Last] {
-            let (lags, chosen) = choice(Strength::Chosen(Criterion::Validation))
-                .lags(&moments, &member(anchor, None), Some(&trial))
-                .unwrap();
-            assert!(lags.len() == 6 && lags.iter().all(|lags| !lags.is_empty() && lags.len() <= 12));
+            let (lags, _) =
+                choice(Strength::Weakest).lags(&moments, &member(anchor, Some(0.0)), None).unwrap();
+            assert!(lags.len() == 6 && lags.iter().all(|lags| (6..=12).contains(&lags.len())), "{lags:?}");
             // A day before its target.
             assert!((0..6).all(|step| lags[step].contains(&(23 - step))), "{anchor:?}: {lags:?}");
-            let dense = trial.best_share(&member(anchor, None), None).unwrap().1;
-            let sparse = trial.error(&chosen, chosen.ridge.unwrap(), Some(&lags)).unwrap();
-            assert!(sparse < 1.02 * dense, "{anchor:?}: {sparse} {dense}");
         }
     }
 
     #[test]
-    fn more_lags_for_one_step_and_fewer_for_several_have_to_pay() {
+    fn more_lags_have_to_pay() {
         let tried = |errors: &[f64]| -> Vec<Tried> {
             let of = |(at, error): (usize, &f64)| (*error, 0.1, vec![(0..8 >> at).collect::<Vec<_>>()]);
             errors.iter().enumerate().map(of).collect()
@@ -303,9 +257,7 @@ mod tests {
         let n_lags = |tried: Option<Tried>| tried.map(|(.., supports)| supports[0].len());
         assert_eq!(n_lags(fewest(tried(&[1.0, 1.001, 1.1]))), Some(4));
         assert_eq!(n_lags(fewest(tried(&[1.0, 1.003, 1.1]))), Some(8));
-        assert_eq!(n_lags(most(tried(&[1.0, 0.995, 0.992]))), Some(8));
-        assert_eq!(n_lags(most(tried(&[1.0, 0.98, 0.97]))), Some(2));
-        assert_eq!((n_lags(most(Vec::new())), n_lags(fewest(Vec::new()))), (None, None));
+        assert_eq!(n_lags(fewest(Vec::new())), None);
     }
 
     #[test]
@@ -320,16 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn without_rows_to_validate_on_several_steps_keep_what_may_stay_and_for_one_the_fix_is_said() {
-        let values = series();
-        let moments = lagged_moments(&[&values], 48, 6).unwrap();
-        let short = Trial::new(&[values[..40].to_vec()], 48, 6).unwrap();
-        let (lags, member_of_several) = choice(Strength::Chosen(Criterion::Validation))
-            .lags(&moments, &member(Anchor::Last, None), Some(&short))
-            .unwrap();
-        assert!(lags.len() == 6 && lags.iter().all(|lags| (6..=12).contains(&lags.len())), "{lags:?}");
-        assert_eq!(member_of_several.ridge, Some(0.1));
-        let moments = lagged_moments(&[&values], 48, 1).unwrap();
+    fn without_rows_to_validate_on_the_fix_is_said() {
+        let moments = lagged_moments(&[&series()], 48, 1).unwrap();
         let choice = choice(Strength::Chosen(Criterion::Validation));
         let message = choice.lags(&moments, &member(Anchor::None, None), None).unwrap_err().to_string();
         assert!(message.contains("use bic"), "{message}");

@@ -24,7 +24,7 @@ use crate::data::{FourierTerm, Step};
 /// | `pooled` | false | one set of coefficients for all series, so that new ones can be forecast | |
 /// | `shrinkage` | none | how far the coefficients of each series are drawn towards those of all | validation, or a share from 0 to 1; not pooled |
 /// | `pool_channels` | if direct | one set of coefficients for all channels | |
-/// | `criterion` | none; with a penalty ebic if recursive, validation if direct | the order, up to `order`, or the lags along the path of the penalty, that this is smallest at | aic, bic, validation; with a penalty bic, ebic, validation |
+/// | `criterion` | none; with a penalty ebic if recursive | the order, up to `order`, or the lags along the path of the penalty, that this is smallest at | recursive: aic, bic, validation; with a penalty bic, ebic, validation |
 /// | `difference` | none | the series is modelled by its differences over so many steps, one after the other: `1`, or `24,1`; the order counts the lags that they take | fewer than the order in all |
 /// | `direct_steps` | the horizon of the fit, at most 1,440 | steps that have coefficients of their own; those beyond follow from forecasts, block after block | 1 to 1,440; direct |
 /// | `fourier` | none | seasons as sines and cosines that the series is regressed on, such as `1D:4,7D:3`, or none | as [`FourierTerm`] |
@@ -33,10 +33,10 @@ use crate::data::{FourierTerm, Step};
 /// | `covariates` | use | whether the series is regressed on the covariates that the data declare | use, ignore |
 /// | `covariate_lags` | 0 | covariates enter with so many steps before as well; past ones from the horizon of the fit on | at most 1,000 |
 /// | `penalty` | none; for the model ar-net its own if recursive, lasso if direct | what drives weights to exactly zero | none, ar-net, lasso, elastic-net, sparse |
-/// | `lambda` | chosen by `criterion` | the strength of the penalty, on scaled values | at least 0 |
+/// | `lambda` | chosen by `criterion`; if direct, as weak as `most_lags` allows | the strength of the penalty, on scaled values | at least 0 |
 /// | `density` | chosen by `criterion` | the share of lags that are expected to matter, which tells `lambda` as the paper has it | above 0, at most 1; with ar-net |
 /// | `l1_ratio` | 0.5 | the share of the lasso in an elastic net | 0 to 1 |
-/// | `most_lags` | a quarter of the longest look-back, shared by all of them; at most 256 | lags that a penalty may leave of each look-back and step, at most | at least 1 |
+/// | `most_lags` | a quarter of the longest look-back, at most 256 | lags that a penalty leaves of each step, at most; if direct, those that tell best what the forecast of all lags says, and the anchor's | at least 1 |
 /// | `stability` | 0 | pairs of random halves of the data from which the lags of a penalty are chosen anew, to tell how often each is | at most 10,000; recursive |
 /// | `method` | least-squares | least squares over complete windows, or the autocorrelations alone | least-squares, autocorrelation |
 /// | `unstable` | keep | what becomes of a recursion that grows without bound | keep, project |

@@ -8,7 +8,7 @@ use super::anchor::Anchor;
 use super::autocorrelation::{YuleWalker, autocovariances};
 use super::cholesky::Deficient;
 use super::choose::Choice;
-use super::config::{ArConfig, Method, Unstable};
+use super::config::{ArConfig, Method, Strategy, Unstable};
 use super::difference::{differences, undone};
 use super::displaced;
 use super::gram::lagged_moments;
@@ -25,6 +25,9 @@ use crate::{Error, Result};
 
 /// Lags of one model, at most: their Gram matrix takes 3 GB.
 pub(super) const MOST_LAGS: usize = 20_000;
+/// Ridges that are tried for lags that tell what all of them say. There is no noise in that: the least is only against
+/// lags that are nearly the same; more of it draws to the anchor where the end of the series asks for that.
+const RIDGES_OF_FEW: [f64; 4] = [1e-4, 1e-3, 1e-2, 0.1];
 /// Lags from which on plain equations are solved without their matrix.
 const LONG_ORDER: usize = 256;
 
@@ -204,17 +207,15 @@ impl Problem<'_> {
         let mut members = self.config.members();
         members.iter_mut().for_each(|member| member.lookback -= self.config.n_differenced());
         let choice = self.config.choice()?;
+        // Direct steps keep the lags that say what all lags say of them; one step keeps those that say most of it.
+        let (of_forecast, of_series) = match self.config.strategy {
+            Some(Strategy::Direct) => (choice, None),
+            _ => (None, choice),
+        };
         let is_open = members.iter().any(|member| member.ridge.is_none());
         let trial = (is_open || self.config.criterion == Some(Criterion::Validation))
             .then(|| Trial::new(columns, self.order, self.n_steps))
             .transpose()?;
-        // Lags are chosen wherever there are rows; a ridge has a usual share.
-        let trial = match trial {
-            Some(trial) if choice.is_some() && !trial.is_possible() => {
-                Some(Trial::of_rows(columns, self.order, self.n_steps)?)
-            }
-            trial => trial,
-        };
         let n_members = members.len() as f64;
         let mut mean = Solved {
             weights: Array2::zeros((self.n_steps, self.order)),
@@ -226,12 +227,12 @@ impl Problem<'_> {
         for member in &members {
             let part = (member.lookback < self.order).then(|| moments.leading(member.lookback));
             let part = part.as_ref().unwrap_or(&moments);
-            let mut solved = match &choice {
+            let mut solved = match &of_series {
                 None => self.dense(part, member, trial.as_ref())?,
                 Some(choice) => self.sparse(part, member, trial.as_ref(), choice)?,
             };
-            if let [_] = members[..] {
-                if let Some(choice) = choice.filter(|_| self.config.stability > 0) {
+            if let ([_], None) = (&members[..], of_forecast) {
+                if let Some(choice) = of_series.filter(|_| self.config.stability > 0) {
                     solved.frequencies = choice.frequencies(runs, member, self.config.stability)?;
                 }
                 return Ok(solved);
@@ -240,7 +241,38 @@ impl Problem<'_> {
             mean.intercepts.scaled_add(1.0 / n_members, &solved.intercepts);
             mean.ridges.extend(solved.ridges);
         }
-        Ok(mean)
+        match of_forecast {
+            Some(choice) => self.few_lags(&moments, &members, mean, trial.as_ref(), &choice),
+            None => Ok(mean),
+        }
+    }
+
+    /// The forecasts of all lags, as a few of them tell them best: the sparse solution whose targets are those forecasts
+    /// instead of what came. It is as good as they are where they can be told, whatever the noise of the series.
+    fn few_lags(
+        &self,
+        moments: &Moments,
+        members: &[Member],
+        all: Solved,
+        trial: Option<&Trial>,
+        choice: &Choice,
+    ) -> Result<Solved> {
+        let is_anchored = members.iter().all(|member| member.anchor != Anchor::None);
+        let member = Member {
+            lookback: self.order,
+            anchor: if is_anchored { Anchor::Last } else { Anchor::None },
+            ridge: None,
+            season: None,
+        };
+        let told = moments.with_targets_of(&all.weights, &all.intercepts);
+        let (lags, member) = choice.lags(&told, &member, None)?;
+        let ridge = match trial {
+            Some(trial) => trial.share_of_few(&member, &all, &lags, &RIDGES_OF_FEW)?,
+            None => RIDGES_OF_FEW[0],
+        };
+        let member = Member { ridge: Some(ridge), ..member };
+        let few = solve(&told, &member, None, Some(&lags))?.map_err(|deficient| self.singular(&deficient))?;
+        Ok(Solved { ridges: all.ridges, ..few })
     }
 
     /// Plain least squares of many lags one step ahead, without their matrix; `None` for everything else, and where

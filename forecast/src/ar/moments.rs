@@ -96,6 +96,25 @@ impl Moments {
         (&self.target_sums - &weights.dot(&self.column_sums)) / n
     }
 
+    /// The statistics of the same rows, with what `weights` `(target, column)` and `intercepts` `(target)` say of them as
+    /// targets.
+    pub(crate) fn with_targets_of(&self, weights: &Array2<f64>, intercepts: &Array1<f64>) -> Self {
+        let products = weights.dot(&self.gram); // (target, column)
+        let sums = weights.dot(&self.column_sums); // (target)
+        let n = self.rows as f64;
+        let mut cross = products.t().to_owned();
+        rank_one(&mut cross, (-&self.column_sums).view(), intercepts.view());
+        let squares = Zip::from(products.rows()).and(weights.rows()).map_collect(|a, b| a.dot(&b));
+        Moments {
+            gram: self.gram.clone(),
+            cross,
+            energy: squares + &(2.0 * intercepts * &sums) + &(n * intercepts * intercepts),
+            column_sums: self.column_sums.clone(),
+            target_sums: sums + &(n * intercepts),
+            rows: self.rows,
+        }
+    }
+
     /// The statistics after `by` is added to every value of columns and targets.
     #[cfg(test)]
     pub(crate) fn shifted(&self, by: f64) -> Self {
@@ -180,6 +199,10 @@ mod tests {
         assert_close(&plain.shifted(3.0), &of(&(&x + 3.0), &(&y + 3.0)), 1e-10);
         assert_close(&plain.leading(2), &of(&x.slice(s![.., ..2]).to_owned(), &y), 1e-10);
         assert_close(&plain.every_target(2), &of(&x, &y.slice(s![.., ..1]).to_owned()), 1e-10);
+        let weights = ndarray::arr2(&[[0.5, -1.0, 2.0], [3.0, 0.0, 0.25]]);
+        let intercepts = ndarray::arr1(&[7.0, -2.0]);
+        let told = x.dot(&weights.t()) + &intercepts;
+        assert_close(&plain.with_targets_of(&weights, &intercepts), &of(&x, &told), 1e-10);
         for anchor in [[1.0, 0.0, 0.0], [1.0 / 3.0; 3], [0.5, 0.25, 0.25]] {
             let anchor = Array1::from(anchor.to_vec());
             let a = x.dot(&anchor).insert_axis(Axis(1));

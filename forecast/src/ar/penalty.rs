@@ -31,8 +31,7 @@ pub enum PenaltyKind {
 /// Pairs of halves, at most.
 const MOST_PAIRS: usize = 10_000;
 
-/// Of the lags of the longest look-back one in so many may stay in all, and so many of each look-back at most, where
-/// nothing is said.
+/// Of the lags one in so many may stay, and so many at most, where nothing is said.
 const ONE_IN: usize = 4;
 const MOST_LAGS: usize = 256;
 
@@ -47,12 +46,9 @@ impl ArConfig {
             (Some(PenaltyKind::Sparse), _) => PenaltyKind::ArNet,
             (penalty, _) => penalty.unwrap_or_default(),
         };
-        let usual = match self.strategy {
-            Some(Strategy::Direct) => Criterion::Validation,
-            _ => Criterion::Ebic,
-        };
+        let is_chosen = !is_given && self.strategy != Some(Strategy::Direct);
         ArConfig {
-            criterion: self.criterion.or_else(|| (!is_given).then_some(usual)),
+            criterion: self.criterion.or_else(|| is_chosen.then_some(Criterion::Ebic)),
             l1_ratio: self.l1_ratio.or_else(|| (penalty == PenaltyKind::ElasticNet).then_some(0.5)),
             penalty: Some(penalty),
             ..self
@@ -70,15 +66,21 @@ impl ArConfig {
             PenaltyKind::Lasso => Penalty::ElasticNet { l1_ratio: 1.0 },
             PenaltyKind::ElasticNet => Penalty::ElasticNet { l1_ratio: self.l1_ratio.unwrap_or(0.5) },
         };
+        let is_direct = self.strategy == Some(Strategy::Direct);
         let strength = match (self.lambda, self.density) {
             (Some(lambda), _) => Strength::Lambda(lambda),
             (None, Some(density)) => Strength::Lambda(sparse::Strength::Original.lambda(density)?),
+            (None, None) if is_direct => Strength::Weakest,
             (None, None) => Strength::Chosen(self.criterion.unwrap_or(Criterion::Ebic)),
         };
-        // The mean over several look-backs has the lags of all.
-        let n_lookbacks = self.lookbacks.as_ref().map_or(1, Vec::len).max(1);
-        let usual = self.order.unwrap_or(1).div_ceil(ONE_IN * n_lookbacks).min(MOST_LAGS);
-        Ok(Some(Choice { penalty, strength, most_lags: self.most_lags.unwrap_or(usual) }))
+        let order = self.order.unwrap_or(1);
+        let usual = match is_direct {
+            // One is the anchor's.
+            true => (order / ONE_IN).saturating_sub(1),
+            false => order.div_ceil(ONE_IN),
+        };
+        let most_lags = self.most_lags.unwrap_or(usual.clamp(1, MOST_LAGS));
+        Ok(Some(Choice { penalty, strength, most_lags }))
     }
 
     /// Numbers are in their ranges, and what belongs to a penalty comes with one.
@@ -128,8 +130,9 @@ impl ArConfig {
         if self.method == Method::Autocorrelation {
             return refused("method", "autocorrelation".to_string(), "a penalty goes with least-squares");
         }
-        if self.anchor.iter().flatten().any(|anchor| *anchor == Anchor::Mean) {
-            let rule = "a mean has all lags, of which a penalty leaves some; use last or none";
+        if !is_direct && self.anchor.iter().flatten().any(|anchor| *anchor == Anchor::Mean) {
+            let rule =
+                "a mean has all lags, of which a penalty leaves some; use last or none, or direct steps";
             return refused("anchor", "mean".to_string(), rule);
         }
         match self.criterion {
@@ -138,12 +141,12 @@ impl ArConfig {
                 criterion.name().to_string(),
                 "it chooses lambda; leave lambda and density out",
             ),
+            Some(criterion) if is_direct => {
+                let rule = "it chooses the lags of one step; direct steps keep most_lags of them";
+                refused("criterion", criterion.name().to_string(), rule)
+            }
             Some(Criterion::Aic) => {
                 refused("criterion", "aic".to_string(), "with a penalty it must be bic, ebic or validation")
-            }
-            Some(criterion @ (Criterion::Bic | Criterion::Ebic)) if is_direct => {
-                let rule = "lags of several steps are chosen by validation; use it, or strategy = recursive";
-                refused("criterion", criterion.name().to_string(), rule)
             }
             _ => Ok(()),
         }

@@ -5,7 +5,6 @@ use super::config::{ArConfig, Method, Strategy};
 use super::defaults::{
     MOST_DIRECT_STEPS, lookbacks as default_lookbacks, order as default_order, strategy as default_strategy,
 };
-use super::order::Criterion;
 use super::penalty::PenaltyKind;
 use super::solve::Member;
 use crate::model::{Shape, check_count};
@@ -23,10 +22,7 @@ impl ArConfig {
     /// [`Error::BadOption`] if a setting is out of range or does not go with another.
     pub(crate) fn resolve(&self, shape: &Shape) -> Result<Self> {
         let is_textbook = self.order.is_some() && self.lookbacks.is_none();
-        let is_about_one_step = match self.criterion {
-            Some(Criterion::Validation) => !self.is_sparse(),
-            criterion => criterion.is_some() || self.stability > 0,
-        };
+        let is_about_one_step = self.criterion.is_some() || self.stability > 0;
         let strategy = match (self.strategy, is_textbook || is_about_one_step || self.is_autocorrelation()) {
             (Some(strategy), _) => strategy,
             (None, true) => Strategy::Recursive,
@@ -59,7 +55,7 @@ impl ArConfig {
         let ridge = ridge.or_else(|| (is_plain && !is_open).then(|| vec![0.0; lookbacks.len()]));
         let anchor = |lookback: &usize| match is_plain {
             true => Anchor::None,
-            false if is_longest_of_several(lookback) && !self.is_sparse() => Anchor::Mean,
+            false if is_longest_of_several(lookback) => Anchor::Mean,
             false => Anchor::Last,
         };
         let anchor = each("anchor", self.anchor.as_deref(), lookbacks.len())?
@@ -198,6 +194,7 @@ fn each<T: Clone>(field: &'static str, given: Option<&[T]>, n: usize) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use super::super::order::Criterion;
     use super::*;
     use crate::ModelConfig;
     use crate::ar::defaults::tests::shape;
@@ -242,11 +239,10 @@ mod tests {
             (direct.strategy, direct.lookbacks.clone()),
             (Some(Strategy::Direct), Some(vec![336, 720]))
         );
-        assert_eq!(
-            (direct.criterion, direct.penalty),
-            (Some(Criterion::Validation), Some(PenaltyKind::Lasso))
-        );
-        assert_eq!(direct.anchor, Some(vec![Anchor::Last; 2]));
+        assert_eq!((direct.criterion, direct.penalty), (None, Some(PenaltyKind::Lasso)));
+        // Those of `ar`, whose forecasts its lags tell; a quarter of the lags, of which one is the anchor's.
+        assert_eq!(direct.anchor, Some(vec![Anchor::Last, Anchor::Mean]));
+        assert_eq!(direct.choice().unwrap().unwrap().most_lags, 179);
         let recursive = resolved(&[("penalty", "lasso"), ("order", "2000")], &hours).unwrap();
         let kind = |config: &ArConfig| (config.strategy, config.penalty);
         assert_eq!(kind(&recursive), (Some(Strategy::Recursive), Some(PenaltyKind::Lasso)));
@@ -296,11 +292,11 @@ mod tests {
             (vec![("penalty", "ar-net"), ("lambda", "1"), ("criterion", "bic")], "it chooses lambda"),
             (vec![("penalty", "elastic-net"), ("l1_ratio", "0")], "l1_ratio is 0"),
             (vec![("penalty", "ar-net"), ("most_lags", "0")], "most_lags is 0"),
-            (vec![("penalty", "ar-net"), ("anchor", "mean")], "anchor is mean"),
+            (vec![("penalty", "ar-net"), ("order", "9"), ("anchor", "mean")], "anchor is mean"),
             (vec![("penalty", "ar-net"), ("criterion", "aic")], "bic, ebic or validation"),
             (
                 vec![("penalty", "ar-net"), ("criterion", "bic"), ("strategy", "direct")],
-                "chosen by validation",
+                "direct steps keep most_lags",
             ),
             (vec![("penalty", "ar-net"), ("stability", "5"), ("strategy", "direct")], "stability is 5"),
             (vec![("penalty", "ar-net"), ("method", "autocorrelation")], "goes with least-squares"),

@@ -4,6 +4,8 @@
 //! fifth, for each share of a short list. With weights `w` and intercept `b` the squared error over `n` rows is
 //! `y'y - 2 w . X'y + w' X'X w - 2 b (sum y - w . sum x) + n b^2`: no forecast is made.
 
+use ndarray::s;
+
 use super::gram::lagged_moments;
 use super::moments::Moments;
 use super::segments::complete_runs;
@@ -26,26 +28,16 @@ pub(super) struct Trial {
     /// Of the rows whose targets lie in the last fifth.
     pub(super) scored: Moments,
     /// Targets are the first step and every `every`-th after it.
-    pub(super) every: usize,
+    every: usize,
 }
 
 impl Trial {
     /// The moments of both parts of every series. Columns are whole series of one channel.
     pub(super) fn new(columns: &[Vec<f64>], order: usize, horizon: usize) -> Result<Self> {
-        Self::cut(columns, order, horizon, |column| column.len() - column.len() / 5)
-    }
-
-    /// The same with four fifths and a fifth of the complete rows of every series, wherever these are: the end of a
-    /// series with gaps may have none.
-    pub(super) fn of_rows(columns: &[Vec<f64>], order: usize, horizon: usize) -> Result<Self> {
-        Self::cut(columns, order, horizon, |column| cut_by_rows(column, order, horizon))
-    }
-
-    /// The moments of the rows before and after a step of each series.
-    fn cut(columns: &[Vec<f64>], order: usize, horizon: usize, at: impl Fn(&[f64]) -> usize) -> Result<Self> {
-        let parts = || columns.iter().map(|column| (column, at(column)));
-        let first = parts().flat_map(|(column, cut)| complete_runs(&column[..cut]));
-        let last = parts().flat_map(|(column, cut)| complete_runs(&column[cut.saturating_sub(order)..]));
+        let cut = |column: &[f64]| column.len() - column.len() / 5;
+        let first = columns.iter().flat_map(|column| complete_runs(&column[..cut(column)]));
+        let last =
+            columns.iter().flat_map(|column| complete_runs(&column[cut(column).saturating_sub(order)..]));
         let every = horizon.div_ceil(MOST_TARGETS);
         let moments = |runs: Vec<&[f64]>| -> Result<Moments> {
             Ok(lagged_moments(&runs, order, horizon)?.every_target(every))
@@ -59,10 +51,30 @@ impl Trial {
         Trial { fitted, scored, every: self.every }
     }
 
-    /// The trial of its first target and every `every`-th after it.
-    pub(super) fn every_target(&self, every: usize) -> Self {
-        let (fitted, scored) = (self.fitted.every_target(every), self.scored.every_target(every));
-        Trial { fitted, scored, every: self.every * every }
+    /// The share with which some lags, fitted to what other weights say of the first four fifths, forecast the last one
+    /// best; the first of the list where there are too few rows.
+    pub(super) fn share_of_few(
+        &self,
+        member: &Member,
+        all: &Solved,
+        supports: &[Vec<usize>],
+        shares: &[f64],
+    ) -> Result<f64> {
+        let step = isize::try_from(self.every).unwrap_or(isize::MAX);
+        let weights = all.weights.slice(s![..;step, ..]).to_owned();
+        let intercepts = all.intercepts.slice(s![..;step]).to_owned();
+        let fitted = self.fitted.with_targets_of(&weights, &intercepts);
+        let supports: Vec<_> = supports.iter().step_by(self.every).cloned().collect();
+        let mut best = (f64::INFINITY, shares.first().copied().unwrap_or(0.0));
+        for share in shares.iter().copied().filter(|_| self.is_possible()) {
+            let member = Member { ridge: Some(share), ..*member };
+            let solved = solve(&fitted, &member, None, Some(&supports))?;
+            let error = solved.map_or(f64::INFINITY, |solved| squared_error(&self.scored, &solved));
+            if error < best.0 {
+                best = (error, share);
+            }
+        }
+        Ok(best.1)
     }
 
     /// True if there are rows to fit and to score.
@@ -94,22 +106,6 @@ impl Trial {
         }
         Ok(best)
     }
-}
-
-/// The step at which the targets of the last fifth of the complete rows begin; the end where there are too few.
-fn cut_by_rows(column: &[f64], order: usize, horizon: usize) -> usize {
-    let n_rows = |run: &[f64]| (run.len() + 1).saturating_sub(order + horizon);
-    let mut left = column.split(|value| value.is_nan()).map(n_rows).sum::<usize>() / 5;
-    let mut end = column.len();
-    for run in column.rsplit(|value| value.is_nan()) {
-        let n = n_rows(run);
-        if left > 0 && n >= left {
-            return end - horizon + 1 - left;
-        }
-        left = left.saturating_sub(n);
-        end = end.saturating_sub(run.len() + 1);
-    }
-    column.len()
 }
 
 /// The squared error of coefficients over the rows of the moments, all targets together.
@@ -162,22 +158,6 @@ mod tests {
             |values: Vec<f64>| Trial::new(&[values], 48, 6).unwrap().best_share(&member, None).unwrap().0;
         let (of_cycle, of_chance) = (share(cycle), share(chance));
         assert!(of_cycle < of_chance, "{of_cycle} {of_chance}");
-    }
-
-    #[test]
-    fn where_the_end_has_no_complete_rows_the_last_fifth_of_the_rows_is_tried() {
-        let mut values = noise(900, 5);
-        // 500 and 199 steps without a gap, then none that a row fits into.
-        values[500] = f64::NAN;
-        values[700..].iter_mut().step_by(10).for_each(|value| *value = f64::NAN);
-        let (order, horizon) = (20, 4);
-        assert!(!Trial::new(&[values.clone()], order, horizon).unwrap().is_possible());
-        let trial = Trial::of_rows(&[values], order, horizon).unwrap();
-        let n_rows = (500 - 23) + (199 - 23);
-        assert_eq!(trial.scored.rows, n_rows / 5);
-        // The targets of the last row before do not reach into the rows that are scored.
-        assert_eq!(trial.fitted.rows, n_rows - n_rows / 5 - (horizon - 1));
-        assert!(trial.is_possible());
     }
 
     #[test]
