@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Settings of jobs and data sets; the configuration's `jobs` section has their ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobsConfig {
-    /// Jobs that run at a time; all share the background pool.
+    /// Jobs that run at a time; all share the pool of trainings.
     pub parallel: usize,
     /// Jobs that wait; one more is refused with `JOB_QUEUE_FULL`.
     pub most_queued: usize,

@@ -2,7 +2,7 @@
 //!
 //! A job is a folder: the request as it was sent, the data, the log of its events, and the checkpoint of a training.
 //! Its state is that of the last event, so a killed server finds every job as it stood; what ran goes on. Jobs are
-//! led by threads of their own and compute on the background pool.
+//! led by threads of their own and compute on the pool of trainings.
 
 mod backtest;
 mod config;

@@ -1,4 +1,5 @@
-//! Where computing happens: threads of their own for forecasts, and pools of a low priority for training and loading.
+//! Where computing happens: threads of their own for forecasts, and pools of the lowest priority for training, loading and
+//! shadows.
 //!
 //! Threads that serve connections compute nothing but a forecast that is shorter than decoding its message: to hand it
 //! over and back would take longer. What counts as short is counted from the request, not guessed.
@@ -36,7 +37,9 @@ pub struct Compute {
 #[derive(Debug)]
 struct Inner {
     forecasts: Workers,
-    background: Arc<ThreadPool>,
+    trainings: Arc<ThreadPool>,
+    /// One thread, so that what is compared waits for no training.
+    shadows: ThreadPool,
     /// One thread, so that a load waits for other loads, not for trainings.
     loads: ThreadPool,
     n_threads: u64,
@@ -100,10 +103,15 @@ impl Compute {
             ThreadPoolBuilder::new().num_threads(n_threads).thread_name(move |i| format!("{name}-{i}"))
         };
         let forecasts = Workers::start("forecast", n_threads.max(1)).map_err(|error| error.to_string())?;
-        let background = pool("background").start_handler(|_| idle_priority());
-        let loads = pool("load").num_threads(1).start_handler(|_| lower_priority(10));
+        // One processor is left: a thread that waits for another processor is not called to one on which something runs,
+        // of however low a priority.
+        let trainings = pool("training").num_threads(n_threads.saturating_sub(1).max(1));
+        let trainings = trainings.start_handler(|_| idle_priority());
+        let shadows = pool("shadow").num_threads(1).start_handler(|_| idle_priority());
+        let loads = pool("load").num_threads(1).start_handler(|_| idle_priority());
         let loads = loads.build().map_err(|error| error.to_string())?;
-        let background = Arc::new(background.build().map_err(|error| error.to_string())?);
+        let trainings = Arc::new(trainings.build().map_err(|error| error.to_string())?);
+        let shadows = shadows.build().map_err(|error| error.to_string())?;
         let stage = |stage: &str| {
             let help = "Time of a forecast, by where it was spent.";
             metrics.histogram("longcast_forecast_seconds", help, &[("stage", stage)])
@@ -121,7 +129,8 @@ impl Compute {
         };
         let inner = Inner {
             forecasts,
-            background,
+            trainings,
+            shadows,
             loads,
             n_threads: n_threads.max(1) as u64,
             most_queued,
@@ -133,13 +142,18 @@ impl Compute {
         Ok(Compute { inner: Arc::new(inner) })
     }
 
-    /// The pool of the lowest priority: what runs inside `install` uses no other threads.
+    /// The pool of trainings and back-tests, of the lowest priority: what runs inside `install` uses no other threads.
     #[must_use]
-    pub fn background(&self) -> &Arc<ThreadPool> {
-        &self.inner.background
+    pub fn trainings(&self) -> &Arc<ThreadPool> {
+        &self.inner.trainings
     }
 
-    /// Runs what loads, stores or deletes models, one after another, at a low priority.
+    /// Runs what nobody waits for, one after another, at the lowest priority.
+    pub(crate) fn aside(&self, work: impl FnOnce() + Send + 'static) {
+        self.inner.shadows.spawn(work);
+    }
+
+    /// Runs what loads, stores or deletes models, one after another, at the lowest priority.
     ///
     /// # Errors
     /// `INTERNAL` if it panics; its own.
@@ -322,7 +336,7 @@ fn idle_priority() {
         };
         let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
-            tracing::warn!(%error, "trainings run at a low priority, not only when nothing else does");
+            tracing::warn!(%error, "training and loading run at a low priority, not only when nothing else does");
             lower_priority(19);
         }
     }

@@ -133,7 +133,7 @@ impl Server {
         let sessions = Arc::new(open_sessions(&config, &registry)?);
         let jobs_folder = JobsFolder::of(config.listening.data.as_deref());
         let publish = Arc::new(registry.clone());
-        let jobs = Jobs::open(jobs_folder.path(), &config.jobs, publish, Arc::clone(compute.background()))
+        let jobs = Jobs::open(jobs_folder.path(), &config.jobs, publish, Arc::clone(compute.trainings()))
             .map_err(|source| ServerError::Jobs { folder: jobs_folder.path().to_path_buf(), source })?;
         let drain = Drain::default();
         Ok(Server { config, registry, sessions, main, admin, compute, metrics, drain, jobs, jobs_folder })

@@ -54,7 +54,7 @@ impl Shadows {
             }
             let (series, asked, sent) = (series.clone(), asked.clone(), sent.mean.clone());
             let this = self.clone();
-            self.compute.background().spawn(move || {
+            self.compute.aside(move || {
                 let most_ahead = asked.options.horizon;
                 let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     answer(&shadow, series, "series", &asked, most_ahead)

@@ -1,8 +1,13 @@
-//! Unary forecasts: throughput beside the peers, latency at half of it, beside the floor's, and while a training runs.
+//! Unary forecasts: throughput beside the peers, latency at half of it, beside the floor's, and while a training runs and
+//! models are loaded.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use forecast_proto::v1;
+use forecast_proto::v1::model_admin_service_client::ModelAdminServiceClient;
 use forecast_proto::v1::training_service_client::TrainingServiceClient;
 
 use super::work::Work;
@@ -10,7 +15,7 @@ use super::{Pace, python};
 use crate::console;
 use crate::environment::own_path;
 use crate::error::{Error, Result};
-use crate::load::server::Server;
+use crate::load::server::{Server, connect};
 use crate::load::unary::{CONNECTIONS, Calls, Outcome};
 use crate::measure::Spread;
 use crate::record::Record;
@@ -21,9 +26,14 @@ const AT_A_TIME: usize = 16;
 /// Stretches that a latency is the median of: a moment in which the machine does something else is in one of them.
 const N_STRETCHES: u32 = 5;
 
-/// Throughput beside the peers, latency at half of it, and while a training runs.
-pub(super) async fn unary(setting: &Setting, pace: &Pace, work: &Work) -> Result<Vec<Record>> {
-    let ours = work.serve()?;
+/// From one load of a model to the next.
+const BETWEEN_LOADS: Duration = Duration::from_millis(20);
+
+/// Throughput beside the peers, latency at half of it, and while a training runs and models are loaded.
+///
+/// `other` is the model that is loaded meanwhile.
+pub(super) async fn unary(setting: &Setting, pace: &Pace, work: &Work, other: &Work) -> Result<Vec<Record>> {
+    let (ours, admin) = work.serve_with_admin()?;
     let mut echo = std::process::Command::new(own_path()?);
     let echo = Server::start(echo.arg("echo"))?;
     let peer = if setting.has_peers { Some(python::start(work)?) } else { None };
@@ -65,7 +75,8 @@ pub(super) async fn unary(setting: &Setting, pace: &Pace, work: &Work) -> Result
     drop(echo);
     let record = Record::new("p99_ms_half_load", "ms", alone).beside("a bare tonic echo", floor);
     records.push(record.at_most(2.0));
-    records.push(while_training(pace, work, ours, &sides[0], half, alone).await?);
+    let reloads = Reloads { admin, revision: other.import(&admin)? };
+    records.push(while_training(pace, work, ours, (&sides[0], half), reloads, alone).await?);
     Ok(records)
 }
 
@@ -81,13 +92,37 @@ async fn p99s<const N: usize>(sides: [&Calls; N], per_second: f64, pace: &Pace) 
     Ok(figures.map(Spread::of))
 }
 
-/// The same load while a training computes on the server.
+/// A model that is loaded and taken out of memory again, over and over.
+struct Reloads {
+    /// The admin port.
+    admin: SocketAddr,
+    revision: String,
+}
+
+impl Reloads {
+    /// Goes on until it fails or is aborted; counts.
+    async fn run(self, n_loads: Arc<AtomicU64>) -> Result<()> {
+        let mut admin = ModelAdminServiceClient::new(connect(&self.admin.to_string()).await?);
+        let fail = |status: tonic::Status| Error::Unexpected(format!("a model was not loaded: {status}"));
+        let name = self.revision;
+        loop {
+            let load = v1::LoadModelRevisionRequest { name: name.clone(), make_default: false };
+            admin.load_model_revision(load).await.map_err(fail)?;
+            n_loads.fetch_add(1, Ordering::Relaxed);
+            let unload = v1::UnloadModelRevisionRequest { name: name.clone(), ..Default::default() };
+            admin.unload_model_revision(unload).await.map_err(fail)?;
+            tokio::time::sleep(BETWEEN_LOADS).await;
+        }
+    }
+}
+
+/// The same load while a training computes on the server and models are loaded.
 async fn while_training(
     pace: &Pace,
     work: &Work,
     ours: Server,
-    calls: &Calls,
-    per_second: f64,
+    (calls, per_second): (&Calls, f64),
+    reloads: Reloads,
     alone: Spread,
 ) -> Result<Record> {
     let mut trainings = TrainingServiceClient::new(ours.connect().await?);
@@ -129,7 +164,17 @@ async fn while_training(
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let n_loads = Arc::new(AtomicU64::new(0));
+    let loading = tokio::spawn(reloads.run(Arc::clone(&n_loads)));
     let [beside] = p99s([calls], per_second, pace).await?;
+    if loading.is_finished() {
+        loading.await.map_err(|error| Error::Unexpected(error.to_string()))??;
+    } else {
+        loading.abort();
+    }
+    if n_loads.load(Ordering::Relaxed) == 0 {
+        return Err(Error::Unexpected("no model was loaded during the measurement".to_string()));
+    }
     let asked = v1::GetTrainingJobRequest { name: job.name.clone() };
     let still = state(trainings.get_training_job(asked).await.map_err(fail)?.into_inner().training_job);
     if still != v1::JobState::Running {

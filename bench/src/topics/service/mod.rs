@@ -28,7 +28,7 @@ pub(crate) struct ServiceArguments {
 /// A part of the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// Unary forecasts: throughput, latency at half of it, alone and while a training runs.
+    /// Unary forecasts: throughput, latency at half of it, alone and while a training runs and models are loaded.
     Calls,
     /// Ten times as many calls as the server can answer.
     Overload,
@@ -77,12 +77,12 @@ pub(crate) fn run(setting: &Setting, arguments: &ServiceArguments) -> Result<Vec
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Unexpected(format!("no runtime: {error}")))?;
     let work = Work::new(setting, &scratch, work::SHORT)?;
+    let long = Work::new(setting, &scratch, work::LONG)?;
     let mut records = Vec::new();
     if has(Part::Calls) {
-        records.extend(runtime.block_on(calls::unary(setting, &pace, &work))?);
+        records.extend(runtime.block_on(calls::unary(setting, &pace, &work, &long))?);
     }
     if has(Part::Overload) {
-        let long = Work::new(setting, &scratch, work::LONG)?;
         records.extend(runtime.block_on(overload::overload(&pace, &long))?);
     }
     if has(Part::Sessions) {

@@ -1,6 +1,8 @@
 //! What is asked for: a model, its file, a request.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use forecast::{FitOptions, Model, ModelConfig, Panel, ReadOptions, Series};
 use forecast_datasets::{Season, Seasonal};
@@ -38,6 +40,8 @@ pub(super) const HOUR: i64 = 3_600_000_000_000;
 
 /// The model, its file, and a request.
 pub(super) struct Work {
+    /// Of the model on the server.
+    name: &'static str,
     pub(super) longcast: PathBuf,
     pub(super) folder: PathBuf,
     file: PathBuf,
@@ -75,7 +79,14 @@ impl Work {
         std::fs::write(&csv, format!("ds,y\n{rows}"))
             .map_err(|error| Error::file("cannot write", &csv, error))?;
         let request = request(&panel.series()[0].tail(size.history), size);
-        Ok(Work { longcast: longcast(setting.longcast.as_deref())?, folder, file, model, request })
+        Ok(Work {
+            name: size.name,
+            longcast: longcast(setting.longcast.as_deref())?,
+            folder,
+            file,
+            model,
+            request,
+        })
     }
 
     pub(super) fn file(&self) -> String {
@@ -85,6 +96,26 @@ impl Work {
     /// The server with the model, in memory.
     pub(super) fn serve(&self) -> Result<Server> {
         Server::longcast(&self.longcast, &["--model", &self.file()])
+    }
+
+    /// The server with the model and a registry on disk, and its admin port.
+    pub(super) fn serve_with_admin(&self) -> Result<(Server, SocketAddr)> {
+        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+        let admin = free.map_err(|error| Error::Unexpected(format!("no free port: {error}")))?;
+        let (port, data) = (admin.port().to_string(), self.folder.join("registry").display().to_string());
+        let arguments = ["--model", &self.file(), "--data", &data, "--admin-port", &port];
+        Ok((Server::longcast(&self.longcast, &arguments)?, admin))
+    }
+
+    /// Sends the model to a server, which does not load it; the name of the revision.
+    pub(super) fn import(&self, admin: &SocketAddr) -> Result<String> {
+        let admin = admin.to_string();
+        let arguments = ["--json", "client", "admin", "import", self.name, &self.file(), "--address", &admin];
+        let told = Command::new(&self.longcast).args(arguments).stderr(Stdio::inherit()).output();
+        let told = told.map_err(|error| Error::Unexpected(format!("cannot import a model: {error}")))?;
+        let revision: serde_json::Value = serde_json::from_slice(&told.stdout)?;
+        let name = revision["name"].as_str().map(String::from);
+        name.ok_or_else(|| Error::Unexpected("the server did not name the revision".to_string()))
     }
 }
 
