@@ -34,6 +34,8 @@ pub(super) enum Strength {
     Lambda(f64),
 }
 
+/// How exact the solutions of a path are of which only the last one's lags count.
+const ROUGHLY: f64 = 1e-4;
 /// Supports that are tried, at most.
 const MOST_TRIED: usize = 32;
 /// Blocks of time that are split into halves, at most, and the memory of their statistics, in numbers.
@@ -94,8 +96,9 @@ impl Choice {
 
     /// The fewest lags that do nearly as well as any on the last fifth.
     fn validated(&self, trial: &Trial, member: &Member) -> Result<(Vec<Support>, Member)> {
-        let path = self.paths(&for_choice(&trial.fitted, member.anchor), &Lambdas::Auto)?.swap_remove(0);
-        let mut candidates = path;
+        let problem = Problem::owned(for_choice(&trial.fitted, member.anchor))?;
+        let solutions = path(&problem, &self.options(Lambdas::Auto))?.into_iter();
+        let mut candidates: Vec<Support> = solutions.map(|solution| solution.support).collect();
         candidates.dedup();
         let every = candidates.len().div_ceil(MOST_TRIED).max(1);
         let mut tried: Vec<Tried> = Vec::new();
@@ -161,7 +164,12 @@ impl Choice {
 
     fn options(&self, lambdas: Lambdas) -> PathOptions {
         let (penalty, most_lags) = (self.penalty, self.most_lags);
-        PathOptions { penalty, lambdas, most_lags, refit: Refit::Support, ..PathOptions::default() }
+        let options = PathOptions { penalty, lambdas, most_lags, ..PathOptions::default() };
+        match self.strength {
+            // Only which lags there are is asked.
+            Strength::Weakest => PathOptions { refit: Refit::None, tolerance: ROUGHLY, ..options },
+            _ => PathOptions { refit: Refit::Support, ..options },
+        }
     }
 }
 

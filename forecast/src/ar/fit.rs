@@ -366,3 +366,46 @@ fn mean(columns: &[Vec<f64>]) -> f64 {
     let (sum, n) = observed.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
     if n > 0.0 { sum / n } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ModelConfig;
+    use crate::ar::defaults::tests::shape;
+    use crate::ar::lag_matrix::LagMatrix;
+    use forecast_datasets::ArProcess;
+
+    /// Direct steps of one column of values.
+    fn direct(values: &[f64], settings: &[(&str, &str)]) -> Solved {
+        let mut config = ModelConfig::parse("ar").unwrap();
+        for (key, value) in settings.iter().chain(&[("strategy", "direct"), ("lookbacks", "9,18")]) {
+            config = config.with(key, value).unwrap();
+        }
+        let ModelConfig::Ar(config) = config else { panic!("{config:?}") };
+        let config = config.resolve(&shape("1h", 24, values.len())).unwrap();
+        let problem = Problem { name: "s".to_string(), config: &config, order: 18, n_steps: 5 };
+        problem.solve(vec![values.to_vec()]).unwrap()
+    }
+
+    #[test]
+    fn few_lags_tell_the_forecast_of_all_and_all_of_them_tell_it_as_it_is() {
+        let values = ArProcess { coefficients: vec![0.2, 0.3, -0.5], ..ArProcess::default() };
+        let values = values.generate(3_000, 3).unwrap();
+        let all = direct(&values, &[("ridge", "0.1")]);
+        let same = direct(&values, &[("ridge", "0.1"), ("penalty", "lasso"), ("most_lags", "18")]);
+        for (same, all) in same.weights.iter().zip(&all.weights) {
+            assert!((same - all).abs() < 2e-3, "{same} {all}");
+        }
+        // Four and the anchor's, nearer to the forecast than to what came.
+        let few = direct(&values, &[("ridge", "0.1"), ("penalty", "lasso"), ("most_lags", "4")]);
+        let windows = LagMatrix::new(&values, 18, 5);
+        let told = |of: &Solved| windows.lags.dot(&of.weights.t()) + &of.intercepts;
+        let mean_square = |x: Array2<f64>| x.mapv(|x| x * x).mean().unwrap();
+        for row in few.weights.rows() {
+            assert!(row.iter().filter(|weight| weight.abs() > 0.0).count() <= 5, "{row}");
+        }
+        let (from_all, from_series) =
+            (mean_square(told(&few) - told(&all)), mean_square(&windows.targets - &told(&few)));
+        assert!(from_all < 0.15 * from_series, "{from_all} {from_series}");
+    }
+}

@@ -195,7 +195,8 @@ fn is_finite(mean: f64, gradient: &[f32]) -> Result<()> {
     }
 }
 
-/// Observations of a model of two layers, all of its parts, beside the recurrences of two layers alone.
+/// Observations of a model of two layers, all of its parts, and the recurrences of two layers alone, both beside
+/// PyTorch's recurrences of two layers.
 fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>> {
     let n_runs = if setting.is_quick { 3 } else { 11 };
     let mut records = Vec::new();
@@ -212,7 +213,7 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
             })?;
             Ok(Took { seconds: took.seconds / N_STEPS as f64, ..took })
         });
-        let mut sides = vec![ours];
+        let mut sides = vec![ours, recurrences(layer)?];
         if let Some(peer) = peer {
             sides.push(Box::new(move || peer.borrow_mut().ask(&question("step", layer, 1_024))));
         }
@@ -221,10 +222,12 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
         let name = format!("{layer}_step");
         let record = Record::new(&name, "us", time(0));
         records.push(if layer == "s4d" { record.at_most(MOST_MICROSECONDS) } else { record });
-        if measured.len() > 1 {
-            let record = Record::new(&format!("{name}_vs_pytorch"), "us", time(0));
-            records
-                .push(record.beside("PyTorch, the recurrences of two layers", time(1)).ratio_at_least(8.0));
+        if measured.len() > 2 {
+            for (name, side) in [(format!("{name}_vs_pytorch"), 0), (format!("{layer}_recurrences"), 1)] {
+                let record = Record::new(&name, "us", time(side));
+                let peer = "PyTorch, the recurrences of two layers";
+                records.push(record.beside(peer, time(2)).ratio_at_least(8.0));
+            }
         }
     }
     let model = fitted(&[("lookback", DEFAULT_LOOKBACK)])?;
@@ -232,6 +235,28 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
     let bytes = Spread::of([state.n_bytes() as f64]);
     records.push(Record::new("ssm_state", "bytes", bytes).at_most(MOST_STATE_BYTES));
     Ok(records)
+}
+
+/// Steps of two layers, one after the other, and nothing else.
+fn recurrences(layer: &str) -> Result<Candidate<'static, Took>> {
+    let stream = |seed| Ok(Layer::new(&mixer(layer, D_STATE)?, D_MODEL, 1_024, seed)?.stream()?);
+    let mut streams = [1, 2].map(stream).into_iter().collect::<Result<Vec<_>>>()?;
+    let u = inputs(D_MODEL);
+    Ok(Box::new(move || {
+        let [mut x, mut y] = [u.clone(), u.clone()];
+        let took = Took::of(None, || {
+            for _ in 0..N_STEPS {
+                x.copy_from_slice(&u);
+                for stream in &mut streams {
+                    stream.step(&x, &mut y)?;
+                    std::mem::swap(&mut x, &mut y);
+                }
+            }
+            Ok(())
+        })?;
+        is_finite(0.0, &black_box(x))?;
+        Ok(Took { seconds: took.seconds / N_STEPS as f64, ..took })
+    }))
 }
 
 /// A model of these settings, trained for one step: what it forecasts does not matter.
