@@ -74,7 +74,7 @@ impl Ring {
         let blocks = self.blocks();
         for at in 0..blocks.n_blocks {
             self.enter(simd, points, blocks, at);
-            self.forward_block(simd, blocks.block::<S>(points, at), blocks.level, at);
+            self.forward_block(simd, blocks.several::<S>(points, at, 1), blocks.level, at);
         }
     }
 
@@ -94,7 +94,7 @@ impl Ring {
         let blocks = self.blocks();
         for (at, factor) in factor.chunks_exact(blocks.n_points).enumerate() {
             self.enter(simd, points, blocks, at);
-            let block = blocks.block::<S>(points, at);
+            let block = blocks.several::<S>(points, at, 1);
             self.forward_block(simd, block, blocks.level, at);
             visit(at * blocks.n_points, block);
             for (x, y) in block.iter_mut().zip(factor) {
@@ -111,7 +111,7 @@ impl Ring {
     pub(super) fn back<S: Simd>(&self, simd: S, points: &mut [Point<S>], sink: impl FnMut(usize, S::f32s)) {
         let blocks = self.blocks();
         for at in 0..blocks.n_blocks {
-            self.back_block(simd, blocks.block::<S>(points, at), blocks.level, at);
+            self.back_block(simd, blocks.several::<S>(points, at, 1), blocks.level, at);
             self.leave(simd, points, blocks, at);
         }
         self.close(simd, points, sink);
@@ -240,11 +240,6 @@ struct Blocks {
 }
 
 impl Blocks {
-    #[inline(always)]
-    fn block<S: Simd>(self, points: &mut [Point<S>], at: usize) -> &mut [Point<S>] {
-        self.several::<S>(points, at, 1)
-    }
-
     /// `n` blocks, from this one on.
     #[inline(always)]
     fn several<S: Simd>(self, points: &mut [Point<S>], at: usize, n: usize) -> &mut [Point<S>] {
