@@ -88,13 +88,14 @@ impl Cost {
 }
 
 impl Compute {
-    /// Pools of so many threads each. At most `most_queued` pieces of work wait, and none that would have to wait
+    /// Threads for forecasts, and for so many jobs at a time. At most `most_queued` pieces of work wait, and none that would have to wait
     /// longer than `most_wait`.
     ///
     /// # Errors
     /// What the operating system says where it gives no threads.
     pub fn new(
         n_threads: usize,
+        n_jobs: usize,
         most_queued: usize,
         most_wait: Duration,
         metrics: &Metrics,
@@ -103,9 +104,10 @@ impl Compute {
             ThreadPoolBuilder::new().num_threads(n_threads).thread_name(move |i| format!("{name}-{i}"))
         };
         let forecasts = Workers::start("forecast", n_threads.max(1)).map_err(|error| error.to_string())?;
-        // One processor is left: a thread that waits for another processor is not called to one on which something runs,
-        // of however low a priority.
-        let trainings = pool("training").num_threads(n_threads.saturating_sub(1).max(1));
+        // One processor is left, since one that runs anything, of however low a priority, may not fetch what waits for
+        // another; but each job has a thread, so that none waits for another one unseen.
+        let n_trainings = n_threads.saturating_sub(1).max(n_jobs).max(1);
+        let trainings = pool("training").num_threads(n_trainings);
         let trainings = trainings.start_handler(|_| idle_priority());
         let shadows = pool("shadow").num_threads(1).start_handler(|_| idle_priority());
         let loads = pool("load").num_threads(1).start_handler(|_| idle_priority());
@@ -355,9 +357,17 @@ fn lower_priority(niceness: i32) {
 mod tests {
     use super::*;
 
+    #[test]
+    fn trainings_leave_a_processor_and_each_job_has_a_thread() {
+        for (n_threads, n_jobs, due) in [(1, 1, 1), (2, 1, 1), (8, 1, 7), (2, 3, 3)] {
+            let compute = Compute::new(n_threads, n_jobs, 100, Duration::from_secs(5), &Metrics::default());
+            assert_eq!(compute.unwrap().trainings().current_num_threads(), due, "{n_threads} {n_jobs}");
+        }
+    }
+
     #[tokio::test]
     async fn short_work_that_was_held_up_is_short_again_once_it_is_seen_to_be() {
-        let compute = Compute::new(1, 100, Duration::from_secs(5), &Metrics::default()).unwrap();
+        let compute = Compute::new(1, 1, 100, Duration::from_secs(5), &Metrics::default()).unwrap();
         let cost = Arc::new(Cost::default());
         let held_up = || {
             std::thread::sleep(Duration::from_millis(20));

@@ -127,9 +127,14 @@ impl Server {
         let limits = &config.limits;
         // What one forecast spreads over several threads; another server of this process may have said already.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(config.listening.threads).build_global();
-        let compute =
-            Compute::new(config.listening.threads, limits.queued_calls, limits.queue_time, &metrics)
-                .map_err(ServerError::Threads)?;
+        let compute = Compute::new(
+            config.listening.threads,
+            config.jobs.parallel,
+            limits.queued_calls,
+            limits.queue_time,
+            &metrics,
+        )
+        .map_err(ServerError::Threads)?;
         let sessions = Arc::new(open_sessions(&config, &registry)?);
         let jobs_folder = JobsFolder::of(config.listening.data.as_deref());
         let publish = Arc::new(registry.clone());
