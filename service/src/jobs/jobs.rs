@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rayon::ThreadPool;
 use tonic::Status;
 
 use super::config::JobsConfig;
@@ -19,6 +18,7 @@ use super::publish::Publish;
 use super::request::{JobRequest, refused};
 use super::run;
 use super::state::{State, load};
+use crate::operation::background::Background;
 use crate::server::Reason;
 
 /// When to try again where the queue is full or the server stops.
@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) datasets: Datasets,
     pub(super) registry: Arc<dyn Publish>,
     /// What jobs compute on.
-    pub(super) pool: Arc<ThreadPool>,
+    pub(super) pool: Arc<Background>,
     state: Mutex<State>,
     /// Told when there is something to do, or nothing will be.
     wake: Condvar,
@@ -63,7 +63,7 @@ impl Jobs {
         folder: &Path,
         config: &JobsConfig,
         registry: Arc<dyn Publish>,
-        pool: Arc<ThreadPool>,
+        pool: Arc<Background>,
     ) -> io::Result<Self> {
         let mut state = State::default();
         for kind in Kind::ALL {

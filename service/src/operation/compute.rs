@@ -1,5 +1,4 @@
-//! Where computing happens: threads of their own for forecasts, and pools of the lowest priority for training, loading and
-//! shadows.
+//! Where computing happens: threads of their own for forecasts, and the background for training, loading and shadows.
 //!
 //! Threads that serve connections compute nothing but a forecast that is shorter than decoding its message: to hand it
 //! over and back would take longer. What counts as short is counted from the request, not guessed.
@@ -9,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 use tonic::Status;
 
+use super::background::{Background, Breaks};
 use super::call::{self, Stage};
 use super::metrics::{Counter, Gauge, Histogram, Metrics};
 use super::workers::Workers;
@@ -37,11 +36,12 @@ pub struct Compute {
 #[derive(Debug)]
 struct Inner {
     forecasts: Workers,
-    trainings: Arc<ThreadPool>,
+    trainings: Arc<Background>,
     /// One thread, so that what is compared waits for no training.
-    shadows: ThreadPool,
+    shadows: Background,
     /// One thread, so that a load waits for other loads, not for trainings.
-    loads: ThreadPool,
+    loads: Background,
+    breaks: Breaks,
     n_threads: u64,
     most_queued: usize,
     most_wait: Duration,
@@ -100,20 +100,13 @@ impl Compute {
         most_wait: Duration,
         metrics: &Metrics,
     ) -> Result<Self, String> {
-        let pool = |name: &'static str| {
-            ThreadPoolBuilder::new().num_threads(n_threads).thread_name(move |i| format!("{name}-{i}"))
-        };
         let forecasts = Workers::start("forecast", n_threads.max(1)).map_err(|error| error.to_string())?;
-        // One processor is left, since one that runs anything, of however low a priority, may not fetch what waits for
-        // another; but each job has a thread, so that none waits for another one unseen.
+        let breaks = Breaks::start()?;
+        // One processor is left to calls; but each job has a thread, so that none waits for another one unseen.
         let n_trainings = n_threads.saturating_sub(1).max(n_jobs).max(1);
-        let trainings = pool("training").num_threads(n_trainings);
-        let trainings = trainings.start_handler(|_| idle_priority());
-        let shadows = pool("shadow").num_threads(1).start_handler(|_| idle_priority());
-        let loads = pool("load").num_threads(1).start_handler(|_| idle_priority());
-        let loads = loads.build().map_err(|error| error.to_string())?;
-        let trainings = Arc::new(trainings.build().map_err(|error| error.to_string())?);
-        let shadows = shadows.build().map_err(|error| error.to_string())?;
+        let trainings = Arc::new(Background::start("training", n_trainings, &breaks)?);
+        let shadows = Background::start("shadow", 1, &breaks)?;
+        let loads = Background::start("load", 1, &breaks)?;
         let stage = |stage: &str| {
             let help = "Time of a forecast, by where it was spent.";
             metrics.histogram("longcast_forecast_seconds", help, &[("stage", stage)])
@@ -134,6 +127,7 @@ impl Compute {
             trainings,
             shadows,
             loads,
+            breaks,
             n_threads: n_threads.max(1) as u64,
             most_queued,
             most_wait,
@@ -144,9 +138,9 @@ impl Compute {
         Ok(Compute { inner: Arc::new(inner) })
     }
 
-    /// The pool of trainings and back-tests, of the lowest priority: what runs inside `install` uses no other threads.
+    /// The threads of trainings and back-tests.
     #[must_use]
-    pub fn trainings(&self) -> &Arc<ThreadPool> {
+    pub fn trainings(&self) -> &Arc<Background> {
         &self.inner.trainings
     }
 
@@ -175,6 +169,7 @@ impl Compute {
 
     /// Takes a place in the queue for a call whose headers have come.
     pub(crate) fn arrive(&self) -> Place {
+        self.inner.breaks.called();
         Place::take(&self.inner, u64::try_from(FIRST_COST.as_nanos()).unwrap_or(u64::MAX))
     }
 
@@ -235,6 +230,7 @@ impl Compute {
         F: FnOnce() -> Result<T, Status> + Send + 'static,
     {
         let (send, receive) = oneshot::channel();
+        self.inner.breaks.called();
         let inner = Arc::clone(&self.inner);
         self.inner.forecasts.spawn(move || {
             let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
@@ -258,6 +254,7 @@ impl Compute {
     {
         let stage = call::stage();
         stage.begin();
+        self.inner.breaks.called();
         self.admit(0)?;
         let (send, receive) = oneshot::channel();
         let queued = Queued { place: Place::take(&self.inner, cost.nanos()), cost: Arc::clone(cost) };
@@ -327,32 +324,6 @@ impl Drop for Place {
     }
 }
 
-/// Has this thread run when no other one wants to, where the system has such a policy: a thread that is only nice is
-/// left its share of time before another one that wakes up runs.
-fn idle_priority() {
-    #[cfg(target_os = "linux")]
-    {
-        use thread_priority::unix::set_thread_priority_and_policy;
-        use thread_priority::{
-            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, thread_native_id,
-        };
-        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
-            tracing::warn!(%error, "training and loading run at a low priority, not only when nothing else does");
-            lower_priority(19);
-        }
-    }
-}
-
-/// Gives this thread a lower priority, where the system has one for threads; 19 is the lowest.
-#[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
-fn lower_priority(niceness: i32) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
-        tracing::warn!(%error, "training and loading run at the priority of forecasts");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,7 +332,7 @@ mod tests {
     fn trainings_leave_a_processor_and_each_job_has_a_thread() {
         for (n_threads, n_jobs, due) in [(1, 1, 1), (2, 1, 1), (8, 1, 7), (2, 3, 3)] {
             let compute = Compute::new(n_threads, n_jobs, 100, Duration::from_secs(5), &Metrics::default());
-            assert_eq!(compute.unwrap().trainings().current_num_threads(), due, "{n_threads} {n_jobs}");
+            assert_eq!(compute.unwrap().trainings().n_threads(), due, "{n_threads} {n_jobs}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod answer;
+pub mod background;
 mod budget;
 mod call;
 pub mod compute;
@@ -16,6 +17,7 @@ mod log;
 mod metrics;
 mod monitor;
 mod process;
+mod threads;
 mod tls;
 mod tokens;
 mod unexplained;

@@ -11,6 +11,8 @@ use forecast_proto::v1::evaluation_service_server::EvaluationServiceServer;
 use forecast_proto::v1::training_service_client::TrainingServiceClient;
 use forecast_proto::v1::training_service_server::TrainingServiceServer;
 use longcast::jobs::{Jobs, JobsConfig};
+use longcast::operation::Metrics;
+use longcast::operation::compute::Compute;
 use longcast::registry::{Registry, RegistryLimits};
 use longcast::server::{Evaluations, Trainings};
 use tokio::net::TcpListener;
@@ -44,8 +46,9 @@ impl Served {
     /// The jobs and models of a folder.
     pub(crate) async fn open(folder: &Path, config: &JobsConfig) -> Self {
         let registry = Registry::open(&folder.join("registry"), RegistryLimits::default()).unwrap();
-        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
-        let jobs = Jobs::open(&folder.join("jobs"), config, Arc::new(registry.clone()), pool).unwrap();
+        let compute = Compute::new(2, 2, 100, Duration::from_secs(5), &Metrics::default()).unwrap();
+        let background = Arc::clone(compute.trainings());
+        let jobs = Jobs::open(&folder.join("jobs"), config, Arc::new(registry.clone()), background).unwrap();
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let serve = tonic::transport::Server::builder()
