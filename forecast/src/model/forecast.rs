@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Beside, Model, Slot, State};
 use crate::data::{InputRows, Panel, Series, TimeIndex};
-use crate::eval::conformal::{Recent, Side};
+use crate::eval::conformal::{Quantile, Recent, Side};
 use crate::{Error, Result};
 
 /// What to forecast.
@@ -367,34 +367,48 @@ impl Model {
         let calibration = &self.parts.calibration;
         let recent = &recent.sorted();
         let rows = missing.rows(mean.nrows(), self.header().horizon);
-        let none = Array2::zeros((rows, mean.ncols()));
-        // Steps are counted from the newest value that is there.
-        let path = |q: f64, side: Side, asked: &str| {
-            let around = calibration.path(&none, recent, q, side, asked)?;
+        let asked_of = |level: &f64| format!("level {level}");
+        let mut quantiles = Vec::new();
+        if options.band == Band::EachStep {
+            for level in &options.levels {
+                let tail = (1.0 - level / 100.0) / 2.0;
+                quantiles.push(Quantile { q: tail, side: Side::Lower, asked: asked_of(level) });
+                quantiles.push(Quantile { q: 1.0 - tail, side: Side::Upper, asked: asked_of(level) });
+            }
+        }
+        quantiles.extend(options.quantiles.iter().map(|q| {
+            let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
+            Quantile { q: *q, side, asked: format!("quantile {q}") }
+        }));
+        let around = calibration.around((rows, mean.ncols()), recent, &quantiles)?;
+        let mut paths = around.into_iter().map(|around| {
+            // Steps are counted from the newest value that is there.
             let at = |(step, channel): (usize, usize)| {
                 let newest = missing.newest.get(channel).copied().unwrap_or(0);
                 mean[[step, channel]] + around[[(step + newest).min(rows - 1), channel]]
             };
-            Ok(Array2::from_shape_fn(mean.dim(), at))
+            Array2::from_shape_fn(mean.dim(), at)
+        });
+        let levels = options.levels.iter();
+        let intervals = match options.band {
+            Band::WholePath => {
+                let band = |level: &f64| {
+                    let (lower, upper) = calibration.band(mean, recent, level / 100.0, &asked_of(level))?;
+                    Ok(Interval { level: *level, lower, upper })
+                };
+                levels.map(band).collect::<Result<_>>()?
+            }
+            // Two of each level come first.
+            Band::EachStep => levels
+                .map_while(|level| {
+                    Some(Interval { level: *level, lower: paths.next()?, upper: paths.next()? })
+                })
+                .collect(),
         };
-        let interval = |level: &f64| {
-            let asked = format!("level {level}");
-            let (lower, upper) = match options.band {
-                Band::WholePath => calibration.band(mean, recent, level / 100.0, &asked)?,
-                Band::EachStep => {
-                    let tail = (1.0 - level / 100.0) / 2.0;
-                    (path(tail, Side::Lower, &asked)?, path(1.0 - tail, Side::Upper, &asked)?)
-                }
-            };
-            Ok(Interval { level: *level, lower, upper })
-        };
-        let quantile = |q: &f64| {
-            let side = if *q < 0.5 { Side::Lower } else { Side::Upper };
-            path(*q, side, &format!("quantile {q}")).map(|values| QuantilePath { level: *q, values })
-        };
+        let levels = options.quantiles.iter();
         Ok((
-            options.levels.iter().map(interval).collect::<Result<_>>()?,
-            options.quantiles.iter().map(quantile).collect::<Result<_>>()?,
+            intervals,
+            levels.zip(paths).map(|(level, values)| QuantilePath { level: *level, values }).collect(),
         ))
     }
 }

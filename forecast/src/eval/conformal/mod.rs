@@ -63,6 +63,15 @@ pub(crate) enum Side {
     Upper,
 }
 
+/// A quantile that is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Quantile {
+    pub(crate) q: f64,
+    pub(crate) side: Side,
+    /// What it is called in messages.
+    pub(crate) asked: String,
+}
+
 /// Sorted scores of one step, or of paths up to one, and channel.
 pub(super) struct Sample<'a> {
     training: &'a [f64],
@@ -73,23 +82,29 @@ pub(super) struct Sample<'a> {
 }
 
 impl Calibration {
-    /// The quantile `q` of the distribution around a forecast; `asked` names it in messages.
-    /// Shapes `(horizon, channel)`.
-    pub(crate) fn path(
+    /// How far quantiles of the distribution around a forecast lie from it. Each of shape `(horizon, channel)`.
+    ///
+    /// # Errors
+    /// [`Error::NotCalibrated`] for the first one that the scores do not support.
+    pub(crate) fn around(
         &self,
-        mean: &Array2<f64>,
+        (horizon, n_channels): (usize, usize),
         recent: &SortedRecent<'_>,
-        q: f64,
-        side: Side,
-        asked: &str,
-    ) -> Result<Array2<f64>> {
-        let mut path = mean.clone();
-        for ((step, channel), value) in path.indexed_iter_mut() {
-            let training = self.scores.slice(ndarray::s![channel, step, ..]);
-            let sample = self.sample(training, recent.scores(step, channel).into(), 2.0);
-            *value += sample.score(q, side, step, asked)? * recent.recent.scale[channel];
+        quantiles: &[Quantile],
+    ) -> Result<Vec<Array2<f64>>> {
+        let mut around = vec![Array2::zeros((horizon, n_channels)); quantiles.len()];
+        for channel in 0..n_channels {
+            let scale = recent.recent.scale[channel];
+            for step in 0..horizon {
+                let training = self.scores.slice(ndarray::s![channel, step, ..]);
+                let sample = self.sample(training, recent.scores(step, channel).into(), 2.0);
+                for (quantile, around) in quantiles.iter().zip(&mut around) {
+                    let score = sample.score(quantile.q, quantile.side, step, &quantile.asked)?;
+                    around[[step, channel]] = score * scale;
+                }
+            }
         }
-        Ok(path)
+        Ok(around)
     }
 
     /// Lower and upper bounds that hold a whole path of `mean.nrows()` steps with probability `level`, a fraction.
@@ -203,6 +218,12 @@ mod tests {
         Calibration::new(&[all], (1, 1), Recency::new(1), Scored::StepsAndPaths)
     }
 
+    /// One quantile of one step.
+    fn quantile(calibration: &Calibration, recent: &Recent, q: f64, side: Side) -> Result<f64> {
+        let asked = [Quantile { q, side, asked: "level 95".to_string() }];
+        calibration.around((1, 1), &recent.sorted(), &asked).map(|around| around[0][[0, 0]])
+    }
+
     fn nothing_recent(calibration: &Calibration) -> Recent {
         Recent::of_scale(vec![calibration.spread[[0, 0]]])
     }
@@ -211,9 +232,8 @@ mod tests {
     fn bounds_are_the_residuals_of_the_conformal_ranks() {
         let residuals: Vec<f64> = (1..=99).rev().map(f64::from).collect();
         let calibration = calibration(&residuals);
-        let mean = Array2::zeros((1, 1));
         let recent = nothing_recent(&calibration);
-        let bound = |q, side| calibration.path(&mean, &recent.sorted(), q, side, "x").unwrap()[[0, 0]];
+        let bound = |q, side| quantile(&calibration, &recent, q, side).unwrap();
         // With n = 99 the rank of q is exactly 100 q.
         assert!((bound(0.1, Side::Lower) - 10.0).abs() < 1e-9);
         assert!((bound(0.9, Side::Upper) - 90.0).abs() < 1e-9);
@@ -226,8 +246,7 @@ mod tests {
         let few: Vec<f64> = (0..20).map(f64::from).collect();
         let calibration = calibration(&few);
         let recent = nothing_recent(&calibration);
-        let path = calibration.path(&Array2::zeros((1, 1)), &recent.sorted(), 0.025, Side::Lower, "level 95");
-        let message = path.unwrap_err().to_string();
+        let message = quantile(&calibration, &recent, 0.025, Side::Lower).unwrap_err().to_string();
         assert!(
             message.contains("level 95 needs 39 calibration windows") && message.contains("has 20"),
             "{message}"
@@ -241,12 +260,11 @@ mod tests {
         let mut scores = ByWindow::zeros(100, 1, 1);
         scores.values_mut().iter_mut().enumerate().for_each(|(i, score)| *score = 10.0 + i as f64 / 100.0);
         let recent = Recent { scores, ..Recent::of_scale(vec![1.0]) };
-        let mean = Array2::zeros((1, 1));
-        let upper = |q| calibration.path(&mean, &recent.sorted(), q, Side::Upper, "x").unwrap()[[0, 0]];
+        let upper = |q| quantile(&calibration, &recent, q, Side::Upper).unwrap();
         // 10 of 111 weigh the scores of the fit, all below the recent ones.
         assert!(upper(0.5) > 10.0 && upper(0.05) < 10.0);
         let none = Recent::of_scale(vec![1.0]);
-        let alone = calibration.path(&mean, &none.sorted(), 0.9, Side::Upper, "x").unwrap()[[0, 0]];
+        let alone = quantile(&calibration, &none, 0.9, Side::Upper).unwrap();
         assert!(alone < 4.0 && upper(0.9) > 10.8, "{alone} {}", upper(0.9));
     }
 
@@ -262,9 +280,8 @@ mod tests {
         let residuals: Vec<f64> = (0..499).map(|_| draw()).collect();
         let calibration = calibration(&residuals);
         let recent = nothing_recent(&calibration);
-        let mean = Array2::zeros((1, 1));
-        let lower = calibration.path(&mean, &recent.sorted(), 0.1, Side::Lower, "x").unwrap()[[0, 0]];
-        let upper = calibration.path(&mean, &recent.sorted(), 0.9, Side::Upper, "x").unwrap()[[0, 0]];
+        let lower = quantile(&calibration, &recent, 0.1, Side::Lower).unwrap();
+        let upper = quantile(&calibration, &recent, 0.9, Side::Upper).unwrap();
         let inside = (0..20_000).filter(|_| (lower..=upper).contains(&draw())).count();
         let coverage = inside as f64 / 20_000.0;
         // Three standard deviations of the coverage of a calibration set of 499.
