@@ -10,13 +10,14 @@ use super::order::Criterion;
 use super::ridge::Trial;
 use super::solve::Member;
 use super::sparse::{
-    self, Lambdas, PathOptions, Penalty, Problem, Refit, StabilityOptions, path, select, stability,
+    self, Lambdas, PathOptions, Penalty, Problem, Refit, StabilityOptions, forward, path, select, stability,
 };
 use crate::{Error, Result};
 
 /// How lags are chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Choice {
+    /// Of a path; not looked at where lags are taken one after another.
     pub(super) penalty: Penalty,
     pub(super) strength: Strength,
     /// Lags that may stay.
@@ -32,10 +33,14 @@ pub(super) enum Strength {
     Weakest,
     /// As given.
     Lambda(f64),
+    /// No penalty: the lag that lowers the error most, one after another.
+    Forward,
 }
 
 /// How exact the solutions of a path are of which only the last one's lags count.
 const ROUGHLY: f64 = 1e-4;
+/// Share of the mean diagonal that is added to it while lags are taken one after another: neighbours are nearly the same.
+const FORWARD_RIDGE: f64 = 1e-3;
 /// Supports that are tried, at most.
 const MOST_TRIED: usize = 32;
 /// Blocks of time that are split into halves, at most, and the memory of their statistics, in numbers.
@@ -71,6 +76,14 @@ impl Choice {
             Strength::Weakest => {
                 let paths = self.paths(&anchored, &Lambdas::Auto)?;
                 (paths.iter().map(|path| up_to(path, self.most_lags)).collect(), *member)
+            }
+            Strength::Forward => {
+                let centred = anchored.centred();
+                let ridge = FORWARD_RIDGE * centred.gram.diag().mean().unwrap_or(0.0);
+                let of_target = |target: usize| {
+                    forward(&centred.gram, centred.cross.column(target), ridge, self.most_lags)
+                };
+                ((0..centred.cross.ncols()).into_par_iter().map(of_target).collect(), *member)
             }
             Strength::Chosen(Criterion::Validation) => {
                 let Some(trial) = trial.as_ref().filter(|trial| trial.is_possible()) else {
@@ -156,7 +169,7 @@ impl Choice {
         let (lambdas, gamma) = match self.strength {
             Strength::Lambda(lambda) => (Lambdas::Given(vec![lambda]), 1.0),
             Strength::Chosen(Criterion::Bic) => (Lambdas::Auto, 0.0),
-            Strength::Chosen(_) | Strength::Weakest => (Lambdas::Auto, 1.0),
+            Strength::Chosen(_) | Strength::Weakest | Strength::Forward => (Lambdas::Auto, 1.0),
         };
         let options = StabilityOptions { n_pairs, seed: 0, path: self.options(lambdas), gamma };
         stability(&blocks, &options).map(Some)
@@ -248,11 +261,15 @@ mod tests {
     fn each_of_several_targets_has_its_lags_up_to_the_most_that_may_stay() {
         let moments = lagged_moments(&[&series()], 48, 6).unwrap();
         for anchor in [Anchor::None, Anchor::Last] {
-            let (lags, _) =
-                choice(Strength::Weakest).lags(&moments, &member(anchor, Some(0.0)), None).unwrap();
-            assert!(lags.len() == 6 && lags.iter().all(|lags| (6..=12).contains(&lags.len())), "{lags:?}");
-            // A day before its target.
-            assert!((0..6).all(|step| lags[step].contains(&(23 - step))), "{anchor:?}: {lags:?}");
+            for strength in [Strength::Weakest, Strength::Forward] {
+                let (lags, _) = choice(strength).lags(&moments, &member(anchor, Some(0.0)), None).unwrap();
+                assert!(
+                    lags.len() == 6 && lags.iter().all(|lags| (6..=12).contains(&lags.len())),
+                    "{lags:?}"
+                );
+                // A day before its target.
+                assert!((0..6).all(|step| lags[step].contains(&(23 - step))), "{anchor:?}: {lags:?}");
+            }
         }
     }
 

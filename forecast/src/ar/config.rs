@@ -32,7 +32,7 @@ use crate::data::{FourierTerm, Step};
 /// | `trend` | none | a line through time that the series is regressed on | none, linear |
 /// | `covariates` | use | whether the series is regressed on the covariates that the data declare | use, ignore |
 /// | `covariate_lags` | 0 | covariates enter with so many steps before as well; past ones from the horizon of the fit on | at most 1,000 |
-/// | `penalty` | none; for the model ar-net its own if recursive, lasso if direct | what drives weights to exactly zero | none, ar-net, lasso, elastic-net, sparse |
+/// | `penalty` | none; for the model ar-net its own if recursive, forward if direct, with `lambda` lasso | what drives weights to exactly zero; forward: lags are taken one after another, each time the one that tells most | none, ar-net, lasso, elastic-net, sparse; direct: forward |
 /// | `lambda` | chosen by `criterion`; if direct, as weak as `most_lags` allows | the strength of the penalty, on scaled values | at least 0 |
 /// | `density` | chosen by `criterion` | the share of lags that are expected to matter, which tells `lambda` as the paper has it | above 0, at most 1; with ar-net |
 /// | `l1_ratio` | 0.5 | the share of the lasso in an elastic net | 0 to 1 |

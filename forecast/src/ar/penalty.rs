@@ -23,8 +23,10 @@ pub enum PenaltyKind {
     Lasso,
     /// Sizes and squares (Zou and Hastie 2005).
     ElasticNet,
-    /// What finds lags best: AR-Net's for one step, where a few lags are true; the lasso for many, where many lags
-    /// tell a little each.
+    /// No penalty, but lags one after another, each time the one that tells most (Chen, Cowan and Grant 1991).
+    Forward,
+    /// What finds lags best: AR-Net's for one step, where a few lags are true; one after another for many, where they
+    /// tell the forecast of all lags, in which there is no noise.
     Sparse,
 }
 
@@ -40,6 +42,7 @@ impl ArConfig {
     pub(super) fn resolve_penalty(self) -> Self {
         let is_given = self.lambda.is_some() || self.density.is_some();
         let penalty = match (self.penalty, self.strategy) {
+            (Some(PenaltyKind::Sparse), Some(Strategy::Direct)) if !is_given => PenaltyKind::Forward,
             (Some(PenaltyKind::Sparse), Some(Strategy::Direct)) if self.density.is_none() => {
                 PenaltyKind::Lasso
             }
@@ -63,20 +66,21 @@ impl ArConfig {
         let penalty = match self.penalty.unwrap_or_default() {
             PenaltyKind::None => return Ok(None),
             PenaltyKind::ArNet | PenaltyKind::Sparse => Penalty::ArNet(Regulariser::default()),
-            PenaltyKind::Lasso => Penalty::ElasticNet { l1_ratio: 1.0 },
+            PenaltyKind::Lasso | PenaltyKind::Forward => Penalty::ElasticNet { l1_ratio: 1.0 },
             PenaltyKind::ElasticNet => Penalty::ElasticNet { l1_ratio: self.l1_ratio.unwrap_or(0.5) },
         };
         let is_direct = self.strategy == Some(Strategy::Direct);
         let strength = match (self.lambda, self.density) {
             (Some(lambda), _) => Strength::Lambda(lambda),
             (None, Some(density)) => Strength::Lambda(sparse::Strength::Original.lambda(density)?),
+            (None, None) if self.penalty == Some(PenaltyKind::Forward) => Strength::Forward,
             (None, None) if is_direct => Strength::Weakest,
             (None, None) => Strength::Chosen(self.criterion.unwrap_or(Criterion::Ebic)),
         };
         let order = self.order.unwrap_or(1);
         let usual = match is_direct {
-            // One is the anchor's.
-            true => (order / ONE_IN).saturating_sub(1),
+            // Of anchored windows, which have one dimension less; one is the anchor's.
+            true => (order.saturating_sub(1) / ONE_IN).saturating_sub(1),
             false => order.div_ceil(ONE_IN),
         };
         let most_lags = self.most_lags.unwrap_or(usual.clamp(1, MOST_LAGS));
@@ -102,6 +106,18 @@ impl ArConfig {
                 }
                 None => Ok(()),
             };
+        }
+        if self.penalty == Some(PenaltyKind::Forward) {
+            if !is_direct {
+                let rule =
+                    "it goes with strategy = direct; recursive steps take ar-net, lasso or elastic-net";
+                return refused("penalty", "forward".to_string(), rule);
+            }
+            let given = [("lambda", self.lambda), ("density", self.density), ("l1_ratio", self.l1_ratio)];
+            if let Some((field, value)) = given.into_iter().find_map(|(field, value)| Some((field, value?))) {
+                let rule = "penalty = forward takes most_lags alone; leave it out, or use lasso";
+                return refused(field, value.to_string(), rule);
+            }
         }
         if let Some(lambda) = self.lambda.filter(|lambda| !(lambda.is_finite() && *lambda >= 0.0)) {
             return refused("lambda", lambda.to_string(), "it must be a number that is not negative");

@@ -239,10 +239,12 @@ mod tests {
             (direct.strategy, direct.lookbacks.clone()),
             (Some(Strategy::Direct), Some(vec![336, 720]))
         );
-        assert_eq!((direct.criterion, direct.penalty), (None, Some(PenaltyKind::Lasso)));
+        assert_eq!((direct.criterion, direct.penalty), (None, Some(PenaltyKind::Forward)));
         // Those of `ar`, whose forecasts its lags tell; a quarter of the lags, of which one is the anchor's.
         assert_eq!(direct.anchor, Some(vec![Anchor::Last, Anchor::Mean]));
-        assert_eq!(direct.choice().unwrap().unwrap().most_lags, 179);
+        assert_eq!(direct.choice().unwrap().unwrap().most_lags, 178);
+        let weak = resolved(&[("penalty", "sparse"), ("lambda", "0.1")], &hours).unwrap();
+        assert_eq!((weak.strategy, weak.penalty), (Some(Strategy::Direct), Some(PenaltyKind::Lasso)));
         let recursive = resolved(&[("penalty", "lasso"), ("order", "2000")], &hours).unwrap();
         let kind = |config: &ArConfig| (config.strategy, config.penalty);
         assert_eq!(kind(&recursive), (Some(Strategy::Recursive), Some(PenaltyKind::Lasso)));
@@ -284,6 +286,9 @@ mod tests {
             (vec![("lambda", "1")], "lambda is 1, but it goes with a penalty"),
             (vec![("criterion", "ebic")], "it goes with a penalty"),
             (vec![("penalty", "ridge")], "penalty is"),
+            (vec![("penalty", "forward"), ("order", "9")], "it goes with strategy = direct"),
+            (vec![("penalty", "forward"), ("lambda", "1"), ("strategy", "direct")], "most_lags alone"),
+            (vec![("penalty", "forward"), ("l1_ratio", "0.5"), ("strategy", "direct")], "l1_ratio is 0.5"),
             (vec![("penalty", "ar-net"), ("density", "0")], "above 0 and at most 1"),
             (vec![("penalty", "ar-net"), ("density", "1.5")], "density is 1.5"),
             (vec![("penalty", "lasso"), ("density", "0.5")], "it goes with penalty = ar-net"),

@@ -25,6 +25,7 @@
 //! ```
 
 mod descent;
+mod forward;
 mod lag_rows;
 mod newton;
 mod options;
@@ -40,6 +41,7 @@ mod strength;
 #[cfg(test)]
 mod experiments;
 
+pub(super) use forward::forward;
 pub use options::{Lambdas, PathOptions, Penalty, Refit};
 pub use path::{Solution, path};
 pub use problem::Problem;
