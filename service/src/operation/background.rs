@@ -1,11 +1,12 @@
 //! Threads that compute what nobody waits for: trainings, loads, shadows. They have the lowest priority, and take breaks
-//! while calls come.
+//! while calls crowd.
 //!
 //! Priority alone is not enough. A processor that runs anything, of however low a priority, does not look for what waits
 //! for another processor until the scheduler's next tick, some milliseconds later; only one that has nothing left to do
 //! looks at once. With all processors at work on trainings, calls wait for such ticks: their 99th percentile triples. So
-//! while calls come, threads of the background sleep for some tens of microseconds four thousand times a second, which
-//! costs them a quarter of their time. A timer's signal has them do so wherever they are, in a product of matrices too.
+//! while calls come before others are answered, threads of the background sleep for a moment some thousand times a second,
+//! which costs them about two fifths of their time. A timer's signal has them do so wherever they are, in a product of
+//! matrices too. Calls that come one by one find a processor anyway.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +19,10 @@ use super::threads::{self, ThreadId};
 
 /// From one break to the next.
 const BETWEEN: Duration = Duration::from_micros(250);
-/// How often it is looked whether calls come.
+/// How often it is looked whether calls crowd.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
-/// Breaks are taken until so many looks have seen no call.
-const LOOKS_AFTER_A_CALL: u32 = 5;
+/// Breaks are taken until so many looks have seen no crowd.
+const LOOKS_AFTER_A_CROWD: u32 = 5;
 
 /// A pool of the background.
 #[derive(Debug)]
@@ -87,8 +88,8 @@ pub(super) struct Breaks {
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
-    /// Somebody has called since it was last looked.
-    is_called: AtomicBool,
+    /// A call has come before another was answered, since it was last looked.
+    is_crowded: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -127,7 +128,7 @@ impl Breaks {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             wake: Condvar::new(),
-            is_called: AtomicBool::new(false),
+            is_crowded: AtomicBool::new(false),
         });
         match threads::prepare() {
             Ok(()) => {
@@ -135,18 +136,18 @@ impl Breaks {
                 let thread = std::thread::Builder::new().name("breaks".to_string());
                 thread.spawn(move || shared.watch()).map_err(|error| error.to_string())?;
             }
-            Err(error) => tracing::warn!(%error, "trainings and loads take no breaks while calls come"),
+            Err(error) => tracing::warn!(%error, "trainings and loads take no breaks while calls crowd"),
         }
         let ends = Arc::new(Ends { shared: Arc::clone(&shared) });
         Ok(Breaks { shared, _ends: ends })
     }
 
-    /// Somebody waits for an answer. Costs a look at a number.
-    pub(super) fn called(&self) {
-        let is_called = &self.shared.is_called;
+    /// A call has come while another waits for its answer. Costs a look at a number.
+    pub(super) fn crowded(&self) {
+        let is_crowded = &self.shared.is_crowded;
         // Not written where it is set, so that processors do not pass it to and fro.
-        if !is_called.load(Ordering::Relaxed) {
-            is_called.store(true, Ordering::Relaxed);
+        if !is_crowded.load(Ordering::Relaxed) {
+            is_crowded.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -162,8 +163,8 @@ impl Shared {
         let mut n_looks_left = 0;
         let mut state = self.lock();
         while !state.is_closed {
-            if self.is_called.swap(false, Ordering::Relaxed) {
-                n_looks_left = LOOKS_AFTER_A_CALL;
+            if self.is_crowded.swap(false, Ordering::Relaxed) {
+                n_looks_left = LOOKS_AFTER_A_CROWD;
             }
             let at_work: Vec<ThreadId> =
                 state.at_work().flat_map(|pool| pool.threads.iter().copied()).collect();
@@ -248,13 +249,13 @@ mod tests {
 
     #[test]
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    fn the_background_takes_breaks_while_somebody_calls() {
+    fn the_background_takes_breaks_while_calls_crowd() {
         let (background, breaks) = started();
         let begin = Instant::now();
         background.install(|| {
             let before = n_sleeps();
             while n_sleeps() < before + 1_000 {
-                breaks.called();
+                breaks.crowded();
                 assert!(begin.elapsed() < Duration::from_secs(60), "{} breaks", n_sleeps() - before);
             }
         });
@@ -262,7 +263,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn it_takes_none_while_nobody_calls() {
+    fn it_takes_none_while_nothing_is_said() {
         let (background, _breaks) = started();
         let n = background.install(|| {
             let (before, begin) = (n_sleeps(), Instant::now());
@@ -284,7 +285,7 @@ mod tests {
         let due = sum(&bytes);
         background.install(|| {
             for round in 0..20 {
-                breaks.called();
+                breaks.crowded();
                 let mut options = std::fs::File::options();
                 let mut file =
                     options.read(true).write(true).create(true).truncate(true).open(&path).unwrap();

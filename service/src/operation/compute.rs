@@ -46,6 +46,8 @@ struct Inner {
     most_queued: usize,
     most_wait: Duration,
     n_queued: AtomicUsize,
+    /// Pieces of streams that wait or run.
+    n_in_turn: AtomicUsize,
     /// Nanoseconds that what waits and what runs will take, by what such work took before.
     queued_cost: AtomicU64,
     seen: Seen,
@@ -132,6 +134,7 @@ impl Compute {
             most_queued,
             most_wait,
             n_queued: AtomicUsize::new(0),
+            n_in_turn: AtomicUsize::new(0),
             queued_cost: AtomicU64::new(0),
             seen,
         };
@@ -169,7 +172,6 @@ impl Compute {
 
     /// Takes a place in the queue for a call whose headers have come.
     pub(crate) fn arrive(&self) -> Place {
-        self.inner.breaks.called();
         Place::take(&self.inner, u64::try_from(FIRST_COST.as_nanos()).unwrap_or(u64::MAX))
     }
 
@@ -230,13 +232,16 @@ impl Compute {
         F: FnOnce() -> Result<T, Status> + Send + 'static,
     {
         let (send, receive) = oneshot::channel();
-        self.inner.breaks.called();
         let inner = Arc::clone(&self.inner);
+        if inner.n_in_turn.fetch_add(1, Ordering::Relaxed) > 0 {
+            inner.breaks.crowded();
+        }
         self.inner.forecasts.spawn(move || {
             let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 inner.seen.panics.add(1);
                 Err(internal("the model panicked; please report it"))
             });
+            inner.n_in_turn.fetch_sub(1, Ordering::Relaxed);
             // Nobody to tell if the caller has gone meanwhile.
             let _ = send.send(outcome);
         });
@@ -254,7 +259,6 @@ impl Compute {
     {
         let stage = call::stage();
         stage.begin();
-        self.inner.breaks.called();
         self.admit(0)?;
         let (send, receive) = oneshot::channel();
         let queued = Queued { place: Place::take(&self.inner, cost.nanos()), cost: Arc::clone(cost) };
@@ -302,7 +306,9 @@ pub(crate) struct Place {
 
 impl Place {
     fn take(inner: &Arc<Inner>, nanos: u64) -> Self {
-        inner.n_queued.fetch_add(1, Ordering::Relaxed);
+        if inner.n_queued.fetch_add(1, Ordering::Relaxed) > 0 {
+            inner.breaks.crowded();
+        }
         inner.queued_cost.fetch_add(nanos, Ordering::Relaxed);
         inner.seen.waiting.add(1);
         Place { inner: Arc::clone(inner), nanos, is_left: AtomicBool::new(false) }
