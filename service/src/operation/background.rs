@@ -201,8 +201,13 @@ struct AtWork {
 
 impl AtWork {
     fn begin(shared: &Arc<Shared>, pool: usize) -> Self {
-        shared.lock().pools[pool].n_at_work += 1;
-        shared.wake.notify_one();
+        let mut state = shared.lock();
+        state.pools[pool].n_at_work += 1;
+        // What comes on top is seen at the next look: shadows come with every call.
+        if state.pools[pool].n_at_work == 1 {
+            shared.wake.notify_one();
+        }
+        drop(state);
         AtWork { shared: Arc::clone(shared), pool }
     }
 }

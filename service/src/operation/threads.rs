@@ -46,7 +46,7 @@ mod breaks {
 
     /// Ignored where nobody has asked for it, so that one that comes late does no harm.
     const SIGNAL: Signal = Signal::SIGURG;
-    /// Of a break in nanoseconds, to which the system adds some tens of microseconds. Any length will do: a processor
+    /// Of a break in nanoseconds, to which the system adds fifty to a hundred microseconds. Any length will do: a processor
     /// looks for other work in the moment in which it has none.
     const BREAK: i64 = 10_000;
 
