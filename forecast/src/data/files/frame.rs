@@ -24,6 +24,7 @@ use super::json::{JsonColumn, JsonTable};
 use crate::{Error, Result};
 pub use encode::encode;
 use encode::to_frame;
+pub(in crate::data) use numbers::Added;
 pub(in crate::data) use parquet_file::ParquetFile;
 use parquet_file::ParquetRows;
 pub(in crate::data) use text_part::Runs;

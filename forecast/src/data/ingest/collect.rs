@@ -1,14 +1,15 @@
 //! Frames into compact rows: a code for the id, a stamp, a number for each target and covariate.
 
 use std::cell::LazyCell;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 
 use super::columns::Parts;
+use super::ids::{Ids, Taken};
 use super::read::{BadSeries, ReadOptions};
 use super::rows::Unsorted;
 use crate::data::covariates::CovariateRows;
-use crate::data::files::frame::{BadCell, Frame, Kind, Runs};
+use crate::data::files::frame::{Added, BadCell, Frame, Kind};
 use crate::data::time::civil::{Hint, order_hint};
 use crate::data::time::integers::Integers;
 use crate::data::time::stamp::{Axis, Stamps, TextStamps};
@@ -25,12 +26,7 @@ pub(in crate::data) struct Collector {
     force_index: bool,
     /// What integers of the time column are; the first rows that are taken decide.
     integers: Option<Integers>,
-    known: HashMap<String, u32>,
-    /// Ids of the rows that are held, by code less [`Collector::first`].
-    ids: Vec<String>,
-    first: u32,
-    /// Codes of the rows, each with how many neighbours have it.
-    runs: Vec<(u32, usize)>,
+    ids: Ids,
     n_rows: usize,
     /// Room is made for so many times the rows of a frame.
     most_ahead: usize,
@@ -67,9 +63,9 @@ impl Collector {
         let values = vec![Vec::new(); parts.targets.len()];
         // A wide file is one series; with one channel it carries the channel's name.
         let ids = match (&parts.id, &parts.targets[..]) {
-            (Some(_), _) => Vec::new(),
-            (None, [only]) => vec![only.clone()],
-            (None, _) => vec!["series".to_string()],
+            (Some(_), _) => Ids::default(),
+            (None, [only]) => Ids::of_one(only.clone()),
+            (None, _) => Ids::of_one("series".to_string()),
         };
         Ok(Collector {
             parts,
@@ -77,10 +73,7 @@ impl Collector {
             zone: options.zone.clone(),
             force_index: matches!(options.freq, Some(Step::Index(_))),
             integers: None,
-            known: HashMap::new(),
             ids,
-            first: 0,
-            runs: Vec::new(),
             n_rows: 0,
             most_ahead: MOST_AHEAD,
             stamps: Vec::new(),
@@ -117,25 +110,26 @@ impl Collector {
         let n_expected = frame.n_rows() + frame.rows_ahead().min(self.most_ahead * frame.n_rows());
         self.stamps.reserve(n_expected);
         self.values.iter_mut().for_each(|column| column.reserve(n_expected));
-        let Collector { parts, reader, stamps, values, .. } = self;
-        let (ids, (no_stamps, numbers)) = rayon::join(
-            || parts.id.as_ref().map(|id| frame.runs(id)).transpose(),
+        let Collector { parts, reader, stamps, values, ids, .. } = self;
+        let (added, read) = rayon::join(
             || {
-                rayon::join(
-                    || read_stamps(frame, &parts.time, reader, stamps),
-                    || frame.append_all_numbers(&parts.targets, values),
-                )
+                match &parts.id {
+                    Some(id) => ids.push(&frame.runs(id)?),
+                    None => ids.push_one(frame.n_rows()),
+                }
+                Ok(())
             },
+            || read(frame, parts, reader, (stamps, values)),
         );
-        self.push_ids(ids?, frame.n_rows());
+        added?;
         self.n_rows = n_rows;
-        let codes = LazyCell::new(|| last_codes(&self.runs, frame.n_rows()));
+        let (no_stamps, numbers) = read?;
+        let codes = LazyCell::new(|| self.ids.last_codes(frame.n_rows()));
         // The series is left out, so any stamp will do in place of one that cannot be read.
-        for (row, expected) in no_stamps? {
+        for (row, expected) in no_stamps {
             let cell = || frame.bad_cell(&self.parts.time, row, Some(expected));
             leave_out(self.bad_series, &mut self.bad, codes[row], cell)?;
         }
-        let numbers = numbers?;
         self.has_infinite |= numbers.has_infinite;
         for (column, row) in numbers.refused {
             let cell = || frame.bad_cell(&self.parts.targets[column], row, None);
@@ -144,41 +138,12 @@ impl Collector {
         self.covariates.push(frame)
     }
 
-    /// Adds rows by their ids; of one series, if there are none.
-    fn push_ids(&mut self, of_rows: Option<Vec<Runs>>, n_rows: usize) {
-        let Collector { known, ids, first, runs, .. } = self;
-        let Some(of_rows) = of_rows else {
-            match runs.last_mut() {
-                Some(run) => run.1 += n_rows,
-                None => runs.push((*first, n_rows)),
-            }
-            return;
-        };
-        for (cell, n) in of_rows.iter().flat_map(Runs::iter) {
-            let last = runs.last_mut();
-            if let Some(run) =
-                last.filter(|run| run.0.checked_sub(*first).is_some_and(|at| ids[at as usize] == cell))
-            {
-                run.1 += n;
-                continue;
-            }
-            let code = known.get(cell).copied().unwrap_or_else(|| {
-                let code = *first + ids.len() as u32;
-                known.insert(cell.to_string(), code);
-                ids.push(cell.to_string());
-                code
-            });
-            runs.push((code, n));
-        }
-    }
-
     /// All rows that were added; covariates follow the targets.
     pub(in crate::data) fn take_all(&mut self) -> Result<Unsorted> {
         let n_rows = std::mem::take(&mut self.n_rows);
-        let runs = std::mem::take(&mut self.runs);
-        let ids = std::mem::take(&mut self.ids);
+        let ids = self.ids.take_all();
         let bad = std::mem::take(&mut self.bad);
-        self.take(ids, runs, n_rows, bad)
+        self.take(ids, n_rows, bad)
     }
 
     /// The rows of all series but the last, whose rows may go on in the next frame; all at the end of the
@@ -187,32 +152,17 @@ impl Collector {
     /// # Errors
     /// [`Error::NotTogether`] if the rows of a series do not stand side by side.
     pub(in crate::data) fn take_complete(&mut self, is_end: bool) -> Result<Unsorted> {
-        let is_late = |code: u32| code < self.first;
-        let ascends = self.runs.is_sorted_by(|a, b| a.0 < b.0);
-        if !ascends || self.runs.first().is_some_and(|run| is_late(run.0)) {
-            return Err(self.not_together());
-        }
-        let n_ids = if is_end { self.runs.len() } else { self.runs.len().saturating_sub(1) };
-        let first = self.first;
-        let runs: Vec<(u32, usize)> =
-            take_front(&mut self.runs, n_ids).into_iter().map(|(code, n)| (code - first, n)).collect();
-        let n_rows = runs.iter().map(|run| run.1).sum();
-        self.first += n_ids as u32;
+        let first = self.ids.first();
+        let ids = self.ids.take_complete(is_end).map_err(|series| Error::NotTogether { series })?;
+        let n_rows = ids.1.iter().map(|run| run.1).sum();
         self.n_rows -= n_rows;
-        let later = self.bad.split_off(&self.first);
+        let later = self.bad.split_off(&self.ids.first());
         let bad = std::mem::replace(&mut self.bad, later);
         let bad = bad.into_iter().map(|(code, cell)| (code - first, cell)).collect();
-        let ids = self.ids.drain(..n_ids).collect();
-        self.take(ids, runs, n_rows, bad)
+        self.take(ids, n_rows, bad)
     }
 
-    fn take(
-        &mut self,
-        ids: Vec<String>,
-        runs: Vec<(u32, usize)>,
-        n_rows: usize,
-        bad: BTreeMap<u32, BadCell>,
-    ) -> Result<Unsorted> {
+    fn take(&mut self, (ids, runs): Taken, n_rows: usize, bad: BTreeMap<u32, BadCell>) -> Result<Unsorted> {
         let covariates = self.covariates.take(n_rows);
         let values =
             self.values.iter_mut().map(|column| take_front(column, n_rows)).chain(covariates).collect();
@@ -242,26 +192,52 @@ impl Collector {
             }
         })
     }
+}
 
-    fn not_together(&self) -> Error {
-        let mut newest = self.first;
-        let late = self.runs.iter().map(|run| run.0).find(|code| {
-            let is_late = *code < newest;
-            newest = newest.max(*code);
-            is_late
-        });
-        let id = self.known.iter().find(|(_, code)| Some(**code) == late).map(|(id, _)| id.clone());
-        Error::NotTogether { series: id.unwrap_or_default() }
+/// Rows of text that are no stamps, and what they should have been.
+type NoStamps = Vec<(usize, &'static str)>;
+
+/// Adds the stamps and the targets of a frame.
+fn read(
+    frame: &Frame,
+    parts: &Parts,
+    reader: &mut StampReader,
+    (stamps, values): (&mut Vec<i64>, &mut [Vec<f64>]),
+) -> Result<(NoStamps, Added)> {
+    let time = &parts.time;
+    let expected = match (&*reader, frame.kind(time)?) {
+        (StampReader::Integers, Kind::Integer) => EXPECTED_INTEGER,
+        (StampReader::Stamps(zone), Kind::Stamp) => {
+            let its_zone = frame.zone(time)?;
+            if its_zone != *zone {
+                let expected = "a time stamp in the zone of the others";
+                return Err(bad_stamp(frame, time, 0, its_zone.unwrap_or_default(), expected).error());
+            }
+            EXPECTED_STAMP
+        }
+        _ => {
+            let (no_stamps, numbers) = rayon::join(
+                || read_stamps(frame, time, reader, stamps),
+                || frame.append_all(None, &parts.targets, values),
+            );
+            return Ok((no_stamps?, numbers?));
+        }
+    };
+    // Side by side, so that a thread takes over each of them.
+    let added = frame.append_all(Some((time, stamps)), &parts.targets, values)?;
+    match added.no_integer {
+        Some(row) => Err(bad_stamp(frame, time, row, String::new(), expected).error()),
+        None => Ok((NoStamps::new(), added)),
     }
 }
 
-/// Adds the stamps of a frame; returns the rows of text that are none, and what they should have been.
+/// Adds stamps that are text, or integers told as other numbers.
 fn read_stamps(
     frame: &Frame,
     time: &str,
     reader: &mut StampReader,
     stamps: &mut Vec<i64>,
-) -> Result<Vec<(usize, &'static str)>> {
+) -> Result<NoStamps> {
     let bad = |row: usize, value: String, expected| bad_stamp(frame, time, row, value, expected).error();
     let mut refused = Vec::new();
     match (reader, frame.kind(time)?) {
@@ -279,32 +255,13 @@ fn read_stamps(
                 refused.extend(rows);
             }
         }
-        (StampReader::Integers, Kind::Integer | Kind::Number) => frame
+        (StampReader::Integers, Kind::Number) => frame
             .append_integers(time, stamps)
             .map_err(|_| not_whole(frame, time))?
             .map_err(|row| bad(row, String::new(), EXPECTED_INTEGER))?,
-        (StampReader::Stamps(zone), Kind::Stamp) => {
-            let its_zone = frame.zone(time)?;
-            if its_zone != *zone {
-                let expected = "a time stamp in the zone of the others";
-                return Err(bad(0, its_zone.unwrap_or_default(), expected));
-            }
-            let added = frame.append_integers(time, stamps)?;
-            added.map_err(|row| bad(row, String::new(), EXPECTED_STAMP))?;
-        }
         (_, kind) => return Err(bad(0, format!("{kind:?}").to_lowercase(), EXPECTED_STAMP)),
     }
     Ok(refused)
-}
-
-/// The codes of the last `n` rows.
-fn last_codes(runs: &[(u32, usize)], n: usize) -> Vec<u32> {
-    let mut codes = Vec::with_capacity(n);
-    for (code, len) in runs.iter().rev() {
-        codes.resize(n.min(codes.len() + len), *code);
-    }
-    codes.reverse();
-    codes
 }
 
 /// The first `n` of a vector, which keeps the others.

@@ -2,6 +2,7 @@
 
 pub(super) mod collect;
 pub(super) mod columns;
+mod ids;
 pub(super) mod read;
 pub(super) mod rows;
 pub(super) mod stream;

@@ -1,6 +1,6 @@
 //! Columns as numbers and integers: several together, some rows of each at a time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Range;
 
 use polars::prelude::{DataFrame, DataType, Series, TimeUnit};
 use rayon::prelude::*;
@@ -11,73 +11,120 @@ use crate::data::files::text::present;
 
 /// Numbers that are copied and looked at together.
 const NUMBERS_AT_HAND: usize = 1 << 12;
-/// Columns of numbers that one thread reads at a time.
+/// Columns that one thread reads at a time, at most.
 const COLUMNS_A_TIME: usize = 32;
 
-/// What was found when numbers were added.
-#[derive(Debug)]
-pub(in crate::data) struct AddedNumbers {
-    /// Cells of text that are none, each by its column and row.
+/// What was found when columns were added.
+#[derive(Debug, Default)]
+pub(in crate::data) struct Added {
+    /// Cells of text that are no numbers, each by its column and row.
     pub(in crate::data) refused: Vec<(usize, usize)>,
     /// False if no number is infinite.
     pub(in crate::data) has_infinite: bool,
+    /// The first row without an integer, of a column of integers, which is of no use then.
+    pub(in crate::data) no_integer: Option<usize>,
+}
+
+/// Where the cells of a typed column are added.
+enum Typed<'a> {
+    Numbers(&'a mut Vec<f64>),
+    Integers(&'a mut Vec<i64>),
+}
+
+impl Typed<'_> {
+    /// Adds some rows, of which the first is row `start` of the frame.
+    fn add(&mut self, cells: &Series, start: usize) -> Result<Added> {
+        let mut added = Added::default();
+        match self {
+            Typed::Numbers(numbers) => added.has_infinite = append_f64(cells, numbers)?,
+            Typed::Integers(integers) => {
+                added.no_integer = append_i64(cells, integers)?.map(|row| start + row);
+            }
+        }
+        Ok(added)
+    }
+}
+
+impl Added {
+    /// With what was found after it, or beside it.
+    fn and(self, more: Self) -> Self {
+        Added {
+            refused: [self.refused, more.refused].concat(),
+            has_infinite: self.has_infinite | more.has_infinite,
+            no_integer: self.no_integer.or(more.no_integer),
+        }
+    }
 }
 
 impl Frame {
-    /// Adds typed columns to those that they stand beside, in parallel: `convert` adds some rows, or says which of them
-    /// it cannot, of which the first is returned.
-    fn append_typed<T: Send>(
-        &self,
-        mut columns: Vec<(&str, &mut Vec<T>)>,
-        convert: impl Fn(&Series, &mut Vec<T>) -> Result<Option<usize>> + Sync,
-    ) -> Result<Option<usize>> {
-        let ranges = self.ranges();
-        for columns in columns.chunks_mut(COLUMNS_A_TIME) {
-            let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-            // What is taken over at once is still at hand, and the next rows take its place in memory.
-            for ranges in ranges.chunks(rayon::current_num_threads()) {
-                let loaded = ranges.par_iter().map(|rows| self.load(&names, rows.clone()));
-                // Of several errors it is the first in the order of the rows, not of time.
-                let loaded: Vec<Result<DataFrame>> = loaded.collect();
-                let loaded = loaded.into_iter().collect::<Result<Vec<DataFrame>>>()?;
-                let append = |(at, (_, values)): (usize, &mut (&str, &mut Vec<T>))| {
-                    for (table, rows) in loaded.iter().zip(ranges) {
-                        if let Some(row) = convert(table.columns()[at].as_materialized_series(), values)? {
-                            return Ok(Some(rows.start + row));
-                        }
-                    }
-                    Ok(None)
-                };
-                let done: Vec<Result<Option<usize>>> =
-                    columns.par_iter_mut().enumerate().map(append).collect();
-                if let Some(stop) = done.into_iter().find(|one| !matches!(one, Ok(None))) {
-                    return stop;
+    /// Adds typed columns to those that they stand beside, in parallel.
+    fn append_typed(&self, mut columns: Vec<(&str, Typed<'_>)>) -> Result<Added> {
+        let (ranges, n_threads) = (self.ranges(), rayon::current_num_threads());
+        let n_columns = (columns.len() / n_threads).clamp(1, COLUMNS_A_TIME);
+        let n_tasks = columns.len().div_ceil(n_columns);
+        let ranges: Vec<&[Range<usize>]> = ranges.chunks((n_threads / n_tasks.max(1)).max(1)).collect();
+        let append = |columns: &mut [(&str, Typed<'_>)]| self.append_some(columns, &ranges);
+        // Of several errors it is that of the first column, not of time.
+        let added: Vec<Result<Added>> = columns.par_chunks_mut(n_columns).map(append).collect();
+        added.into_iter().try_fold(Added::default(), |all, added| Ok(all.and(added?)))
+    }
+
+    /// Adds some columns, some ranges of rows at a time: what was read is taken over while it is at hand, and those after
+    /// it are read meanwhile if a thread has nothing else to do.
+    fn append_some(&self, columns: &mut [(&str, Typed<'_>)], ranges: &[&[Range<usize>]]) -> Result<Added> {
+        let names: Vec<String> = columns.iter().map(|(name, _)| (*name).to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let load = |ranges: &[Range<usize>]| {
+            let loaded = ranges.par_iter().map(|rows| self.load(&names, rows.clone()));
+            let loaded: Vec<Result<DataFrame>> = loaded.collect();
+            loaded.into_iter().collect::<Result<Vec<DataFrame>>>()
+        };
+        let mut append = |loaded: &[DataFrame], ranges: &[Range<usize>]| {
+            let mut all = Added::default();
+            for (table, rows) in loaded.iter().zip(ranges) {
+                for (cells, (_, typed)) in table.columns().iter().zip(&mut *columns) {
+                    all = all.and(typed.add(cells.as_materialized_series(), rows.start)?);
                 }
             }
+            Ok(all)
+        };
+        let Some(first) = ranges.first() else { return Ok(Added::default()) };
+        let (mut all, mut loaded) = (Added::default(), load(first)?);
+        for pair in ranges.windows(2) {
+            let (added, next) = rayon::join(|| append(&loaded, pair[0]), || load(pair[1]));
+            all = all.and(added?);
+            if all.no_integer.is_some() {
+                return Ok(all);
+            }
+            loaded = next?;
         }
-        Ok(None)
+        let last = append(&loaded, ranges[ranges.len() - 1])?;
+        Ok(all.and(last))
     }
 
     /// Adds a column as numbers, NaN where a cell is empty; text is parsed.
     pub(crate) fn append_numbers(&self, name: &str, numbers: &mut Vec<f64>) -> Result<()> {
-        let added = self.append_all_numbers(&[name.to_string()], std::slice::from_mut(numbers))?;
+        let added = self.append_all(None, &[name.to_string()], std::slice::from_mut(numbers))?;
         match added.refused.first() {
             Some((_, row)) => Err(self.bad_cell(name, *row, None)?.error()),
             None => Ok(()),
         }
     }
 
-    /// Adds columns as numbers, NaN where a cell is empty or is none.
-    pub(in crate::data) fn append_all_numbers(
+    /// Adds columns as numbers, NaN where a cell is empty or is none, and a typed column as integers as
+    /// [`Frame::append_integers`] does.
+    pub(in crate::data) fn append_all(
         &self,
+        integers: Option<(&str, &mut Vec<i64>)>,
         names: &[String],
         columns: &mut [Vec<f64>],
-    ) -> Result<AddedNumbers> {
-        let mut added = AddedNumbers { refused: Vec::new(), has_infinite: false };
-        let mut typed = Vec::new();
+    ) -> Result<Added> {
+        let mut added = Added::default();
+        let mut typed: Vec<(&str, Typed<'_>)> =
+            integers.into_iter().map(|(name, column)| (name, Typed::Integers(column))).collect();
         for (at, (name, column)) in names.iter().zip(columns).enumerate() {
             if self.kind(name)? != Kind::Text {
-                typed.push((name.as_str(), column));
+                typed.push((name, Typed::Numbers(column)));
                 continue;
             }
             let read = |has_infinite: &mut bool, cell: &str| {
@@ -88,13 +135,7 @@ impl Frame {
                 added.refused.extend(rows.into_iter().map(|(row, ())| (at, row)));
             }
         }
-        let has_infinite = AtomicBool::new(false);
-        self.append_typed(typed, |cells, numbers| {
-            has_infinite.fetch_or(append_f64(cells, numbers)?, Ordering::Relaxed);
-            Ok(None)
-        })?;
-        added.has_infinite |= has_infinite.into_inner();
-        Ok(added)
+        Ok(added.and(self.append_typed(typed)?))
     }
 
     /// A column as numbers.
@@ -108,8 +149,8 @@ impl Frame {
     /// stamp that nanoseconds cannot tell, is an error.
     pub(crate) fn append_integers(&self, name: &str, integers: &mut Vec<i64>) -> Result<Result<(), usize>> {
         self.typed(name)?;
-        let refused = self.append_typed(vec![(name, integers)], append_i64)?;
-        Ok(refused.map_or(Ok(()), Err))
+        let added = self.append_typed(vec![(name, Typed::Integers(integers))])?;
+        Ok(added.no_integer.map_or(Ok(()), Err))
     }
 }
 

@@ -2,7 +2,7 @@
 //! while it is at hand.
 
 use std::fs::File;
-use std::io::{Cursor, SeekFrom};
+use std::io::{Cursor, Read, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,9 +11,11 @@ use polars::io::parquet::metadata::{FileMetadata, FileMetadataRef};
 use polars::prelude::{DataFrame, ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader};
 
 use super::{Frame, Table, checked, guarded, unreadable};
-use crate::Result;
 use crate::data::files::parquet::check_pages;
+use crate::{Error, Result};
 
+/// A file of no more bytes is held as a whole, instead of being mapped anew for each column of each row group.
+const SMALL: u64 = 16 << 20;
 /// A Parquet file holds no more rows a byte, however well it is compressed.
 const ROWS_A_BYTE: u64 = 1 << 16;
 
@@ -62,6 +64,12 @@ impl std::fmt::Debug for Stored {
 
 impl ParquetFile {
     pub(in crate::data) fn of_file(mut file: File, input: &str, rows: usize) -> Result<Self> {
+        if file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= SMALL) {
+            let mut bytes = Vec::new();
+            let read = file.read_to_end(&mut bytes);
+            read.map_err(|source| Error::Io { action: "cannot read", path: input.into(), source })?;
+            return Self::of_bytes(bytes, input, rows);
+        }
         let metadata = guarded(|| checked_metadata(&mut file));
         Self::open(metadata, Source::File(file), input, rows)
     }
