@@ -49,12 +49,6 @@ impl ByWindow {
         self.values.chunks_exact(self.window_len()).map(move |window| &window[steps.clone()])
     }
 
-    /// The same to be written.
-    pub(crate) fn paths_mut(&mut self, channel: usize) -> impl Iterator<Item = &mut [f64]> + '_ {
-        let (window_len, steps) = (self.window_len(), channel * self.horizon..(channel + 1) * self.horizon);
-        self.values.chunks_exact_mut(window_len).map(move |window| &mut window[steps.clone()])
-    }
-
     /// The numbers of a channel and step, window by window.
     pub(crate) fn at(&self, channel: usize, step: usize) -> impl Iterator<Item = f64> + '_ {
         let first = channel * self.horizon + step;

@@ -1,19 +1,12 @@
 //! Columns of numbers beside each other, a row of registers at a time: each lane is a column of its own, so nothing is
 //! compared that does not belong together and no branch depends on what is found.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// Columns that are looked at together.
 pub(super) const LANES: usize = 8;
 /// The k-th outermost are found for k up to this.
 pub(super) const FEW: usize = 16;
-
-/// Puts the numbers of each column in ascending order. There must be no NaN; zeros have no sign afterwards.
-pub(super) fn sort(rows: &mut [[f64; LANES]]) {
-    // Zeros of either sign are equal for registers, which would keep one of two twice.
-    rows.as_flattened_mut().iter_mut().for_each(|number| *number += 0.0);
-    Arch::new().dispatch(Sort { rows });
-}
 
 /// The `k`-th smallest and the `k`-th largest number of each column; `k` lies between 1 and the number of rows, and is
 /// at most [`FEW`]. There must be no NaN. For callers that are compiled for the processor already.
@@ -25,50 +18,6 @@ pub(super) fn outermost<S: Simd>(simd: S, rows: &[[f64; LANES]], k: usize) -> ([
 struct Outermost<'a> {
     rows: &'a [[f64; LANES]],
     k: usize,
-}
-
-struct Sort<'a> {
-    rows: &'a mut [[f64; LANES]],
-}
-
-impl WithSimd for Sort<'_> {
-    type Output = ();
-
-    /// Merge exchange (Batcher 1968; Knuth, *The Art of Computer Programming* 5.2.2, algorithm M): which rows are
-    /// compared does not depend on what they hold.
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let n = self.rows.len();
-        let top = n.next_power_of_two() / 2;
-        let mut p = top;
-        while p > 0 {
-            let (mut q, mut remainder, mut distance) = (top, 0, p);
-            loop {
-                // All `i` with `i & p == remainder`, a run of `p` of them at a time.
-                for start in (remainder..n - distance).step_by(2 * p) {
-                    let len = p.min(n - distance - start);
-                    let (before, behind) = self.rows.split_at_mut(start + distance);
-                    put_in_order(simd, &mut before[start..start + len], &mut behind[..len]);
-                }
-                if q == p {
-                    break;
-                }
-                (distance, remainder) = (q - p, p);
-                q /= 2;
-            }
-            p /= 2;
-        }
-    }
-}
-
-/// The smaller of each two numbers goes to the first.
-#[inline(always)]
-fn put_in_order<S: Simd>(simd: S, first: &mut [[f64; LANES]], second: &mut [[f64; LANES]]) {
-    let (first, _) = S::as_mut_simd_f64s(first.as_flattened_mut());
-    let (second, _) = S::as_mut_simd_f64s(second.as_flattened_mut());
-    for (a, b) in first.iter_mut().zip(second) {
-        (*a, *b) = (simd.min_f64s(*a, *b), simd.max_f64s(*a, *b));
-    }
 }
 
 impl WithSimd for Outermost<'_> {
@@ -114,30 +63,9 @@ impl Outermost<'_> {
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "numbers are moved, not computed")]
 mod tests {
-    use super::*;
+    use pulp::Arch;
 
-    #[test]
-    fn columns_of_any_length_are_sorted_as_each_alone() {
-        let number = |row: usize, lane: usize| match (row * 7_919 + lane * 104_729) % 211 {
-            0 => f64::INFINITY,
-            1 => f64::NEG_INFINITY,
-            2 => -0.0,
-            n => n as f64 % 97.0 - 50.0,
-        };
-        for n in (0..70).chain([127, 128, 129, 500]) {
-            let mut rows: Vec<[f64; LANES]> =
-                (0..n).map(|row| std::array::from_fn(|lane| number(row, lane))).collect();
-            let column = |rows: &[[f64; LANES]], lane: usize| rows.iter().map(|row| row[lane]).collect();
-            let expected: Vec<Vec<f64>> =
-                (0..LANES).map(|lane| crate::data::sorted(column(&rows, lane))).collect();
-            sort(&mut rows);
-            for (lane, expected) in expected.into_iter().enumerate() {
-                let found: Vec<f64> = column(&rows, lane);
-                assert_eq!(found, expected, "{n}");
-                assert!(found.iter().all(|number| *number != 0.0 || number.is_sign_positive()));
-            }
-        }
-    }
+    use super::*;
 
     #[test]
     fn the_outermost_of_each_column_are_those_of_the_sorted_one() {

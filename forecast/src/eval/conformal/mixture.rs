@@ -18,48 +18,68 @@ pub(super) struct Mixture<'a> {
     pub(super) recent: &'a [f64],
 }
 
+/// A walk over scores of both kinds, from the outermost on a side inwards: the few in the tail are all that is looked at.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    mixture: &'a Mixture<'a>,
+    side: Side,
+    /// Scores of each kind that were passed, what they weigh, and the last of them.
+    training: usize,
+    recent: usize,
+    weight: f64,
+    last: Option<f64>,
+}
+
 impl Mixture<'_> {
-    /// The weighted quantile `q`, rounded away from the middle; the outermost score where weight is wanting.
-    pub(super) fn quantile(&self, q: f64, side: Side) -> Option<f64> {
-        let total = self.training_weight * self.training.len() as f64 + self.recent.len() as f64;
-        // What lies on the far side of the quantile, the score to come included; the walk begins there, so the
-        // few scores in the tail are all that is looked at.
-        let beyond = match side {
+    pub(super) fn walk(&self, side: Side) -> Walk<'_> {
+        Walk { mixture: self, side, training: 0, recent: 0, weight: 0.0, last: None }
+    }
+}
+
+impl Walk<'_> {
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The weighted quantile `q`, rounded away from the middle; the outermost score where weight is wanting. Further in
+    /// than those that were asked before.
+    pub(super) fn quantile(&mut self, q: f64) -> Option<f64> {
+        let Mixture { training, training_weight, recent } = self.mixture;
+        let total = training_weight * training.len() as f64 + recent.len() as f64;
+        // What lies on the far side of the quantile, the score to come included.
+        let beyond = match self.side {
             Side::Lower => q * (total + 1.0),
             Side::Upper => (1.0 - q) * (total + 1.0),
         };
         let most = beyond + 1e-9 * beyond.max(1.0);
-        match side {
-            Side::Lower => self.walk(most, |scores, n| scores[n], |a, b| a <= b),
-            Side::Upper => self.walk(most, |scores, n| scores[scores.len() - 1 - n], |a, b| a >= b),
+        match self.side {
+            Side::Lower => self.go_on(most, |scores, n| scores[n], |a, b| a <= b),
+            Side::Upper => self.go_on(most, |scores, n| scores[scores.len() - 1 - n], |a, b| a >= b),
         }
+        self.last
     }
 
-    /// The innermost score for which those outside of it and the score to come weigh at most `most`, at least the
-    /// outermost. `nth` is a score counted from the outside, `is_outer` whether one lies no less far out than another.
-    fn walk(
-        &self,
-        most: f64,
-        nth: impl Fn(&[f64], usize) -> f64,
-        is_outer: impl Fn(f64, f64) -> bool,
-    ) -> Option<f64> {
-        let (n_training, n_recent) = (self.training.len(), self.recent.len());
-        let (mut training, mut recent) = (0, 0);
-        let (mut weight, mut last) = (0.0, None);
+    /// Goes on to the innermost score for which those outside of it and the score to come weigh at most `most`, at least
+    /// to the outermost. `nth` is a score counted from the outside, `is_outer` whether one lies no less far out than
+    /// another.
+    fn go_on(&mut self, most: f64, nth: impl Fn(&[f64], usize) -> f64, is_outer: impl Fn(f64, f64) -> bool) {
+        let Mixture { training: of_training, training_weight, recent: of_recent } = *self.mixture;
+        let (n_training, n_recent) = (of_training.len(), of_recent.len());
+        let Walk { mut training, mut recent, mut weight, mut last, .. } = *self;
         // A score may be the bound while those outside of it and the score to come weigh no more.
         while training + recent < n_training + n_recent && (last.is_none() || weight + 1.0 <= most) {
             // Which kind comes next cannot be foreseen, so neither is a branch.
-            let of_training =
-                if n_training > 0 { nth(self.training, training.min(n_training - 1)) } else { 0.0 };
-            let of_recent = if n_recent > 0 { nth(self.recent, recent.min(n_recent - 1)) } else { 0.0 };
+            let next_training =
+                if n_training > 0 { nth(of_training, training.min(n_training - 1)) } else { 0.0 };
+            let next_recent = if n_recent > 0 { nth(of_recent, recent.min(n_recent - 1)) } else { 0.0 };
             let takes_training =
-                training < n_training && (recent == n_recent || is_outer(of_training, of_recent));
+                training < n_training && (recent == n_recent || is_outer(next_training, next_recent));
             training += usize::from(takes_training);
             recent += usize::from(!takes_training);
-            weight += if takes_training { self.training_weight } else { 1.0 };
-            last = Some(if takes_training { of_training } else { of_recent });
+            weight += if takes_training { training_weight } else { 1.0 };
+            last = Some(if takes_training { next_training } else { next_recent });
         }
-        last
+        *self = Walk { training, recent, weight, last, ..*self };
     }
 }
 
@@ -100,9 +120,12 @@ mod tests {
                 (&training[..1], &[]),
             ] {
                 let mixture = Mixture { training, training_weight, recent };
-                for q in [0.01, 0.05, 0.1, 0.5, 0.77, 0.9, 0.975] {
-                    for side in [Side::Lower, Side::Upper] {
-                        let found = mixture.quantile(q, side).unwrap();
+                for side in [Side::Lower, Side::Upper] {
+                    let mut walk = mixture.walk(side);
+                    for tail in [0.01, 0.05, 0.05, 0.1, 0.5, 0.77, 0.9, 0.975] {
+                        let q = if side == Side::Lower { tail } else { 1.0 - tail };
+                        let found = walk.quantile(q).unwrap();
+                        assert_eq!(found, mixture.walk(side).quantile(q).unwrap());
                         if training_weight > 0.0 || !recent.is_empty() {
                             assert_eq!(found, naive(&mixture, q, side), "{mixture:?} {q} {side:?}");
                         }
@@ -115,6 +138,6 @@ mod tests {
     #[test]
     fn no_score_has_no_quantile() {
         let empty = Mixture { training: &[], training_weight: 1.0, recent: &[] };
-        assert_eq!(empty.quantile(0.5, Side::Upper), None);
+        assert_eq!(empty.walk(Side::Upper).quantile(0.5), None);
     }
 }

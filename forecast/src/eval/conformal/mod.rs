@@ -23,6 +23,7 @@ mod rearrange;
 mod recency;
 mod residuals;
 mod running;
+mod sort;
 mod tracker;
 
 use std::borrow::Cow;
@@ -31,7 +32,7 @@ use ndarray::{Array2, Array3};
 
 use crate::{Error, Result};
 pub(crate) use by_window::ByWindow;
-use mixture::Mixture;
+use mixture::{Mixture, Walk};
 pub(crate) use outer::Outer;
 pub(crate) use paths::Paths;
 pub use rearrange::rearrange;
@@ -85,7 +86,7 @@ impl Calibration {
     /// How far quantiles of the distribution around a forecast lie from it. Each of shape `(horizon, channel)`.
     ///
     /// # Errors
-    /// [`Error::NotCalibrated`] for the first one that the scores do not support.
+    /// [`Error::NotCalibrated`] for the outermost one that the scores do not support.
     pub(crate) fn around(
         &self,
         (horizon, n_channels): (usize, usize),
@@ -93,13 +94,22 @@ impl Calibration {
         quantiles: &[Quantile],
     ) -> Result<Vec<Array2<f64>>> {
         let mut around = vec![Array2::zeros((horizon, n_channels)); quantiles.len()];
+        // Those of a side are found one after another, from the outermost inwards.
+        let mut inwards: Vec<(&Quantile, &mut Array2<f64>)> = quantiles.iter().zip(&mut around).collect();
+        inwards.sort_by(|a, b| a.0.tail().total_cmp(&b.0.tail()));
         for channel in 0..n_channels {
             let scale = recent.recent.scale[channel];
             for step in 0..horizon {
                 let training = self.scores.slice(ndarray::s![channel, step, ..]);
                 let sample = self.sample(training, recent.scores(step, channel).into(), 2.0);
-                for (quantile, around) in quantiles.iter().zip(&mut around) {
-                    let score = sample.score(quantile.q, quantile.side, step, &quantile.asked)?;
+                let mixture = sample.mixture();
+                let (mut lower, mut upper) = (mixture.walk(Side::Lower), mixture.walk(Side::Upper));
+                for (quantile, around) in &mut inwards {
+                    let walk = match quantile.side {
+                        Side::Lower => &mut lower,
+                        Side::Upper => &mut upper,
+                    };
+                    let score = sample.score(walk, quantile.q, step, &quantile.asked)?;
                     around[[step, channel]] = score * scale;
                 }
             }
@@ -133,7 +143,9 @@ impl Calibration {
             });
             let scores = crate::data::sorted(scores.filter(|score| score.is_finite()).collect());
             let sample = self.sample(paths.scores.slice(ndarray::s![channel, last, ..]), scores.into(), 1.0);
-            let score = sample.score(level, Side::Upper, last, asked)? * recent.scale[channel];
+            let mixture = sample.mixture();
+            let score =
+                sample.score(&mut mixture.walk(Side::Upper), level, last, asked)? * recent.scale[channel];
             for step in 0..=last {
                 lower[[step, channel]] -= score * paths.reach[[channel, step, 0]];
                 upper[[step, channel]] += score * paths.reach[[channel, step, 1]];
@@ -166,14 +178,28 @@ fn observed(scores: ndarray::ArrayView1<'_, f64>) -> &[f64] {
     &scores[..scores.partition_point(|score| !score.is_nan())]
 }
 
+impl Quantile {
+    /// The share of scores beyond it, on its side.
+    fn tail(&self) -> f64 {
+        match self.side {
+            Side::Lower => self.q,
+            Side::Upper => 1.0 - self.q,
+        }
+    }
+}
+
 impl Sample<'_> {
-    /// The score of rank `floor` or `ceil` of `q (n + 1)`.
-    fn score(&self, q: f64, side: Side, step: usize, asked: &str) -> Result<f64> {
+    fn mixture(&self) -> Mixture<'_> {
+        Mixture { training: self.training, training_weight: self.training_weight, recent: &self.recent }
+    }
+
+    /// The score of rank `floor` or `ceil` of `q (n + 1)`; of a walk that has not come further.
+    fn score(&self, walk: &mut Walk<'_>, q: f64, step: usize, asked: &str) -> Result<f64> {
         let n = self.training.len();
         let rank = q * (n + 1) as f64;
         // Rounding must not turn an exact rank into its neighbour.
         let slack = 1e-9 * rank.max(1.0);
-        let rank = match side {
+        let rank = match walk.side() {
             Side::Lower => (rank + slack).floor(),
             Side::Upper => (rank - slack).ceil(),
         } as usize;
@@ -181,12 +207,7 @@ impl Sample<'_> {
             if self.recent.is_empty() {
                 return Ok(self.training[rank - 1]);
             }
-            let mixture = Mixture {
-                training: self.training,
-                training_weight: self.training_weight,
-                recent: &self.recent,
-            };
-            return Ok(mixture.quantile(q, side).unwrap_or(self.training[rank - 1]));
+            return Ok(walk.quantile(q).unwrap_or(self.training[rank - 1]));
         }
         let tail = q.min(1.0 - q);
         let widest = 100.0 * (1.0 - self.n_tails / (n + 1) as f64);

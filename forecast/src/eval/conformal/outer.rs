@@ -5,7 +5,9 @@
 //! of the scores of the fit, or than the error itself, if that is larger. Whole paths are scored without this bound:
 //! their errors come in bursts, and bands hold fewer of them with it.
 
-use super::{ByWindow, Calibration};
+use super::Calibration;
+use super::lanes::LANES;
+use super::sort::Within;
 
 /// The bounds of the scores of recent steps.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,19 +32,18 @@ impl Outer {
         Outer { bounds, ratios }
     }
 
-    /// Bounds scores of recent steps.
-    pub(super) fn bound(&self, scores: &mut ByWindow) {
-        let n_channels = scores.n_channels();
-        for channel in 0..n_channels {
-            let (Some(bounds), Some(ratios)) = (self.bounds.get(channel), self.ratios.get(channel)) else {
-                continue;
-            };
-            for (path, ratio) in scores.paths_mut(channel).zip(ratios) {
-                for (score, bounds) in path.iter_mut().zip(bounds) {
-                    *score = within(*bounds, *score, *score * ratio);
-                }
-            }
+    /// What bounds the scores of the steps of a channel from one on; `None` where nothing does.
+    pub(super) fn within(&self, channel: usize, first: usize) -> Option<Within<'_>> {
+        let bounds = self.bounds.get(channel)?.get(first..).filter(|bounds| !bounds.is_empty())?;
+        let mut within = Within {
+            lowest: [f64::NEG_INFINITY; LANES],
+            highest: [f64::INFINITY; LANES],
+            ratios: self.ratios.get(channel)?,
+        };
+        for ((lowest, highest), bounds) in within.lowest.iter_mut().zip(&mut within.highest).zip(bounds) {
+            (*lowest, *highest) = *bounds;
         }
+        Some(within)
     }
 }
 
@@ -55,42 +56,11 @@ fn outermost(scores: &[f64], share: f64) -> (f64, f64) {
     }
 }
 
-/// A score within bounds that reach at least to the error as it was, told by its score on the scale of now.
-fn within((lowest, highest): (f64, f64), score: f64, as_it_was: f64) -> f64 {
-    let (lowest, highest) = (lowest.min(as_it_was), highest.max(as_it_was));
-    // What is missing lies beyond neither and stays so.
-    if score < lowest {
-        lowest
-    } else if score > highest {
-        highest
-    } else {
-        score
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "numbers are chosen, not computed")]
 mod tests {
     use super::*;
-    use crate::eval::conformal::Recency;
-
-    #[test]
-    fn scaling_carries_an_error_to_the_outer_scores_or_to_what_it_was() {
-        for (score, as_it_was, expected) in [
-            (1.0, 0.5, 1.0),
-            (9.0, 1.0, 3.0),
-            (9.0, 4.0, 4.0),
-            (-9.0, -1.0, -2.0),
-            (-9.0, -4.0, -4.0),
-            // Where the scale has become smaller, errors do with it.
-            (9.0, 20.0, 9.0),
-            (-9.0, -20.0, -9.0),
-            (f64::INFINITY, 1.0, 3.0),
-        ] {
-            assert_eq!(within((-2.0, 3.0), score, as_it_was), expected, "{score} {as_it_was}");
-        }
-        assert!(within((-2.0, 3.0), f64::NAN, f64::NAN).is_nan());
-    }
+    use crate::eval::conformal::{ByWindow, Recency, Recent};
 
     #[test]
     fn outermost_scores_leave_their_share_beyond_them_on_each_side() {
@@ -111,8 +81,12 @@ mod tests {
             calibration.long_run_weight = vec![weight];
             let mut scores = ByWindow::zeros(1, 1, 1);
             scores.values_mut()[0] = 5.0;
-            Outer::new(&calibration, 1, vec![vec![0.5]]).bound(&mut scores);
-            scores.path(0, 0)[0]
+            let recent = Recent {
+                scores,
+                outer: Outer::new(&calibration, 1, vec![vec![0.5]]),
+                ..Recent::of_scale(vec![1.0])
+            };
+            recent.sorted().scores(0, 0)[0]
         };
         let rule = Recency::new(1);
         assert_eq!(bounded(10.0, rule), 2.5);

@@ -1,29 +1,30 @@
 //! Scores in order, and the few outermost of them, without a branch that cannot be foreseen.
 
 use super::ByWindow;
-use super::lanes::{self, LANES};
+use super::lanes::LANES;
+use super::sort::{Within, sort};
 
-/// Calls `take` with each step of a channel and its scores in ascending order, NaN left out; zeros have no sign.
-pub(super) fn each_sorted(scores: &ByWindow, channel: usize, mut take: impl FnMut(usize, &mut Vec<f64>)) {
+/// Calls `take` with each step of a channel and its scores in ascending order, what is missing or infinite left out; zeros
+/// have no sign. `within` says what bounds the scores of the steps from one on, as many as there are lanes.
+pub(super) fn each_sorted<'a>(
+    scores: &ByWindow,
+    channel: usize,
+    within: impl Fn(usize) -> Option<Within<'a>>,
+    mut take: impl FnMut(usize, &mut Vec<f64>),
+) {
     let (mut rows, mut of_step) = (Vec::new(), Vec::new());
     for first in (0..scores.horizon()).step_by(LANES) {
         let n_steps = LANES.min(scores.horizon() - first);
-        let mut n_known = [0; LANES];
         rows.clear();
-        rows.extend(scores.paths(channel).map(|path| {
-            // What is missing comes last, beside infinite scores at most.
-            let mut row = [f64::NAN; LANES];
-            match path[first..].first_chunk::<LANES>() {
-                Some(whole) => row = *whole,
-                None => row[..n_steps].copy_from_slice(&path[first..]),
+        rows.extend(scores.paths(channel).map(|path| match path[first..].first_chunk::<LANES>() {
+            Some(whole) => *whole,
+            None => {
+                let mut row = [f64::NAN; LANES];
+                row[..n_steps].copy_from_slice(&path[first..]);
+                row
             }
-            for (score, n_known) in row.iter_mut().zip(&mut n_known) {
-                *n_known += usize::from(!score.is_nan());
-                *score = if score.is_nan() { f64::INFINITY } else { *score };
-            }
-            row
         }));
-        lanes::sort(&mut rows);
+        let n_known = sort(&mut rows, within(first).as_ref());
         for (lane, n_known) in n_known[..n_steps].iter().enumerate() {
             of_step.clear();
             of_step.extend(rows[..*n_known].iter().map(|row| row[lane]));
@@ -62,11 +63,16 @@ mod tests {
             }
             for channel in 0..2 {
                 let mut steps = Vec::new();
-                each_sorted(&scores, channel, |step, found| {
-                    let known = scores.at(channel, step).filter(|score| !score.is_nan());
-                    assert_eq!(*found, crate::data::sorted(known.collect()), "{n} {step}");
-                    steps.push(step);
-                });
+                each_sorted(
+                    &scores,
+                    channel,
+                    |_| None,
+                    |step, found| {
+                        let known = scores.at(channel, step).filter(|score| score.is_finite());
+                        assert_eq!(*found, crate::data::sorted(known.collect()), "{n} {step}");
+                        steps.push(step);
+                    },
+                );
                 assert!(steps.into_iter().eq(0..horizon));
             }
         }

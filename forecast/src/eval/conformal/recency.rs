@@ -73,15 +73,12 @@ impl Recent {
 
     /// Bounds and sorts the scores of each step and channel.
     pub(crate) fn sorted(&self) -> SortedRecent<'_> {
-        let mut scores = self.scores.clone();
-        self.outer.bound(&mut scores);
-        // An infinite score is no score either.
-        let finite = |score: f64| if score.is_finite() { score } else { f64::NAN };
-        scores.values_mut().iter_mut().for_each(|score| *score = finite(*score));
+        let scores = &self.scores;
         let mut sorted = Vec::with_capacity(scores.n_windows() * scores.window_len());
         let mut ranges = Vec::with_capacity(scores.window_len());
         for channel in 0..scores.n_channels() {
-            each_sorted(&scores, channel, |_, of_step| {
+            let within = |first: usize| self.outer.within(channel, first);
+            each_sorted(scores, channel, within, |_, of_step| {
                 ranges.push(sorted.len()..sorted.len() + of_step.len());
                 sorted.extend_from_slice(of_step);
             });

@@ -116,11 +116,16 @@ pub(super) fn sorted_scores(scores: &ByWindow, most: usize) -> Array3<f64> {
     let mut all = Array3::from_elem((scores.n_channels(), scores.horizon(), n_most), f64::NAN);
     let mut n_kept = 0;
     for channel in 0..scores.n_channels() {
-        each_sorted(scores, channel, |step, of_step| {
-            thin(of_step, most);
-            n_kept = n_kept.max(of_step.len());
-            all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step[..]));
-        });
+        each_sorted(
+            scores,
+            channel,
+            |_| None,
+            |step, of_step| {
+                thin(of_step, most);
+                n_kept = n_kept.max(of_step.len());
+                all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step[..]));
+            },
+        );
     }
     if n_kept < n_most { all.slice(s![.., .., ..n_kept]).to_owned() } else { all }
 }
