@@ -62,7 +62,7 @@ pub(crate) use max_pool::max_pool3;
 pub(crate) use mean_square::mean_square;
 pub(crate) use middle_product::{FEWEST_STEPS, MiddleProduct};
 pub(crate) use multi_scale::{ScaledKernel, multi_scale_kernel};
-pub(crate) use pool::reuse;
+pub(crate) use pool::{Holding, reuse};
 pub(crate) use prob_sparse::{ProbSparse, prob_sparse_attention};
 pub(crate) use vandermonde::{DiagonalStateSpace, diagonal_kernel};
 pub(crate) use workers::on_a_worker;

@@ -17,7 +17,7 @@ use super::time_limit::places_ahead;
 use super::trainer::TrainOptions;
 use super::training_state::{Begin, Position, TrainingState, load, save};
 use crate::data::WindowOrder;
-use crate::kernels::on_a_worker;
+use crate::kernels::{Holding, on_a_worker};
 use crate::model::Cancel;
 use crate::{Error, Result};
 
@@ -38,6 +38,8 @@ pub(super) struct Run<'a, N> {
     saved: Instant,
     /// Steps since the checkpoint was written.
     n_unsaved: usize,
+    /// Each step needs the memory of the one before.
+    _memory: Holding,
 }
 
 /// Epochs that take less than this share one checkpoint.
@@ -78,6 +80,7 @@ impl<'a, N: Module> Run<'a, N> {
             gradient_norm,
             saved,
             n_unsaved,
+            _memory: Holding::begin(),
         };
         Ok((run, network))
     }

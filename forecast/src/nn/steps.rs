@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use super::gradients::FlatGradients;
 use super::loss::mse;
 use super::optimiser::{Optimiser, OptimiserKind, ParameterGroup, Step};
+use crate::kernels::Holding;
 use crate::{Error, Result};
 
 /// The learning rate of Informer's code.
@@ -19,6 +20,7 @@ pub(crate) struct Steps<N> {
     network: Option<N>,
     optimiser: Optimiser,
     n_steps: u64,
+    _memory: Holding,
 }
 
 impl<N: Module> Steps<N> {
@@ -26,7 +28,7 @@ impl<N: Module> Steps<N> {
     pub(crate) fn new(network: N) -> Self {
         let group = |_: &str| ParameterGroup::default();
         let optimiser = Optimiser::new(&network, OptimiserKind::Adam, 0.0, &group);
-        Steps { network: Some(network), optimiser, n_steps: 0 }
+        Steps { network: Some(network), optimiser, n_steps: 0, _memory: Holding::begin() }
     }
 
     /// One step; returns the mean squared error before it. `forward` is told how many steps there were, and returns
