@@ -16,6 +16,7 @@ use super::source::Source;
 use super::work::{Outcome, Work};
 use super::{BatchOptions, BatchReport, Progress, errors_beside};
 use crate::file::cannot_write;
+use crate::kernels::on_a_worker;
 use crate::{Error, Result};
 
 /// Fits and forecasts every series of `inputs` and writes the forecasts to `output`: the columns of
@@ -97,7 +98,8 @@ fn compute(
         let stored = std::thread::Builder::new()
             .spawn_scoped(scope, move || parts.into_iter().try_for_each(|outcomes| store.put_away(outcomes)))
             .map_err(|source| cannot_write(&folder, source))?;
-        let computed = fill(source, &work, part, &full, (n_resumed, progress));
+        // On a thread that computes: one that only waited for them would be woken for every shard.
+        let computed = on_a_worker(|| fill(source, &work, part, &full, (n_resumed, progress)));
         drop(full);
         // Where no part can be put away, that is why no more were computed.
         stored.join().unwrap_or_else(|panic| resume_unwind(panic)).and(computed)

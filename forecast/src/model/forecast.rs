@@ -382,6 +382,9 @@ impl Model {
         }));
         let around = calibration.around((rows, mean.ncols()), recent, &quantiles)?;
         let mut paths = around.into_iter().map(|around| {
+            if missing.newest.iter().all(|newest| *newest == 0) {
+                return mean + &around.slice(s![..mean.nrows(), ..]);
+            }
             // Steps are counted from the newest value that is there.
             let at = |(step, channel): (usize, usize)| {
                 let newest = missing.newest.get(channel).copied().unwrap_or(0);

@@ -31,15 +31,23 @@ pub(crate) fn table_of(forecasts: &[Forecast], model: &str, n_series: usize) -> 
             std::iter::repeat_n(id, forecast.index.len)
         })
         .collect();
-    let stamps: Vec<i64> =
-        paths.iter().flat_map(|(forecast, _)| forecast.index.stamps().collect::<Vec<_>>()).collect();
+    let n_rows = paths.iter().map(|(forecast, _)| forecast.index.len).sum();
+    let mut stamps = Vec::with_capacity(n_rows);
+    paths.iter().for_each(|(forecast, _)| stamps.extend(forecast.index.stamps()));
     let stamps = match first.index.step {
         Step::Index(_) => Cells::Integers(stamps),
         _ => Cells::Stamps(stamps, first.index.zone.clone()),
     };
     let numbers = |of: &dyn Fn(&Forecast) -> &ndarray::Array2<f64>| {
-        let columns = paths.iter().flat_map(|(forecast, channel)| of(forecast).column(*channel).to_vec());
-        Cells::Numbers(columns.collect())
+        let mut numbers = Vec::with_capacity(n_rows);
+        for (forecast, channel) in &paths {
+            let path = of(forecast).column(*channel);
+            match path.to_slice() {
+                Some(path) => numbers.extend_from_slice(path),
+                None => numbers.extend(path),
+            }
+        }
+        Cells::Numbers(numbers)
     };
     let mut table = vec![
         ("unique_id".to_string(), Cells::Text(ids)),

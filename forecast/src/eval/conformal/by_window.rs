@@ -44,7 +44,7 @@ impl ByWindow {
 
     /// The steps of a channel, window by window. Shape `(horizon)` each.
     #[inline(always)]
-    pub(crate) fn paths(&self, channel: usize) -> impl Iterator<Item = &[f64]> + '_ {
+    pub(crate) fn paths(&self, channel: usize) -> impl Iterator<Item = &[f64]> + Clone + '_ {
         let steps = channel * self.horizon..(channel + 1) * self.horizon;
         self.values.chunks_exact(self.window_len()).map(move |window| &window[steps.clone()])
     }

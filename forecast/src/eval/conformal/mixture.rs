@@ -18,12 +18,13 @@ pub(super) struct Mixture<'a> {
     pub(super) recent: &'a [f64],
 }
 
-/// A walk over scores of both kinds, from the outermost on a side inwards: the few in the tail are all that is looked at.
+/// A walk over scores of both kinds, from the outermost on a side inwards, with few of those in the tail looked at.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     mixture: &'a Mixture<'a>,
     side: Side,
-    /// Scores of each kind that were passed, what they weigh, and the last of them.
+    /// Scores of each kind that were passed, what they weigh, and the innermost of them. Some of one kind that lie further
+    /// out than the last of the other may not be among them; they come next.
     training: usize,
     recent: usize,
     weight: f64,
@@ -64,20 +65,35 @@ impl Walk<'_> {
     /// another.
     fn go_on(&mut self, most: f64, nth: impl Fn(&[f64], usize) -> f64, is_outer: impl Fn(f64, f64) -> bool) {
         let Mixture { training: of_training, training_weight, recent: of_recent } = *self.mixture;
-        let (n_training, n_recent) = (of_training.len(), of_recent.len());
         let Walk { mut training, mut recent, mut weight, mut last, .. } = *self;
         // A score may be the bound while those outside of it and the score to come weigh no more.
-        while training + recent < n_training + n_recent && (last.is_none() || weight + 1.0 <= most) {
-            // Which kind comes next cannot be foreseen, so neither is a branch.
-            let next_training =
-                if n_training > 0 { nth(of_training, training.min(n_training - 1)) } else { 0.0 };
-            let next_recent = if n_recent > 0 { nth(of_recent, recent.min(n_recent - 1)) } else { 0.0 };
-            let takes_training =
-                training < n_training && (recent == n_recent || is_outer(next_training, next_recent));
-            training += usize::from(takes_training);
-            recent += usize::from(!takes_training);
-            weight += if takes_training { training_weight } else { 1.0 };
-            last = Some(if takes_training { next_training } else { next_recent });
+        while last.is_none() || weight + 1.0 <= most {
+            // Of each kind as many as weigh half of what is left: the kind of which the last one of them lies further
+            // out is passed at once, for at most the others and half of the rest lie outside of it.
+            let half = 0.5 * (most - 1.0 - weight);
+            let n_training = ((half / training_weight) as usize).clamp(1, of_training.len().max(1));
+            let n_recent = (half as usize).max(1);
+            let n_training = n_training.min(of_training.len() - training);
+            let n_recent = n_recent.min(of_recent.len() - recent);
+            let takes_training = match (n_training, n_recent) {
+                (0, 0) => break,
+                (0, _) => false,
+                (_, 0) => true,
+                _ => is_outer(
+                    nth(of_training, training + n_training - 1),
+                    nth(of_recent, recent + n_recent - 1),
+                ),
+            };
+            let passed = if takes_training {
+                training += n_training;
+                weight += training_weight * n_training as f64;
+                nth(of_training, training - 1)
+            } else {
+                recent += n_recent;
+                weight += n_recent as f64;
+                nth(of_recent, recent - 1)
+            };
+            last = last.filter(|last| is_outer(passed, *last)).or(Some(passed));
         }
         *self = Walk { training, recent, weight, last, ..*self };
     }

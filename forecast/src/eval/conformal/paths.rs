@@ -44,7 +44,8 @@ impl Paths {
                 paths.maximise(at % scores.n_channels(), path);
             }
         }
-        paths.scores = sorted_scores(&maxima, MOST_PATHS);
+        let shape = [scores.n_channels(), scores.horizon(), scores.n_windows()];
+        paths.scores = sorted_scores(|channel| maxima.paths(channel), shape, &[], MOST_PATHS);
         paths
     }
 

@@ -1,22 +1,21 @@
 //! Scores in order, and the few outermost of them, without a branch that cannot be foreseen.
 
-use super::ByWindow;
 use super::lanes::LANES;
-use super::sort::{Within, sort};
+use super::sort::{Before, sort};
 
-/// Calls `take` with each step of a channel and its scores in ascending order, what is missing or infinite left out; zeros
-/// have no sign. `within` says what bounds the scores of the steps from one on, as many as there are lanes.
+/// Calls `take` with each step of paths and its scores in ascending order, what is missing or infinite left out; zeros have
+/// no sign. `before` says what becomes of the numbers of the steps from one on, as many as there are lanes.
 pub(super) fn each_sorted<'a>(
-    scores: &ByWindow,
-    channel: usize,
-    within: impl Fn(usize) -> Option<Within<'a>>,
+    paths: impl Iterator<Item = &'a [f64]> + Clone,
+    horizon: usize,
+    before: impl Fn(usize) -> Before<'a>,
     mut take: impl FnMut(usize, &mut Vec<f64>),
 ) {
     let (mut rows, mut of_step) = (Vec::new(), Vec::new());
-    for first in (0..scores.horizon()).step_by(LANES) {
-        let n_steps = LANES.min(scores.horizon() - first);
+    for first in (0..horizon).step_by(LANES) {
+        let n_steps = LANES.min(horizon - first);
         rows.clear();
-        rows.extend(scores.paths(channel).map(|path| match path[first..].first_chunk::<LANES>() {
+        rows.extend(paths.clone().map(|path| match path[first..].first_chunk::<LANES>() {
             Some(whole) => *whole,
             None => {
                 let mut row = [f64::NAN; LANES];
@@ -24,7 +23,7 @@ pub(super) fn each_sorted<'a>(
                 row
             }
         }));
-        let n_known = sort(&mut rows, within(first).as_ref());
+        let n_known = sort(&mut rows, &before(first));
         for (lane, n_known) in n_known[..n_steps].iter().enumerate() {
             of_step.clear();
             of_step.extend(rows[..*n_known].iter().map(|row| row[lane]));
@@ -47,6 +46,7 @@ pub(super) fn outermost(values: &mut [f64], k: usize) -> (f64, f64) {
 #[allow(clippy::float_cmp, reason = "numbers are moved, not computed")]
 mod tests {
     use super::*;
+    use crate::eval::conformal::ByWindow;
 
     fn numbers(n: usize) -> Vec<f64> {
         (0..n).map(|i| ((i * 7919) % 101) as f64 * if i % 3 == 0 { -0.5 } else { 0.25 }).collect()
@@ -64,9 +64,9 @@ mod tests {
             for channel in 0..2 {
                 let mut steps = Vec::new();
                 each_sorted(
-                    &scores,
-                    channel,
-                    |_| None,
+                    scores.paths(channel),
+                    horizon,
+                    |_| Before::default(),
                     |step, found| {
                         let known = scores.at(channel, step).filter(|score| score.is_finite());
                         assert_eq!(*found, crate::data::sorted(known.collect()), "{n} {step}");

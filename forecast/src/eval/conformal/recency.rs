@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::ranks::each_sorted;
+use super::sort::Before;
 use super::{ByWindow, Outer};
 
 /// No model looks back further than this for errors, in steps.
@@ -77,8 +78,8 @@ impl Recent {
         let mut sorted = Vec::with_capacity(scores.n_windows() * scores.window_len());
         let mut ranges = Vec::with_capacity(scores.window_len());
         for channel in 0..scores.n_channels() {
-            let within = |first: usize| self.outer.within(channel, first);
-            each_sorted(scores, channel, within, |_, of_step| {
+            let before = |first| Before { within: self.outer.within(channel, first), ..Before::default() };
+            each_sorted(scores.paths(channel), scores.horizon(), before, |_, of_step| {
                 ranges.push(sorted.len()..sorted.len() + of_step.len());
                 sorted.extend_from_slice(of_step);
             });

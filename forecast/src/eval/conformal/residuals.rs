@@ -4,6 +4,7 @@ use ndarray::{Array2, Array3, ArrayView1, s};
 
 use super::ranks::each_sorted;
 use super::running::long_run_weight;
+use super::sort::Before;
 use super::{ByWindow, Calibration, LastErrors, Paths, Recency};
 
 /// More scores than this for one step and channel are thinned to as many of their quantiles.
@@ -77,24 +78,22 @@ impl Calibration {
         }
         let long_run_weight: Vec<f64> =
             (0..n_channels).map(|channel| long_run_weight(residuals, channel, horizon, &spread)).collect();
-        let n_windows = residuals.iter().map(|series| series.errors.n_windows()).sum();
-        let mut scores = ByWindow::zeros(n_windows, n_channels, horizon);
-        let windows = residuals.iter().enumerate().flat_map(|(slot, series)| {
-            (0..series.errors.n_windows()).map(move |window| (slot, series, window))
-        });
-        let window_len = scores.window_len();
-        for ((slot, series, window), scores) in windows.zip(scores.values_mut().chunks_exact_mut(window_len))
-        {
-            for (channel, path) in scores.chunks_exact_mut(horizon.max(1)).enumerate() {
-                let last = &series.last[window * n_channels + channel];
-                let scale = last.scale(spread[[slot, channel]], long_run_weight[channel]);
-                path.iter_mut()
-                    .zip(series.errors.path(window, channel))
-                    .for_each(|(score, error)| *score = error / scale);
-            }
-        }
-        let paths = (scored == Scored::StepsAndPaths).then(|| Paths::new(&scores));
-        let scores = sorted_scores(&scores, MOST_SCORES);
+        // What the errors of each window are divided by. Shape `(channel, window)`.
+        let scales: Vec<Vec<f64>> = (0..n_channels)
+            .map(|channel| {
+                let of_series = |(slot, series): (usize, &Residuals)| {
+                    series
+                        .scales(channel, spread[[slot, channel]], long_run_weight[channel])
+                        .collect::<Vec<f64>>()
+                };
+                residuals.iter().enumerate().flat_map(of_series).collect()
+            })
+            .collect();
+        let paths = (scored == Scored::StepsAndPaths)
+            .then(|| Paths::new(&scores(residuals, (horizon, n_channels), &scales)));
+        let n_windows = scales.first().map_or(0, Vec::len);
+        let errors = |channel: usize| residuals.iter().flat_map(move |series| series.errors.paths(channel));
+        let scores = sorted_scores(errors, [n_channels, horizon, n_windows], &scales, MOST_SCORES);
         Calibration { scores, spread, long_run_weight, paths, recency: Some(recency) }
     }
 
@@ -110,22 +109,41 @@ impl Calibration {
     }
 }
 
-/// Sorted and thinned scores of each channel and step, padded with NaN. Shape `(channel, horizon, window)`.
-pub(super) fn sorted_scores(scores: &ByWindow, most: usize) -> Array3<f64> {
-    let n_most = scores.n_windows().min(most);
-    let mut all = Array3::from_elem((scores.n_channels(), scores.horizon(), n_most), f64::NAN);
+/// The errors of all windows over their scales.
+fn scores(residuals: &[Residuals], (horizon, n_channels): (usize, usize), scales: &[Vec<f64>]) -> ByWindow {
+    let n_windows = scales.first().map_or(0, Vec::len);
+    let mut scores = ByWindow::zeros(n_windows, n_channels, horizon);
+    let errors = residuals.iter().flat_map(|series| {
+        (0..series.errors.n_windows())
+            .flat_map(move |window| (0..n_channels).map(move |channel| series.errors.path(window, channel)))
+    });
+    let paths = scores.values_mut().chunks_exact_mut(horizon.max(1)).zip(errors);
+    for (at, (path, errors)) in paths.enumerate() {
+        let scale = scales[at % n_channels][at / n_channels];
+        path.iter_mut().zip(errors).for_each(|(score, error)| *score = error / scale);
+    }
+    scores
+}
+
+/// Sorted and thinned scores of each channel and step, padded with NaN, from the paths of each channel and what those of
+/// each window are divided by, if there is something. Shape `(channel, horizon, window)`.
+pub(super) fn sorted_scores<'a, P: Iterator<Item = &'a [f64]> + Clone>(
+    paths: impl Fn(usize) -> P,
+    [n_channels, horizon, n_windows]: [usize; 3],
+    scales: &'a [Vec<f64>],
+    most: usize,
+) -> Array3<f64> {
+    let n_most = n_windows.min(most);
+    let mut all = Array3::from_elem((n_channels, horizon, n_most), f64::NAN);
     let mut n_kept = 0;
-    for channel in 0..scores.n_channels() {
-        each_sorted(
-            scores,
-            channel,
-            |_| None,
-            |step, of_step| {
-                thin(of_step, most);
-                n_kept = n_kept.max(of_step.len());
-                all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step[..]));
-            },
-        );
+    for channel in 0..n_channels {
+        let scales = scales.get(channel).map_or(&[][..], Vec::as_slice);
+        let before = |_| Before { scales, within: None };
+        each_sorted(paths(channel), horizon, before, |step, of_step| {
+            thin(of_step, most);
+            n_kept = n_kept.max(of_step.len());
+            all.slice_mut(s![channel, step, ..of_step.len()]).assign(&ArrayView1::from(&of_step[..]));
+        });
     }
     if n_kept < n_most { all.slice(s![.., .., ..n_kept]).to_owned() } else { all }
 }

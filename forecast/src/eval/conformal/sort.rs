@@ -17,12 +17,20 @@ pub(super) struct Within<'a> {
     pub(super) ratios: &'a [f64],
 }
 
-/// Puts the scores of each column in ascending order, once they are within bounds, and returns how many there are; those
-/// that are missing or infinite come last. Zeros have no sign afterwards.
-pub(super) fn sort(rows: &mut Vec<[f64; LANES]>, within: Option<&Within<'_>>) -> [usize; LANES] {
+/// What becomes of numbers before they are sorted.
+#[derive(Debug, Default)]
+pub(super) struct Before<'a> {
+    /// What each row is divided by; none where it is scores already.
+    pub(super) scales: &'a [f64],
+    pub(super) within: Option<Within<'a>>,
+}
+
+/// Puts the scores of each column in ascending order, once they are scaled and within bounds, and returns how many there
+/// are; those that are missing or infinite come last. Zeros have no sign afterwards.
+pub(super) fn sort(rows: &mut Vec<[f64; LANES]>, before: &Before<'_>) -> [usize; LANES] {
     let n = rows.len();
     rows.resize(n.next_multiple_of(BLOCK), [f64::NAN; LANES]);
-    let n_known = Arch::new().dispatch(Sort { rows, within });
+    let n_known = Arch::new().dispatch(Sort { rows, before });
     rows.truncate(n);
     n_known.map(|n_known| n_known as usize)
 }
@@ -30,7 +38,7 @@ pub(super) fn sort(rows: &mut Vec<[f64; LANES]>, within: Option<&Within<'_>>) ->
 struct Sort<'a> {
     /// Whole blocks.
     rows: &'a mut [[f64; LANES]],
-    within: Option<&'a Within<'a>>,
+    before: &'a Before<'a>,
 }
 
 impl WithSimd for Sort<'_> {
@@ -39,7 +47,10 @@ impl WithSimd for Sort<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        if let Some(within) = self.within {
+        for (row, scale) in self.rows.iter_mut().zip(self.before.scales) {
+            row.iter_mut().for_each(|number| *number /= scale);
+        }
+        if let Some(within) = &self.before.within {
             bound(simd, self.rows, within);
         }
         let (scores, _) = S::as_mut_simd_f64s(self.rows.as_flattened_mut());
@@ -213,7 +224,7 @@ mod tests {
             let mut rows = rows(n);
             let expected: Vec<Vec<f64>> =
                 (0..LANES).map(|lane| crate::data::sorted(finite(&rows, lane))).collect();
-            let n_known = sort(&mut rows, None);
+            let n_known = sort(&mut rows, &Before::default());
             assert_eq!(rows.len(), n);
             for (lane, expected) in expected.into_iter().enumerate() {
                 let column: Vec<f64> = rows.iter().map(|row| row[lane]).collect();
@@ -238,7 +249,12 @@ mod tests {
         ] {
             let mut rows = vec![[score; LANES], [f64::NAN; LANES]];
             let within = Within { lowest: [-2.0; LANES], highest: [3.0; LANES], ratios: &[ratio, 1.0] };
-            assert_eq!(sort(&mut rows, Some(&within)), [1; LANES]);
+            let before = Before { within: Some(within), ..Before::default() };
+            assert_eq!(sort(&mut rows, &before), [1; LANES]);
+            assert_eq!(rows[0], [expected; LANES], "{score} {ratio}");
+            // The same from errors that are three times as large.
+            let mut rows = vec![[3.0 * score; LANES], [f64::NAN; LANES]];
+            assert_eq!(sort(&mut rows, &Before { scales: &[3.0; 2], ..before }), [1; LANES]);
             assert_eq!(rows[0], [expected; LANES], "{score} {ratio}");
         }
     }
