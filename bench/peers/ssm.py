@@ -179,8 +179,21 @@ def train(question):
 
 def step(question):
     """One step of a stack of layers: nothing but their recurrences."""
+    return steps(question, lambda _, x, mixed: mixed)
+
+
+def model_step(question):
+    """One step of a model: an embedding, and layers with GELU, a gated linear layer and a residual connection each."""
+    h = question["d_model"]
+    embed = torch.nn.Linear(1, h)
+    gates = [torch.nn.Linear(h, 2 * h) for _ in range(question["layers"])]
+    return steps(question, lambda at, x, mixed: x + F.glu(gates[at](F.gelu(mixed)), dim=-1), embed)
+
+
+def steps(question, block, embed=None):
+    """What a step of layers takes, of whose input x and mixer `block` makes the input of the next."""
     torch.manual_seed(1)
-    h, n, layers, steps = (question[key] for key in ("d_model", "d_state", "layers", "steps"))
+    h, n, layers, n_steps = (question[key] for key in ("d_model", "d_state", "layers", "steps"))
     torch.set_num_threads(1)
     stack = [LAYERS[question["layer"]](h, n, 1024) for _ in range(layers)]
     with torch.no_grad():
@@ -192,26 +205,27 @@ def step(question):
             else:
                 a, b, c = layer.step_matrices()
                 parts.append((a, b, c, torch.zeros(h, n, dtype=torch.complex64), layer.skip))
-        u = torch.randn(h)
+        u = torch.randn(h if embed is None else 1)
         start = time.perf_counter()
-        for _ in range(steps):
-            x = u
+        for _ in range(n_steps):
+            x = u if embed is None else embed(u)
             for at, part in enumerate(parts):
                 if len(part) == 4:
                     a, c, state, skip = part
                     state = a * state + x[:, None]
                     parts[at] = (a, c, state, skip)
-                    x = (c * state).real.sum(-1) + skip * x
+                    mixed = (c * state).real.sum(-1) + skip * x
                 else:
                     a, b, c, state, skip = part
                     state = torch.einsum("hij,hj->hi", a, state) + b * x[:, None]
                     parts[at] = (a, b, c, state, skip)
-                    x = (c * state).real.sum(-1) + skip * x
-        seconds = (time.perf_counter() - start) / steps
+                    mixed = (c * state).real.sum(-1) + skip * x
+                x = block(at, x, mixed)
+        seconds = (time.perf_counter() - start) / n_steps
     return {"seconds": seconds, "checksum": float(x.isfinite().all()), "growth_bytes": None}
 
 
-TASKS = {"train": train, "step": step}
+TASKS = {"train": train, "step": step, "model_step": model_step}
 
 if __name__ == "__main__":
     for line in sys.stdin:

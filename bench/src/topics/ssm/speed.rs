@@ -195,8 +195,8 @@ fn is_finite(mean: f64, gradient: &[f32]) -> Result<()> {
     }
 }
 
-/// Observations of a model of two layers, all of its parts, and the recurrences of two layers alone, both beside
-/// PyTorch's recurrences of two layers.
+/// Observations of a model of two layers, all of its parts, and the recurrences of two layers alone, each beside the same
+/// in PyTorch; and the model beside PyTorch's recurrences alone.
 fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>> {
     let n_runs = if setting.is_quick { 3 } else { 11 };
     let mut records = Vec::new();
@@ -215,7 +215,9 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
         });
         let mut sides = vec![ours, recurrences(layer)?];
         if let Some(peer) = peer {
-            sides.push(Box::new(move || peer.borrow_mut().ask(&question("step", layer, 1_024))));
+            for task in ["model_step", "step"] {
+                sides.push(Box::new(move || peer.borrow_mut().ask(&question(task, layer, 1_024))));
+            }
         }
         let measured = in_turn(n_runs, &mut sides)?;
         let time = |side: usize| Spread::of(measured[side].iter().map(|took| 1e6 * took.seconds));
@@ -223,11 +225,13 @@ fn steps(setting: &Setting, peer: Option<&RefCell<Peer>>) -> Result<Vec<Record>>
         let record = Record::new(&name, "us", time(0));
         records.push(if layer == "s4d" { record.at_most(MOST_MICROSECONDS) } else { record });
         if measured.len() > 2 {
-            for (name, side) in [(format!("{name}_vs_pytorch"), 0), (format!("{layer}_recurrences"), 1)] {
-                let record = Record::new(&name, "us", time(side));
-                let peer = "PyTorch, the recurrences of two layers";
-                records.push(record.beside(peer, time(2)).ratio_at_least(8.0));
-            }
+            let beside = |name: String, [ours, theirs]: [usize; 2], peer| {
+                Record::new(&name, "us", time(ours)).beside(peer, time(theirs))
+            };
+            let (model, alone) = ("PyTorch, the same model", "PyTorch, the recurrences of two layers");
+            records.push(beside(format!("{name}_vs_pytorch"), [0, 2], model).ratio_at_least(8.0));
+            records.push(beside(format!("{layer}_recurrences"), [1, 3], alone).ratio_at_least(8.0));
+            records.push(beside(format!("{name}_vs_recurrences"), [0, 3], alone));
         }
     }
     let model = fitted(&[("lookback", DEFAULT_LOOKBACK)])?;

@@ -72,8 +72,7 @@ impl Frame {
     /// Adds some columns, some ranges of rows at a time: what was read is taken over while it is at hand, and those after
     /// it are read meanwhile if a thread has nothing else to do.
     fn append_some(&self, columns: &mut [(&str, Typed<'_>)], ranges: &[&[Range<usize>]]) -> Result<Added> {
-        let names: Vec<String> = columns.iter().map(|(name, _)| (*name).to_string()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let load = |ranges: &[Range<usize>]| {
             let loaded = ranges.par_iter().map(|rows| self.load(&names, rows.clone()));
             let loaded: Vec<Result<DataFrame>> = loaded.collect();
@@ -82,7 +81,8 @@ impl Frame {
         let mut append = |loaded: &[DataFrame], ranges: &[Range<usize>]| {
             let mut all = Added::default();
             for (table, rows) in loaded.iter().zip(ranges) {
-                for (cells, (_, typed)) in table.columns().iter().zip(&mut *columns) {
+                for (name, typed) in &mut *columns {
+                    let cells = table.column(name).map_err(internal)?;
                     all = all.and(typed.add(cells.as_materialized_series(), rows.start)?);
                 }
             }
@@ -223,6 +223,34 @@ fn number(cell: &str) -> Option<f64> {
 mod tests {
     use crate::data::{Cells, Format, Zone, encode};
     use crate::{Panel, ReadOptions};
+
+    #[test]
+    fn columns_may_stand_in_any_order_and_any_number_of_threads_reads_them() {
+        let n = 1_000;
+        let stamps: Vec<i64> = (0..n).map(|hour| hour * 3_600_000_000_000).collect();
+        let y: Vec<f64> = (0..n).map(|row| row as f64).collect();
+        let x: Vec<f64> = y.iter().map(|y| -y).collect();
+        let mut table = vec![
+            ("b".to_string(), Cells::Numbers(y.clone())),
+            ("ds".to_string(), Cells::Stamps(stamps, Zone::Local)),
+            ("a".to_string(), Cells::Numbers(x.clone())),
+        ];
+        for _ in 0..3 {
+            table.rotate_left(1);
+            let bytes = encode(&table, Format::Parquet).unwrap();
+            for n_threads in [1, 2, 3, 8] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+                let options = ReadOptions {
+                    target_columns: vec!["a".to_string(), "b".to_string()],
+                    ..ReadOptions::default()
+                };
+                let panel = pool.install(|| Panel::read_bytes(&bytes, "t", &options)).unwrap();
+                let values = panel.series()[0].values();
+                assert_eq!(values.column(0).to_vec(), x, "{n_threads}");
+                assert_eq!(values.column(1).to_vec(), y, "{n_threads}");
+            }
+        }
+    }
 
     #[test]
     fn an_infinite_value_far_down_is_named_in_every_format() {
