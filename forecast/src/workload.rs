@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::mix;
 use crate::data::random::unit;
 use crate::informer::{self, AttentionKind, InformerConfig, keys, n_selected};
-use crate::kernels::{Mask, ProbSparse, attention, on_a_worker, prob_sparse_attention};
+use crate::kernels::{Mask, ProbSparse, attention, lead, lead_briefly, prob_sparse_attention};
 use crate::nn::Steps;
 use crate::{Error, Result};
 
@@ -63,6 +63,8 @@ pub struct WorkloadSizes {
 
 /// Work that is ready to be done.
 pub struct Workload {
+    /// Of some milliseconds, as a forecast is.
+    is_brief: bool,
     run: Box<dyn FnMut() -> Result<f64> + Send>,
 }
 
@@ -100,7 +102,11 @@ impl Workload {
             WorkloadKind::EncoderTrain => sizes.encoder_train(&config),
             WorkloadKind::ProbSparse | WorkloadKind::FullAttention => sizes.attention(),
         };
-        Ok(Workload { run })
+        let is_brief = matches!(
+            sizes.workload,
+            WorkloadKind::InformerInfer | WorkloadKind::ProbSparse | WorkloadKind::FullAttention
+        );
+        Ok(Workload { is_brief, run })
     }
 
     /// Does the work once; returns the loss before the step, or the sum of what came out.
@@ -108,7 +114,8 @@ impl Workload {
     /// # Errors
     /// [`Error::Internal`] only.
     pub fn run(&mut self) -> Result<f64> {
-        on_a_worker(|| (self.run)())
+        let run = || (self.run)();
+        if self.is_brief { lead_briefly(run) } else { lead(run) }
     }
 }
 
@@ -150,7 +157,7 @@ impl WorkloadSizes {
 
     fn informer_infer(&self, config: &InformerConfig) -> Result<Box<dyn FnMut() -> Result<f64> + Send>> {
         let device = Device::flex();
-        let network = informer::Informer::new(config, self.shape(), &device)?;
+        let network = informer::Informer::new(config, self.shape(), &device)?.for_forecasts();
         let inputs = self.inputs(&device);
         Ok(Box::new(move || sum(informer::forecast(&network, &inputs, None))))
     }

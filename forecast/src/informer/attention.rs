@@ -71,6 +71,12 @@ impl Attention {
         Attention { query, key, value, output, options, sparse_idx, site: sites.next() }
     }
 
+    pub(super) fn pack(&mut self) {
+        for layer in [&mut self.query, &mut self.key, &mut self.value, &mut self.output] {
+            layer.pack();
+        }
+    }
+
     pub(super) fn kind(&self) -> AttentionKind {
         self.options.kind
     }

@@ -46,6 +46,12 @@ impl DecoderLayer {
         }
     }
 
+    fn pack(&mut self) {
+        self.self_attention.pack();
+        self.cross_attention.pack();
+        self.feed_forward.pack();
+    }
+
     /// The last `n_last` steps.
     pub(super) fn forward(&self, x: Sequence, memory: &Sequence, n_last: usize, pass: &Pass<'_>) -> Sequence {
         // ProbSparse attention chooses among all steps.
@@ -79,6 +85,10 @@ impl Decoder {
             layers: kinds.map(|kind| DecoderLayer::new(*kind, config, draws, sites)).collect(),
             norm: Norm::new(config.d_model, draws),
         }
+    }
+
+    pub(super) fn pack(&mut self) {
+        self.layers.iter_mut().for_each(DecoderLayer::pack);
     }
 
     /// The last `n_last` steps.

@@ -22,6 +22,10 @@ impl Distil {
         Distil { conv: Conv::new(d_model, d_model, draws), norm: BatchNorm::new(d_model, draws) }
     }
 
+    pub(super) fn pack(&mut self) {
+        self.conv.pack();
+    }
+
     /// From length L to `(L - 1) / 2 + 1`, rounded down.
     pub(super) fn forward(&self, x: &Sequence, pass: &Pass<'_>) -> Sequence {
         let convolved = Sequence::new(self.conv.forward(x.steps()));

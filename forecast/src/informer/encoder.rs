@@ -39,6 +39,11 @@ impl EncoderLayer {
         }
     }
 
+    fn pack(&mut self) {
+        self.attention.pack();
+        self.feed_forward.pack();
+    }
+
     pub(super) fn forward(&self, x: Sequence, pass: &Pass<'_>) -> Sequence {
         let ask = Ask { n_last: x.length(), site: self.site };
         let attended = self.attention.forward(&x, &x, ask, pass);
@@ -74,6 +79,11 @@ impl Encoder {
             norm: Norm::new(config.d_model, draws),
             length,
         }
+    }
+
+    pub(super) fn pack(&mut self) {
+        self.layers.iter_mut().for_each(EncoderLayer::pack);
+        self.distils.iter_mut().for_each(Distil::pack);
     }
 
     pub(super) fn forward(&self, x: Sequence, pass: &Pass<'_>) -> Sequence {

@@ -208,6 +208,7 @@ pub(crate) fn fit(
         let Imported { network, .. } = import(path, &settings.network, shape.horizon, &Device::flex())?;
         check_shape(shape, network.shape())?;
         let tensors = to_tensors(&network)?;
+        let network = network.for_forecasts();
         return Ok(NeuralFamily { network, calendar, n_channels, widths, tensors, report: None });
     }
     let network = Informer::new(&settings.network, shape, &training.device.device()?.autodiff())?;
@@ -216,6 +217,7 @@ pub(crate) fn fit(
     let tensors = to_tensors(&trained.network)?;
     // What forecasts is on a device without gradients.
     let network = from_tensors(Informer::empty(&settings.network, shape, &Device::flex())?, &tensors)?;
+    let network = network.for_forecasts();
     let report = Some(trained.report);
     Ok(NeuralFamily { network, calendar, n_channels, widths, tensors, report })
 }
@@ -265,6 +267,7 @@ pub(crate) fn load(
     let n_marks = calendar.n_columns(of.step) + widths.known;
     let shape = NetworkShape { n_channels, n_marks, n_past: widths.past, n_outputs: n_channels, horizon };
     let network = from_tensors(Informer::empty(&settings.network, shape, &Device::flex())?, tensors)?;
+    let network = network.for_forecasts();
     let tensors = of_network(tensors);
     Ok(NeuralFamily { network, calendar, n_channels, widths, tensors, report: None })
 }

@@ -162,6 +162,10 @@ fn imported_weights_give_the_outputs_of_the_reference() {
             network.forward(x_enc.clone(), input("x_mark_enc"), x_dec, input("x_mark_dec"), case.mode())
         };
         case.compare_tensor("output", of(input("x_dec")), "output");
+        let packed = case.network(&device).for_forecasts();
+        let [marks_enc, x_dec, marks_dec] = ["x_mark_enc", "x_dec", "x_mark_dec"].map(input);
+        let of_packed = packed.forward(x_enc.clone(), marks_enc, x_dec, marks_dec, case.mode());
+        case.compare_tensor("output", of_packed, "output");
         // Alone, each window has the same forecast: nothing depends on what else is in a batch.
         let n_batch = x_enc.dims()[0];
         let one = |b: usize| {

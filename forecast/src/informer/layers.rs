@@ -6,10 +6,15 @@ use burn::tensor::Tensor;
 use super::config::FeedForwardActivation;
 use super::draws::Draws;
 use super::pass::{Pass, Site, Sites};
-use crate::kernels::{Activation, Dropout, circular_conv3, layer_norm, linear, linear_dropped};
+use crate::kernels::{
+    Activation, Dropout, Packed, dropout, layer_norm, linear_dropped, linear_packed, taps3,
+};
 
 /// The constant of layer norm and batch norm in the reference code.
 pub(super) const EPSILON: f64 = 1e-5;
+
+/// Nothing is dropped.
+const NONE: Dropout = Dropout { rate: 0.0, seed: 0 };
 
 /// `y = x W + b`.
 #[derive(Module, Debug)]
@@ -18,16 +23,23 @@ pub(super) struct Linear {
     pub(super) weight: Param<Tensor<2>>,
     /// Shape `(out)`.
     pub(super) bias: Param<Tensor<1>>,
+    #[module(skip)]
+    packed: Option<Packed>,
 }
 
 impl Linear {
     pub(super) fn new(n_in: usize, n_out: usize, draws: &mut Draws<'_>) -> Self {
-        Linear { weight: draws.even([n_in, n_out], n_in), bias: draws.even([n_out], n_in) }
+        Linear { weight: draws.even([n_in, n_out], n_in), bias: draws.even([n_out], n_in), packed: None }
+    }
+
+    /// Lays out its weights for forecasts; they do not change any more.
+    pub(super) fn pack(&mut self) {
+        self.packed = Some(pack(&mut self.weight));
     }
 
     /// Shapes: `x` `(row, in)`, the result `(row, out)`.
     pub(super) fn forward(&self, x: Tensor<2>, activation: Activation) -> Tensor<2> {
-        linear(x, self.weight.val(), Some(self.bias.val()), activation)
+        self.forward_dropped(x, activation, NONE)
     }
 
     /// The same with dropout.
@@ -37,7 +49,26 @@ impl Linear {
         activation: Activation,
         dropout: Dropout,
     ) -> Tensor<2> {
-        linear_dropped(x, self.weight.val(), Some(self.bias.val()), activation, dropout)
+        apply((&self.weight, &self.packed), x, self.bias.val(), activation, dropout)
+    }
+}
+
+/// Weights laid out for forecasts, in place of those that a training changes.
+fn pack(weight: &mut Param<Tensor<2>>) -> Packed {
+    let none = Tensor::zeros([0, 0], &weight.device());
+    Packed::of(std::mem::replace(weight, Param::from_tensor(none)).into_value())
+}
+
+fn apply(
+    (weight, packed): (&Param<Tensor<2>>, &Option<Packed>),
+    x: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Activation,
+    dropped: Dropout,
+) -> Tensor<2> {
+    match packed {
+        Some(packed) => dropout(linear_packed(x, packed, bias, activation), dropped.rate, dropped.seed),
+        None => linear_dropped(x, weight.val(), Some(bias), activation, dropped),
     }
 }
 
@@ -68,22 +99,37 @@ pub(super) struct Conv {
     pub(super) weight: Param<Tensor<2>>,
     /// Shape `(out)`.
     pub(super) bias: Param<Tensor<1>>,
+    #[module(skip)]
+    packed: Option<Packed>,
 }
 
 impl Conv {
     pub(super) fn new(n_in: usize, n_out: usize, draws: &mut Draws<'_>) -> Self {
-        Conv { weight: draws.even([3 * n_in, n_out], 3 * n_in), bias: draws.even([n_out], 3 * n_in) }
+        Self::of(draws.even([3 * n_in, n_out], 3 * n_in), n_in, n_out, draws)
     }
 
     /// With weights of variance `2 / fan_in`.
     pub(super) fn normal(n_in: usize, n_out: usize, draws: &mut Draws<'_>) -> Self {
         let deviation = (2.0 / (3 * n_in) as f64).sqrt();
-        Conv { weight: draws.normal([3 * n_in, n_out], deviation), bias: draws.even([n_out], 3 * n_in) }
+        Self::of(draws.normal([3 * n_in, n_out], deviation), n_in, n_out, draws)
+    }
+
+    fn of(weight: Param<Tensor<2>>, n_in: usize, n_out: usize, draws: &mut Draws<'_>) -> Self {
+        Conv { weight, bias: draws.even([n_out], 3 * n_in), packed: None }
+    }
+
+    /// Lays out its weights for forecasts; they do not change any more.
+    pub(super) fn pack(&mut self) {
+        self.packed = Some(pack(&mut self.weight));
     }
 
     /// Shapes: `x` `(batch, length, in)`, the result `(batch, length, out)`.
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        circular_conv3(x, self.weight.val(), Some(self.bias.val()))
+        let [n_batch, length, _] = x.dims();
+        let [n_out] = self.bias.val().dims();
+        let weights = (&self.weight, &self.packed);
+        let y = apply(weights, taps3(x), self.bias.val(), Activation::None, NONE);
+        y.reshape([n_batch, length, n_out])
     }
 }
 
@@ -114,6 +160,11 @@ impl FeedForward {
             activation,
             sites: [sites.next(), sites.next()],
         }
+    }
+
+    pub(super) fn pack(&mut self) {
+        self.expand.pack();
+        self.contract.pack();
     }
 
     /// Shapes: `x` and the result `(row, d_model)`.

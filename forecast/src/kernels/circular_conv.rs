@@ -8,22 +8,11 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::fused::{Context, Keep, Operation, is_fused};
+use super::pool;
 use super::register::fuse;
-use super::{Activation, linear, pool};
-
-/// The convolution over time.
-///
-/// # Shapes
-/// `x` `(batch, L, in)`; `weight` `(3 * in, out)`, rows of the previous step first, then of the same, then of the
-/// next; `bias` `(out)`; the result `(batch, L, out)`.
-pub(crate) fn circular_conv3(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
-    let [n_batch, length, _] = x.dims();
-    let n_out = weight.dims()[1];
-    linear(taps3(x), weight, bias, Activation::None).reshape([n_batch, length, n_out])
-}
 
 /// The previous step, the same and the next side by side, around the circle: `(batch, L, in)` becomes
-/// `(batch * L, 3 * in)`.
+/// `(batch * L, 3 * in)`, rows for a linear layer.
 pub(crate) fn taps3(x: Tensor<3>) -> Tensor<2> {
     let [n_batch, length, n_in] = x.dims();
     if is_fused(&x) && n_batch * length * n_in > 0 {
@@ -92,7 +81,13 @@ impl Operation<1> for Taps {
 #[cfg(test)]
 mod tests {
     use super::super::check::check;
+    use super::super::{Activation, linear};
     use super::*;
+
+    fn circular_conv3(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
+        let ([n_batch, length, _], [_, n_out]) = (x.dims(), weight.dims());
+        linear(taps3(x), weight, bias, Activation::None).reshape([n_batch, length, n_out])
+    }
 
     #[test]
     fn it_is_what_its_composition_is_at_any_length() {

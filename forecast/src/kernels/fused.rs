@@ -80,11 +80,12 @@ pub(super) type Shared<const N: usize> = Arc<dyn Operation<N>>;
 /// A tensor on the CPU.
 pub(super) type Values = FloatTensor<Flex>;
 
-/// The forward pass alone.
+/// The forward pass alone; the next operation may write where inputs were that nothing else holds.
 pub(super) fn plain<const N: usize>(inputs: [Values; N], operation: &Shared<N>) -> Values {
     let inputs = inputs.map(|input| input.to_contiguous());
     let (output, saved) = run(&inputs, operation, Keep::Nothing);
     saved.into_iter().for_each(pool::give);
+    inputs.into_iter().for_each(reclaim);
     output
 }
 

@@ -30,6 +30,8 @@ mod mean_square;
 mod middle_product;
 mod multi_scale;
 mod narrow;
+#[allow(unsafe_code, reason = "tiles of a product are written where they belong, by several threads")]
+mod packed;
 mod pool;
 mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
@@ -48,7 +50,7 @@ pub(crate) use batch_norm::{Whose, batch_norm, moments};
 pub(crate) use cauchy::stepped_kernel;
 pub(crate) use cauchy::{LowRankChannel, LowRankStateSpace, low_rank_kernel};
 pub(crate) use cauchy_sums::Grid as CauchyGrid;
-pub(crate) use circular_conv::{circular_conv3, taps3};
+pub(crate) use circular_conv::taps3;
 pub(crate) use dropout::Dropout;
 pub(crate) use dropout::{dropout, tied_dropout};
 pub(crate) use fft_conv::{TimeOrder, fft_conv};
@@ -62,7 +64,8 @@ pub(crate) use max_pool::max_pool3;
 pub(crate) use mean_square::mean_square;
 pub(crate) use middle_product::{FEWEST_STEPS, MiddleProduct};
 pub(crate) use multi_scale::{ScaledKernel, multi_scale_kernel};
+pub(crate) use packed::{Packed, linear_packed};
 pub(crate) use pool::{Holding, reuse};
 pub(crate) use prob_sparse::{ProbSparse, prob_sparse_attention};
 pub(crate) use vandermonde::{DiagonalStateSpace, diagonal_kernel};
-pub(crate) use workers::on_a_worker;
+pub(crate) use workers::{lead, lead_briefly, on_a_worker};

@@ -7,6 +7,8 @@ use std::sync::Once;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::workers::Leader;
+
 /// Up to so many rows the columns of a product are shared by threads, this many at a time.
 const FEW_ROWS: usize = 1_024;
 const COLUMNS: usize = 128;
@@ -140,7 +142,9 @@ pub(super) fn product(
         Threads::One => block(0, n_columns, Parallelism::None),
         // Its own way to share the work leaves half of two cores idle where there are few rows.
         Threads::All if n_rows <= FEW_ROWS => {
+            let leader = Leader::here();
             (0..n_columns.div_ceil(COLUMNS)).into_par_iter().for_each(|at| {
+                leader.keep_off();
                 let first = at * COLUMNS;
                 block(first, COLUMNS.min(n_columns - first), Parallelism::None);
             });
@@ -150,14 +154,14 @@ pub(super) fn product(
 }
 
 /// Where a product is written by several threads.
-struct Target(*mut f32);
+pub(super) struct Target(pub(super) *mut f32);
 
 // SAFETY: each thread writes columns of its own.
 unsafe impl Sync for Target {}
 
 impl Target {
     /// The top of a column.
-    fn column(&self, column: usize) -> *mut f32 {
+    pub(super) fn column(&self, column: usize) -> *mut f32 {
         self.0.wrapping_add(column)
     }
 }

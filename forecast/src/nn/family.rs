@@ -9,6 +9,7 @@ use super::network::{Inputs, Network, Pass};
 use crate::Result;
 use crate::data::{CalendarFeatures, InputWidths, Scaler};
 use crate::informer::AttentionMap;
+use crate::kernels::lead_briefly;
 use crate::model::{Beside, Family, LagRule, Lags, Memory, Tensors};
 
 /// A network and what it is told beside values.
@@ -82,8 +83,10 @@ impl<N: Network> NeuralFamily<N> {
     fn blocks(&self, windows: &[Window<'_>]) -> Vec<Array2<Marginal>> {
         let shape = (self.network.horizon(), self.n_channels);
         let head = self.network.head();
-        let parameters = self.network.parameters(self.inputs(windows), Pass::Evaluation);
-        let values: Vec<f64> = parameters.into_data().iter::<f32>().map(f64::from).collect();
+        let values: Vec<f64> = lead_briefly(|| {
+            let parameters = self.network.parameters(self.inputs(windows), Pass::Evaluation);
+            parameters.into_data().iter::<f32>().map(f64::from).collect()
+        });
         let block = shape.0 * shape.1 * head.n_outputs();
         (0..windows.len())
             .map(|at| {

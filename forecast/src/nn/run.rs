@@ -17,7 +17,7 @@ use super::time_limit::places_ahead;
 use super::trainer::TrainOptions;
 use super::training_state::{Begin, Position, TrainingState, load, save};
 use crate::data::WindowOrder;
-use crate::kernels::{Holding, on_a_worker};
+use crate::kernels::{Holding, lead};
 use crate::model::Cancel;
 use crate::{Error, Result};
 
@@ -95,7 +95,7 @@ impl<'a, N: Module> Run<'a, N> {
         let (epoch, seed) = (self.position.epoch, self.options.seed);
         task.begin_epoch(WindowOrder::Shuffled { seed, epoch: epoch as u64 });
         while self.position.batch_idx < self.n_batches {
-            network = on_a_worker(|| self.step(network, task))?;
+            network = lead(|| self.step(network, task))?;
             let mut stopped = asked(watch(&TrainingEvent::Step(self.progress())));
             if self.check_cancelled().is_err() {
                 stopped = Some(StopReason::Asked);
