@@ -74,11 +74,13 @@ const fn cell(
 }
 
 impl Cell {
-    /// The scripts' settings, with those in place of some of them that are given as `KEY=VALUE`.
+    /// The scripts' settings, with those in place of some of them that are given as `KEY=VALUE`. The scripts leave `mix`
+    /// on, which no preset does.
     pub(super) fn config(&self, changes: &[(String, String)], seed: u64) -> Result<ModelConfig> {
         let layers = |n: usize| vec!["prob"; n].join(",");
         let settings = [
             ("preset", "code".to_string()),
+            ("mix", "true".to_string()),
             ("lookback", self.lookback.to_string()),
             ("label_length", self.label_length.to_string()),
             ("encoder_layers", layers(self.encoder_layers)),
@@ -112,6 +114,7 @@ mod tests {
             let json = serde_json::to_value(&config).unwrap();
             assert_eq!((&json["d_model"], &json["lookback"]), (&512.into(), &cell.lookback.into()));
             assert_eq!((&json["factor"], &json["seed"]), (&cell.factor.into(), &3.into()));
+            assert_eq!(json["mix"], true);
             assert_eq!(json["encoder_layers"].as_array().unwrap().len(), cell.encoder_layers);
             assert!(cell.paper.iter().all(|score| *score > 0.0));
         }

@@ -23,6 +23,9 @@ pub(super) struct Case {
     pub(super) rivals: Vec<Rival>,
     /// How often everyone does it.
     pub(super) n_runs: usize,
+    /// How often everyone does it unmeasured before each run: where work takes milliseconds, threads of the one whose turn
+    /// it was still look for more, and keep processors busy.
+    pub(super) n_unmeasured: usize,
 }
 
 /// The same work, or work to the same end, by PyTorch.
@@ -54,7 +57,11 @@ impl Case {
         let peers: Vec<_> =
             peers.map(|python| Peer::start(python, INFORMER).map(RefCell::new)).collect::<Result<_>>()?;
         let ask = |peer: &RefCell<Peer>, workload| -> Result<Answer> {
-            peer.borrow_mut().ask(&Question { sizes: WorkloadSizes { workload, ..self.sizes } })
+            let question = Question { sizes: WorkloadSizes { workload, ..self.sizes } };
+            for _ in 0..self.n_unmeasured {
+                let _: Answer = peer.borrow_mut().ask(&question)?;
+            }
+            peer.borrow_mut().ask(&question)
         };
         let mut sides: Vec<Candidate<'_, Answer>> = vec![Box::new(|| ask(&ours, self.sizes.workload))];
         for (rival, peer) in rivals.iter().zip(&peers) {
@@ -127,6 +134,7 @@ mod tests {
             sizes: super::super::sizes(WorkloadKind::ProbSparse),
             rivals: vec![rival("", Some(5.0)), rival("_vs_full", None)],
             n_runs: 1,
+            n_unmeasured: 0,
         };
         let took = |seconds, peak| {
             vec![Answer { seconds, peak_bytes: Some(peak), base_bytes: Some(1e6), checksum: 0.0 }]

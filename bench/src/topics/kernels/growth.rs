@@ -36,6 +36,7 @@ pub(super) fn cases(is_quick: bool, n_runs: usize) -> Vec<Case> {
                 rival("_vs_full", WorkloadKind::FullAttention, "PyTorch, fused full attention"),
             ],
             n_runs,
+            n_unmeasured: 1,
         }
     };
     lengths.iter().map(case).collect()
