@@ -7,7 +7,7 @@
 //! another has nothing to do, until the system looks again: some milliseconds, in which many forecasts would be done.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,13 +31,33 @@ pub(crate) fn lead<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// The same for some milliseconds, in which the thread stays on its processor; for longer it would have to make way for
-/// other programs.
+/// The same for some milliseconds, in which the thread stays on its processor, if no other one does so; for longer it
+/// would have to make way for other programs.
 pub(crate) fn lead_briefly<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     lead(|| {
-        let _home = processors::Home::stay();
+        let brief = Brief::begin();
+        let _home = brief.is_alone.then(processors::Home::stay);
         work()
     })
+}
+
+/// Works of some milliseconds that are led now.
+static N_BRIEF: AtomicUsize = AtomicUsize::new(0);
+
+struct Brief {
+    is_alone: bool,
+}
+
+impl Brief {
+    fn begin() -> Self {
+        Brief { is_alone: N_BRIEF.fetch_add(1, Ordering::Relaxed) == 0 }
+    }
+}
+
+impl Drop for Brief {
+    fn drop(&mut self) {
+        N_BRIEF.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 thread_local! {
@@ -117,8 +137,9 @@ mod processors {
     thread_local! {
         /// The processor that this thread keeps off, and those that it may run on by itself.
         static OFF: Cell<Option<(usize, CpuSet)>> = const { Cell::new(None) };
-        /// Where this thread stayed last.
+        /// Where this thread stayed last, and whether it stays there now.
         static HOME: Cell<Option<usize>> = const { Cell::new(None) };
+        static STAYS: Cell<bool> = const { Cell::new(false) };
     }
 
     pub(super) fn here() -> usize {
@@ -127,7 +148,7 @@ mod processors {
 
     pub(super) fn keep_off(processor: usize) {
         let before = OFF.get();
-        if before.is_some_and(|(before, _)| before == processor) {
+        if STAYS.get() || before.is_some_and(|(before, _)| before == processor) {
             return;
         }
         let Some(all) = before.map(|(_, all)| all).or_else(|| sched_getaffinity(None).ok()) else { return };
@@ -161,7 +182,8 @@ mod processors {
             let mut one = CpuSet::new();
             one.set(home);
             HOME.set(Some(home));
-            Home(sched_setaffinity(None, &one).is_ok().then_some(before))
+            STAYS.set(sched_setaffinity(None, &one).is_ok());
+            Home(STAYS.get().then_some(before))
         }
     }
 
@@ -170,6 +192,7 @@ mod processors {
             if let Some(before) = &self.0 {
                 // At worst it stays where it is.
                 let _ = sched_setaffinity(None, before);
+                STAYS.set(false);
             }
         }
     }
@@ -230,14 +253,20 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_stays_on_one_processor_while_it_leads_briefly() {
+    fn a_thread_stays_on_one_processor_as_long_as_it_has_to() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let before = pool.install(n_allowed);
-        let homes = [(); 2].map(|()| pool.install(|| lead_briefly(|| (n_allowed(), processors::here()))));
+        let stay = || {
+            let _home = processors::Home::stay();
+            Leader { thread: Some(1), processor: processors::here() }.keep_off();
+            (n_allowed(), processors::here())
+        };
+        let homes = [(); 2].map(|()| pool.install(stay));
         assert_eq!(homes[0].0, 1);
         assert_eq!(homes[0], homes[1]);
         assert_eq!(pool.install(n_allowed), before);
-        assert_eq!(pool.install(|| lead(n_allowed)), before);
+        assert_eq!(pool.install(|| lead_briefly(|| lead_briefly(|| 7))), 7);
+        assert_eq!(pool.install(n_allowed), before);
     }
 
     #[test]

@@ -9,8 +9,11 @@ use super::network::{Inputs, Network, Pass};
 use crate::Result;
 use crate::data::{CalendarFeatures, InputWidths, Scaler};
 use crate::informer::AttentionMap;
-use crate::kernels::lead_briefly;
+use crate::kernels::{lead, lead_briefly};
 use crate::model::{Beside, Family, LagRule, Lags, Memory, Tensors};
+
+/// So many windows take milliseconds.
+const FEW: usize = 8;
 
 /// A network and what it is told beside values.
 #[derive(Debug)]
@@ -83,10 +86,11 @@ impl<N: Network> NeuralFamily<N> {
     fn blocks(&self, windows: &[Window<'_>]) -> Vec<Array2<Marginal>> {
         let shape = (self.network.horizon(), self.n_channels);
         let head = self.network.head();
-        let values: Vec<f64> = lead_briefly(|| {
+        let values = || -> Vec<f64> {
             let parameters = self.network.parameters(self.inputs(windows), Pass::Evaluation);
             parameters.into_data().iter::<f32>().map(f64::from).collect()
-        });
+        };
+        let values = if windows.len() > FEW { lead(values) } else { lead_briefly(values) };
         let block = shape.0 * shape.1 * head.n_outputs();
         (0..windows.len())
             .map(|at| {

@@ -1,5 +1,8 @@
 //! `longcast data`: the bundled data sets.
 
+use std::path::Path;
+
+use forecast::data::Format;
 use forecast_datasets::Dataset;
 use serde_json::json;
 
@@ -14,12 +17,27 @@ pub(crate) fn run(arguments: &DataArguments, console: &Console) -> Result<(), Fa
         DataAction::Show { name } => show(forecast_datasets::find(name)?, console),
         DataAction::Export { name, output } => {
             output::check(output.as_deref())?;
+            output.as_deref().map_or(Ok(()), is_csv)?;
             let csv = forecast_datasets::find(name)?.csv()?;
             match output {
                 Some(path) => output::file(path, csv.into_owned(), console),
                 None => console.bytes(&csv),
             }
         }
+    }
+}
+
+/// That a file is not named as if it were of another format, for a data set is written as it came.
+fn is_csv(path: &Path) -> Result<(), Failure> {
+    let is_gzipped = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    match Format::of_path(path) {
+        Ok(format) if format != Format::Csv || is_gzipped => Err(Failure::option(
+            "output",
+            path.display(),
+            "a data set is written as CSV; name it .csv, then `longcast clean FILE.csv -o FILE.parquet` makes another \
+             format of it",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Outputs that cannot be written: said early where it can be known, and nothing stays behind.
 
 use crate::refusal::{fitted, refused};
+use crate::run::Folder;
 
 #[test]
 fn an_unknown_extension_is_refused_before_anything_is_read() {
@@ -19,6 +20,17 @@ fn an_unknown_extension_is_refused_before_anything_is_read() {
     }
     refused(&folder, "forecast gone.longcast --format xlsx", &["xlsx", "csv, tsv, parquet, arrow"]);
     refused(&folder, "forecast load.longcast -o week", &["\"week\"", "csv, tsv, parquet, arrow"]);
+}
+
+#[test]
+fn a_data_set_is_written_as_csv_alone() {
+    let folder = Folder::new("export-as");
+    for file in ["load.parquet", "load.jsonl", "load.csv.gz"] {
+        let said = format!("output is {file}, but a data set is written as CSV");
+        refused(&folder, &format!("data export pv -o {file}"), &[&said, "longcast clean FILE.csv -o"]);
+        assert!(!folder.join(file).exists());
+    }
+    folder.run("data export pv -o load").succeeded();
 }
 
 #[test]
