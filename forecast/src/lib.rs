@@ -24,6 +24,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Work is shared by the threads of the usual pool of `rayon`, or of the one that calls. On Linux, those that have taken
+//! part in a forecast of a network keep off one processor each from then on, that of the thread that led it.
 
 mod error;
 mod file;

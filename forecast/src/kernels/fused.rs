@@ -80,12 +80,16 @@ pub(super) type Shared<const N: usize> = Arc<dyn Operation<N>>;
 /// A tensor on the CPU.
 pub(super) type Values = FloatTensor<Flex>;
 
+/// Numbers of the longest input whose memory the next operation may get; what one large batch took goes back to the
+/// system.
+const LONGEST: usize = 1 << 20;
+
 /// The forward pass alone; the next operation may write where inputs were that nothing else holds.
 pub(super) fn plain<const N: usize>(inputs: [Values; N], operation: &Shared<N>) -> Values {
     let inputs = inputs.map(|input| input.to_contiguous());
     let (output, saved) = run(&inputs, operation, Keep::Nothing);
     saved.into_iter().for_each(pool::give);
-    inputs.into_iter().for_each(reclaim);
+    inputs.into_iter().filter(|input| input.layout().num_elements() <= LONGEST).for_each(reclaim);
     output
 }
 
