@@ -102,8 +102,8 @@ impl Informer {
         })
     }
 
-    /// The same network with its weights laid out for forecasts, which take half the time of one window; it cannot learn
-    /// any more, nor be saved.
+    /// The same network with its weights laid out for forecasts: one window takes a quarter less time on one thread. It
+    /// cannot learn any more, nor be saved.
     pub(crate) fn for_forecasts(mut self) -> Self {
         self.encoders.iter_mut().for_each(Encoder::pack);
         self.decoder.pack();
