@@ -3,6 +3,8 @@
 //! `out = W_o attend(W_q x, W_k m, W_v m)`, all with a bias. The reference code has dropout on the weights of full
 //! attention as well; here, as in its ProbSparse attention, only what comes out is dropped.
 
+use std::borrow::Cow;
+
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
@@ -11,7 +13,9 @@ use super::draws::Draws;
 use super::layers::Linear;
 use super::pass::{Pass, Site, Sites};
 use super::sequence::Sequence;
-use crate::kernels::{Activation, Mask, ProbSparse, attention, prob_sparse_attention};
+use crate::kernels::{
+    Activation, Mask, ProbSparse, attention, prob_sparse_attention, prob_sparse_layer, prob_sparse_queries,
+};
 
 /// Attention of some sequences to others, or to themselves.
 #[derive(Module, Debug)]
@@ -44,6 +48,14 @@ pub(super) struct Ask {
     pub(super) n_last: usize,
     /// Where dropout draws its numbers.
     pub(super) site: Site,
+}
+
+/// What a ProbSparse layer draws in a pass.
+struct SparseDraws<'a> {
+    /// `(L_Q, n_samples)` row by row.
+    samples: Cow<'a, [u32]>,
+    n_samples: usize,
+    n_top: usize,
 }
 
 /// How heads are put side by side.
@@ -88,11 +100,26 @@ impl Attention {
         let project = |layer: &Linear, x: &Sequence| {
             x.with(layer.forward(x.rows.clone(), Activation::None)).steps() // (batch, length, heads * d)
         };
-        let (q, k, v) = (project(&self.query, x), project(&self.key, memory), project(&self.value, memory));
-        if let Some(watched) = pass.watched() {
-            watched.borrow_mut().push(self.weights(&q, &k, pass));
-        }
-        let attended = self.attend(q, k, v, pass);
+        let [k, v] = [&self.key, &self.value].map(|layer| project(layer, memory));
+        let draws = self.draws(x.length(), memory.length(), pass);
+        let bare = self.query.affine().zip(self.output.affine()).filter(|_| pass.watched().is_none());
+        let attended = match (&draws, bare) {
+            (Some(draws), Some((query, output))) => {
+                let options = self.sparse(draws);
+                if self.options.merge == Merge::Plain && ask.n_last == x.length() {
+                    let dropout = pass.dropout_at(ask.site);
+                    return prob_sparse_layer(x.rows.clone(), query, [k, v], output, dropout, &options);
+                }
+                prob_sparse_queries(x.rows.clone(), query, [k, v], &options)
+            }
+            _ => {
+                let q = project(&self.query, x);
+                if let Some(watched) = pass.watched() {
+                    watched.borrow_mut().push(self.weights(&q, &k, draws.as_ref()));
+                }
+                self.attend(q, k, v, draws.as_ref())
+            }
+        };
         let attended = match self.options.merge {
             Merge::Plain => attended,
             Merge::Mixed => mixed(attended, self.options.n_heads),
@@ -101,26 +128,34 @@ impl Attention {
         self.output.forward_dropped(attended.rows, Activation::None, pass.dropout_at(ask.site))
     }
 
-    /// Shapes: `q` and the result `(batch, L_Q, heads * d)`, `k` and `v` `(batch, L_K, heads * d)`.
-    fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, pass: &Pass<'_>) -> Tensor<3> {
-        let AttentionOptions { kind, n_heads, mask, .. } = self.options;
-        let (n_queries, n_keys) = (q.dims()[1], k.dims()[1]);
+    /// What a ProbSparse layer draws; nothing where all queries attend and there is nothing to choose.
+    fn draws<'a>(&self, n_queries: usize, n_keys: usize, pass: &Pass<'a>) -> Option<SparseDraws<'a>> {
         let n_top = pass.n_selected(n_queries);
-        match kind {
-            AttentionKind::Prob if n_top < n_queries => {
-                let (samples, n_samples) = pass.sampled(self.sparse_idx, self.site, n_queries, n_keys);
-                let options = ProbSparse { n_heads, samples: &samples, n_samples, n_top, mask };
-                prob_sparse_attention(q, k, v, &options)
-            }
-            // Where all queries attend, there is nothing to choose.
-            AttentionKind::Prob | AttentionKind::Full => attention(q, k, v, n_heads, mask),
+        if self.options.kind == AttentionKind::Full || n_top >= n_queries {
+            return None;
+        }
+        let (samples, n_samples) = pass.sampled(self.sparse_idx, self.site, n_queries, n_keys);
+        Some(SparseDraws { samples, n_samples, n_top })
+    }
+
+    fn sparse<'a>(&self, draws: &'a SparseDraws<'_>) -> ProbSparse<'a> {
+        let AttentionOptions { n_heads, mask, .. } = self.options;
+        let SparseDraws { samples, n_samples, n_top } = draws;
+        ProbSparse { n_heads, samples, n_samples: *n_samples, n_top: *n_top, mask }
+    }
+
+    /// Shapes: `q` and the result `(batch, L_Q, heads * d)`, `k` and `v` `(batch, L_K, heads * d)`.
+    fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, draws: Option<&SparseDraws<'_>>) -> Tensor<3> {
+        match draws {
+            Some(draws) => prob_sparse_attention(q, k, v, &self.sparse(draws)),
+            None => attention(q, k, v, self.options.n_heads, self.options.mask),
         }
     }
 
     /// What each value counts for, `(head, query, key)`, of the first sequence: what the layer makes of values that
     /// are 1 at one key each, d keys at a time. Rows of queries that do not attend are `1 / L_K`, or with a mask 1 up
     /// to their own position.
-    fn weights(&self, q: &Tensor<3>, k: &Tensor<3>, pass: &Pass<'_>) -> Tensor<3> {
+    fn weights(&self, q: &Tensor<3>, k: &Tensor<3>, draws: Option<&SparseDraws<'_>>) -> Tensor<3> {
         let n_heads = self.options.n_heads;
         let [q, k] = [q, k].map(|x| x.clone().narrow(0, 0, 1));
         let [_, n_keys, width] = k.dims();
@@ -131,7 +166,7 @@ impl Attention {
                 (0..n_heads).for_each(|head| v[key * width + head * d + key - first] = 1.0);
             }
             let v = Tensor::from_data(TensorData::new(v, [1, n_keys, width]), &k.device());
-            let rows = self.attend(q.clone(), k.clone(), v, pass);
+            let rows = self.attend(q.clone(), k.clone(), v, draws);
             rows.reshape([n_queries, n_heads, d]).swap_dims(0, 1) // (head, query, d keys)
         };
         Tensor::cat((0..n_keys).step_by(d).map(some).collect(), 2).narrow(2, 0, n_keys)

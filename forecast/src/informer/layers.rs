@@ -7,7 +7,7 @@ use super::config::FeedForwardActivation;
 use super::draws::Draws;
 use super::pass::{Pass, Site, Sites};
 use crate::kernels::{
-    Activation, Dropout, Packed, dropout, layer_norm, linear_dropped, linear_packed, taps3,
+    Activation, Affine, Dropout, Packed, dropout, layer_norm, linear_dropped, linear_packed, taps3,
 };
 
 /// The constant of layer norm and batch norm in the reference code.
@@ -35,6 +35,11 @@ impl Linear {
     /// Lays out its weights for forecasts; they do not change any more.
     pub(super) fn pack(&mut self) {
         self.packed = Some(pack(&mut self.weight));
+    }
+
+    /// Weights and bias, unless they are laid out for forecasts.
+    pub(super) fn affine(&self) -> Option<Affine> {
+        self.packed.is_none().then(|| (self.weight.val(), self.bias.val()))
     }
 
     /// Shapes: `x` `(row, in)`, the result `(row, out)`.

@@ -40,6 +40,7 @@ mod register;
 mod ring_transform;
 pub(crate) mod rows;
 mod sparse;
+mod sparse_layer;
 mod vandermonde;
 mod workers;
 
@@ -67,5 +68,6 @@ pub(crate) use multi_scale::{ScaledKernel, multi_scale_kernel};
 pub(crate) use packed::{Packed, linear_packed};
 pub(crate) use pool::{Holding, reuse};
 pub(crate) use prob_sparse::{ProbSparse, prob_sparse_attention};
+pub(crate) use sparse_layer::{Affine, prob_sparse_layer, prob_sparse_queries};
 pub(crate) use vandermonde::{DiagonalStateSpace, diagonal_kernel};
 pub(crate) use workers::{lead, lead_briefly, on_a_worker};

@@ -38,16 +38,8 @@ pub(crate) fn prob_sparse_attention(
     options: &ProbSparse<'_>,
 ) -> Tensor<3> {
     let shape = AttentionShape::of(&q, &k, options.n_heads);
-    let is_square = options.mask == Mask::None || shape.n_queries == shape.n_keys;
-    if !is_fused(&q) || shape.is_empty() || options.n_samples * options.n_top == 0 || !is_square {
+    let Some(operation) = Sparse::of(shape, options).filter(|_| is_fused(&q)) else {
         return composition(q, k, v, options);
-    }
-    let operation = Sparse {
-        shape,
-        samples: options.samples.to_vec(),
-        n_samples: options.n_samples,
-        n_top: options.n_top.min(shape.n_queries),
-        mask: options.mask,
     };
     fuse([q.into_dispatch(), k.into_dispatch(), v.into_dispatch()], operation)
 }

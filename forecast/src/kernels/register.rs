@@ -45,6 +45,14 @@ pub(super) trait Fused: Backend {
         d: FloatTensor<Self>,
         operation: Shared<4>,
     ) -> FloatTensor<Self>;
+    fn fused5(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        operation: Shared<5>,
+    ) -> FloatTensor<Self>;
     fn fused6(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -53,6 +61,16 @@ pub(super) trait Fused: Backend {
         e: FloatTensor<Self>,
         f: FloatTensor<Self>,
         operation: Shared<6>,
+    ) -> FloatTensor<Self>;
+    fn fused7(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        operation: Shared<7>,
     ) -> FloatTensor<Self>;
 }
 
@@ -84,10 +102,24 @@ impl Arity<4> for [AnyTensor; 4] {
     }
 }
 
+impl Arity<5> for [AnyTensor; 5] {
+    fn run(self, operation: Shared<5>) -> AnyTensor {
+        let [a, b, c, d, e] = self;
+        <Dispatch as Fused>::fused5(a, b, c, d, e, operation)
+    }
+}
+
 impl Arity<6> for [AnyTensor; 6] {
     fn run(self, operation: Shared<6>) -> AnyTensor {
         let [a, b, c, d, e, f] = self;
         <Dispatch as Fused>::fused6(a, b, c, d, e, f, operation)
+    }
+}
+
+impl Arity<7> for [AnyTensor; 7] {
+    fn run(self, operation: Shared<7>) -> AnyTensor {
+        let [a, b, c, d, e, f, g] = self;
+        <Dispatch as Fused>::fused7(a, b, c, d, e, f, g, operation)
     }
 }
 
@@ -108,6 +140,10 @@ impl Fused for Flex {
         plain([a, b, c, d], &operation)
     }
 
+    fn fused5(a: Values, b: Values, c: Values, d: Values, e: Values, operation: Shared<5>) -> Values {
+        plain([a, b, c, d, e], &operation)
+    }
+
     fn fused6(
         a: Values,
         b: Values,
@@ -118,6 +154,19 @@ impl Fused for Flex {
         operation: Shared<6>,
     ) -> Values {
         plain([a, b, c, d, e, f], &operation)
+    }
+
+    fn fused7(
+        a: Values,
+        b: Values,
+        c: Values,
+        d: Values,
+        e: Values,
+        f: Values,
+        g: Values,
+        operation: Shared<7>,
+    ) -> Values {
+        plain([a, b, c, d, e, f, g], &operation)
     }
 }
 
@@ -149,6 +198,17 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         tracked::<C, 4>([a, b, c, d], operation)
     }
 
+    fn fused5(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        operation: Shared<5>,
+    ) -> FloatTensor<Self> {
+        tracked::<C, 5>([a, b, c, d, e], operation)
+    }
+
     fn fused6(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -159,5 +219,18 @@ impl<C: CheckpointStrategy> Fused for Autodiff<Flex, C> {
         operation: Shared<6>,
     ) -> FloatTensor<Self> {
         tracked::<C, 6>([a, b, c, d, e, f], operation)
+    }
+
+    fn fused7(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        operation: Shared<7>,
+    ) -> FloatTensor<Self> {
+        tracked::<C, 7>([a, b, c, d, e, f, g], operation)
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::attention::{AttentionShape, Mask, put};
 use super::fused::{Context, Keep, Operation};
 use super::heads::{Head, HeadGradients, columns, part};
-use super::prob_sparse::top_queries;
+use super::prob_sparse::{ProbSparse, top_queries};
 use super::product::{Matrix, MatrixMut, Threads, Write, product};
 use super::{lanes, pool};
 
@@ -18,16 +18,27 @@ use super::{lanes, pool};
 #[derive(Debug)]
 pub(super) struct Sparse {
     pub(super) shape: AttentionShape,
-    pub(super) samples: Vec<u32>,
-    pub(super) n_samples: usize,
+    samples: Vec<u32>,
+    n_samples: usize,
     pub(super) n_top: usize,
-    pub(super) mask: Mask,
+    mask: Mask,
 }
 
 /// All keys are scored if there are at most this many for each one drawn.
 const FEW_KEYS: usize = 12;
 
 impl Sparse {
+    /// The operation, where there is a kernel for it.
+    pub(super) fn of(shape: AttentionShape, options: &ProbSparse<'_>) -> Option<Self> {
+        let ProbSparse { n_samples, mask, .. } = *options;
+        let is_square = mask == Mask::None || shape.n_queries == shape.n_keys;
+        if shape.is_empty() || n_samples * options.n_top == 0 || !is_square {
+            return None;
+        }
+        let n_top = options.n_top.min(shape.n_queries);
+        Some(Sparse { shape, samples: options.samples.to_vec(), n_samples, n_top, mask })
+    }
+
     /// M of every query of a head.
     fn measure(&self, q: Matrix<'_>, k: Matrix<'_>) -> Vec<f32> {
         if k.n_rows <= FEW_KEYS * self.n_samples { self.measure_all(q, k) } else { self.measure_some(q, k) }
@@ -70,6 +81,48 @@ impl Sparse {
         measure
     }
 
+    /// The queries that attend, in ascending order; copies them, `(n_top, d)`, and writes their numbers as bits.
+    pub(super) fn choose(
+        &self,
+        q: Matrix<'_>,
+        k: Matrix<'_>,
+        queries: &mut [f32],
+        top: &mut [f32],
+    ) -> Vec<usize> {
+        let selected = top_queries(&self.measure(q, k), self.n_top);
+        let places = queries.chunks_mut(q.n_columns).zip(top);
+        for (query, (values, top)) in selected.iter().zip(places) {
+            values.copy_from_slice(q.row(*query));
+            *top = f32::from_bits(*query as u32);
+        }
+        selected
+    }
+
+    /// Writes what the selected queries find, `(n_top, d)`, and the logarithms of their sums; `q` are they alone.
+    pub(super) fn attend(
+        &self,
+        [q, k, v]: [Matrix<'_>; 3],
+        selected: &[usize],
+        attended: &mut [f32],
+        log_sums: &mut [f32],
+    ) {
+        let visible = self.visible(selected);
+        Head { q, k, v, visible: visible.as_deref() }.forward(attended, log_sums);
+    }
+
+    /// Gradients from that of what the selected queries find, `(n_top, d)`.
+    pub(super) fn attend_backward(
+        &self,
+        [q, k, v]: [Matrix<'_>; 3],
+        selected: &[usize],
+        slopes: Matrix<'_>,
+        log_sums: &[f32],
+        to: HeadGradients<'_>,
+    ) {
+        let visible = self.visible(selected);
+        Head { q, k, v, visible: visible.as_deref() }.backward(slopes, log_sums, to);
+    }
+
     /// How many keys each of these queries sees.
     fn visible(&self, selected: &[usize]) -> Option<Vec<usize>> {
         match self.mask {
@@ -79,7 +132,7 @@ impl Sparse {
     }
 
     /// Writes what the rows of a head have in common.
-    fn common(&self, v: Matrix<'_>, rows: &mut [&mut [f32]]) {
+    pub(super) fn common(&self, v: Matrix<'_>, rows: &mut [&mut [f32]]) {
         let mut sum = vec![0.0; v.n_columns];
         Arch::new().dispatch(
             #[inline(always)]
@@ -100,7 +153,7 @@ impl Sparse {
     }
 
     /// Adds the gradient of [`Sparse::common`], from those rows of `dy` that are not selected.
-    fn common_backward(&self, dy: Matrix<'_>, selected: &[usize], dv: &mut [f32]) {
+    pub(super) fn common_backward(&self, dy: Matrix<'_>, selected: &[usize], dv: &mut [f32]) {
         let d = dy.n_columns;
         let mut is_selected = vec![false; dy.n_rows];
         selected.iter().for_each(|query| is_selected[*query] = true);
@@ -182,8 +235,13 @@ fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f32 {
     sum
 }
 
+/// The numbers of queries that were written as bits.
+pub(super) fn numbered(top: &[f32]) -> Vec<usize> {
+    top.iter().map(|query| query.to_bits() as usize).collect()
+}
+
 /// Some rows, one after the other.
-fn gathered(x: Matrix<'_>, rows: &[usize]) -> Vec<f32> {
+pub(super) fn gathered(x: Matrix<'_>, rows: &[usize]) -> Vec<f32> {
     rows.iter().flat_map(|at| x.row(*at)).copied().collect()
 }
 
@@ -207,16 +265,12 @@ impl Operation<3> for Sparse {
             let heads = shape.heads_mut(out).into_par_iter().zip(saved).enumerate();
             heads.for_each(|(at, (mut rows, (top, log_sums)))| {
                 let [q, k, v] = [q, k, v].map(|x| shape.head(x, at));
-                let selected = top_queries(&self.measure(q, k), n_top);
-                let visible = self.visible(&selected);
-                let queries = gathered(q, &selected);
-                let q = Matrix::rows(&queries, n_top, d);
-                let mut attended = vec![0.0; n_top * d];
-                Head { q, k, v, visible: visible.as_deref() }.forward(&mut attended, log_sums);
+                let (mut queries, mut attended) = (vec![0.0; n_top * d], vec![0.0; n_top * d]);
+                let selected = self.choose(q, k, &mut queries, top);
+                self.attend([Matrix::rows(&queries, n_top, d), k, v], &selected, &mut attended, log_sums);
                 self.common(v, &mut rows);
-                for ((query, values), top) in selected.iter().zip(attended.chunks(d)).zip(top) {
+                for (query, values) in selected.iter().zip(attended.chunks(d)) {
                     rows[*query].copy_from_slice(values);
-                    *top = f32::from_bits(*query as u32);
                 }
             });
         });
@@ -246,15 +300,14 @@ impl Operation<3> for Sparse {
             let heads = dq.zip(dk).zip(dv).zip(saved).enumerate();
             heads.for_each(|(at, (((mut q_rows, mut k_rows), mut v_rows), (top, log_sums)))| {
                 let [q, k, v, dy] = [q, k, v, dy].map(|x| shape.head(x, at));
-                let selected: Vec<usize> = top.iter().map(|query| query.to_bits() as usize).collect();
-                let visible = self.visible(&selected);
+                let selected = numbered(top);
                 let (queries, slopes) = (gathered(q, &selected), gathered(dy, &selected));
-                let head = Head { q: Matrix::rows(&queries, n_top, d), k, v, visible: visible.as_deref() };
+                let [queries, slopes] = [&queries, &slopes].map(|x| Matrix::rows(x, n_top, d));
                 let mut buffer = pool::take_zeros((n_top + 2 * n_keys) * d);
                 let (dq, rest) = buffer.split_at_mut(n_top * d);
                 let (dk, dv) = rest.split_at_mut(n_keys * d);
                 let to = HeadGradients { q: dq, k: dk, v: dv };
-                head.backward(Matrix::rows(&slopes, n_top, d), log_sums, to);
+                self.attend_backward([queries, k, v], &selected, slopes, log_sums, to);
                 self.common_backward(dy, &selected, dv);
                 for (query, values) in selected.iter().zip(dq.chunks(d)) {
                     q_rows[*query].copy_from_slice(values);

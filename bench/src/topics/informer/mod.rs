@@ -41,9 +41,9 @@ pub(crate) struct InformerArguments {
     /// Steps ahead.
     #[arg(long, value_name = "HORIZON,...", value_delimiter = ',', default_value = "24,48,168,336,720")]
     horizons: Vec<usize>,
-    /// Networks of each cell, with seeds 1, 2, ...
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
-    seeds: u64,
+    /// Seeds of the networks of each cell.
+    #[arg(long, value_name = "SEED,...", value_delimiter = ',', default_value = "1,2,3")]
+    seeds: Vec<u64>,
     /// A setting in place of the scripts', such as d_model=64; names of records then begin with informer_changed.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     changes: Vec<(String, String)>,
@@ -84,7 +84,7 @@ pub(crate) fn run(setting: &Setting, arguments: &InformerArguments) -> Result<Ve
         let split = SplitRule::EttMonths;
         let options = LtsfOptions { horizons: vec![cell.horizon], split, ..LtsfOptions::default() };
         let ltsf = Ltsf::new(&panel, &options)?;
-        let configs = (1..=arguments.seeds).map(|seed| cell.config(&arguments.changes, seed));
+        let configs = arguments.seeds.iter().map(|seed| Ok((*seed, cell.config(&arguments.changes, *seed)?)));
         let prefix = if arguments.changes.is_empty() { "informer" } else { "informer_changed" };
         let name = format!("{prefix}_{}", cell.name());
         let scored = Scored::of(&ltsf, configs.collect::<Result<Vec<_>>>()?, &name, setting)?;
@@ -134,24 +134,25 @@ fn quick(setting: &Setting) -> Result<Vec<Record>> {
         config = config.with(key, value)?;
     }
     let name = "informer_quick_electricity_24";
-    Ok(Scored::of(&ltsf, vec![config], name, setting)?.records(name, None))
+    Ok(Scored::of(&ltsf, vec![(1, config)], name, setting)?.records(name, None))
 }
 
 /// Scores of one cell: baselines, and a network for each seed.
 #[derive(Debug)]
 struct Scored {
+    seeds: Vec<u64>,
     baselines: Vec<LtsfScore>,
     networks: Vec<LtsfScore>,
 }
 
 impl Scored {
-    fn of(ltsf: &Ltsf, configs: Vec<ModelConfig>, name: &str, setting: &Setting) -> Result<Self> {
+    fn of(ltsf: &Ltsf, configs: Vec<(u64, ModelConfig)>, name: &str, setting: &Setting) -> Result<Self> {
         let mut baselines = Vec::new();
         for config in Ltsf::with_baselines(&[]) {
             baselines.extend(ltsf.score(&config)?);
         }
         let mut networks = Vec::new();
-        for (at, config) in configs.iter().enumerate() {
+        for (at, (seed, config)) in configs.iter().enumerate() {
             let mut look = |model: &LtsfModel<'_>| match &setting.plots {
                 // One window of the first network is enough to see what it looks at.
                 Some(folder) if at == 0 => draw(model, name, folder),
@@ -160,31 +161,22 @@ impl Scored {
             let scores = ltsf.score_watched(config, &mut |_| Control::Continue, &mut look)?;
             for score in &scores {
                 console::note(format!(
-                    "{name}, seed {}: mse {:.4}, mae {:.4} over {} windows, {} weights trained in {:.0} s",
-                    at + 1,
-                    score.mse,
-                    score.mae,
-                    score.n_windows,
-                    score.n_parameters,
-                    score.fit_seconds
+                    "{name}, seed {seed}: mse {:.4}, mae {:.4} over {} windows, {} weights trained in {:.0} s",
+                    score.mse, score.mae, score.n_windows, score.n_parameters, score.fit_seconds
                 ));
             }
             networks.extend(scores);
         }
-        Ok(Scored { baselines, networks })
+        let seeds = configs.iter().map(|(seed, _)| *seed).collect();
+        Ok(Scored { seeds, baselines, networks })
     }
 
     fn records(&self, name: &str, paper: Option<[f64; 2]>) -> Vec<Record> {
-        let mean = |of: ErrorOf| {
-            let values: Vec<f64> = self.networks.iter().map(of).collect();
-            let spread = Spread::of(values.iter().copied());
-            // The table's middle is the mean of the seeds.
-            Spread { median: values.iter().sum::<f64>() / values.len() as f64, ..spread }
-        };
+        let mean = |of: ErrorOf| Spread::around_mean(self.networks.iter().map(of));
         let mut records = Vec::new();
         let errors: [(&str, ErrorOf); 2] = [("mse", |score| score.mse), ("mae", |score| score.mae)];
         for (at, (error, of)) in errors.into_iter().enumerate() {
-            let ours = || Record::new(&format!("{name}_{error}"), "", mean(of));
+            let ours = || Record::new(&format!("{name}_{error}"), "", mean(of)).of_seeds(&self.seeds);
             records.push(match paper.map(|paper| paper[at]) {
                 Some(paper) => ours().beside(PAPER, Spread::of([paper])).at_most(paper),
                 None => ours(),
@@ -192,7 +184,8 @@ impl Scored {
             for baseline in &self.baselines {
                 let suffix = baseline.model.replace('-', "_");
                 let record = Record::new(&format!("{name}_{error}_vs_{suffix}"), "", mean(of));
-                records.push(record.beside(&baseline.model, Spread::of([of(baseline)])));
+                records
+                    .push(record.of_seeds(&self.seeds).beside(&baseline.model, Spread::of([of(baseline)])));
             }
         }
         records
@@ -248,6 +241,7 @@ mod tests {
             fit_seconds: 1.0,
         };
         let scored = Scored {
+            seeds: vec![1, 2, 5],
             baselines: vec![score("naive", 2.0), score("seasonal-naive", 1.0)],
             networks: vec![score("informer", 0.3), score("informer", 0.4), score("informer", 0.8)],
         };
@@ -266,6 +260,8 @@ mod tests {
         );
         assert!((records[0].value() - 0.5).abs() < 1e-12);
         let json = crate::record::json(&records).unwrap();
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(parsed[5]["seeds"], serde_json::json!([1, 2, 5]));
         assert_eq!((json.matches("\"ok\": true").count(), json.matches("\"ok\": false").count()), (1, 1));
     }
 }

@@ -35,9 +35,9 @@ pub(super) struct TableArguments {
     /// Steps ahead [default: those of the tables].
     #[arg(long, value_name = "HORIZON,...", value_delimiter = ',')]
     horizons: Vec<usize>,
-    /// Networks of each cell, with seeds 1, 2, ... [default: 3].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
-    seeds: Option<u64>,
+    /// Seeds of the networks of each cell [default: 1,2,3].
+    #[arg(long, value_name = "SEED,...", value_delimiter = ',')]
+    seeds: Vec<u64>,
     /// A setting in place of ours, such as mixer=s4; names of records then begin with ssm_changed.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     changes: Vec<(String, String)>,
@@ -91,7 +91,11 @@ impl TableArguments {
         for (key, value) in &self.changes {
             config = config.with(key, value)?;
         }
-        (1..=self.seeds.unwrap_or(3)).map(|seed| Ok(config.with("seed", &seed.to_string())?)).collect()
+        self.seeds().iter().map(|seed| Ok(config.with("seed", &seed.to_string())?)).collect()
+    }
+
+    fn seeds(&self) -> &[u64] {
+        if self.seeds.is_empty() { &[1, 2, 3] } else { &self.seeds }
     }
 }
 
@@ -131,7 +135,7 @@ pub(super) fn run(setting: &Setting, arguments: &TableArguments, is_choosing: bo
     if setting.is_quick {
         // That it runs, not how good it is.
         cells.truncate(1);
-        arguments.seeds = Some(1);
+        arguments.seeds = vec![1];
         arguments.changes.push(("epochs".to_string(), "1".to_string()));
     }
     let folder = arguments.folder()?;
@@ -163,7 +167,7 @@ pub(super) fn run(setting: &Setting, arguments: &TableArguments, is_choosing: bo
             true => choose::choose(&ltsf, &name, &arguments.configs(&[])?[0], setting.is_quick)?,
             false => Vec::new(),
         };
-        for (config, seed) in arguments.configs(&chosen)?.iter().zip(1..) {
+        for (config, seed) in arguments.configs(&chosen)?.iter().zip(arguments.seeds()) {
             let scores = ltsf.score(config)?;
             for score in &scores {
                 console::note(format!(
@@ -173,19 +177,20 @@ pub(super) fn run(setting: &Setting, arguments: &TableArguments, is_choosing: bo
             }
             networks.extend(scores);
         }
-        records.extend(records_of(&name, cell, &networks, &baselines));
+        records.extend(records_of(&name, cell, arguments.seeds(), &networks, &baselines));
     }
     Ok(records)
 }
 
 /// The means of the seeds beside everything.
-fn records_of(name: &str, cell: Beside, networks: &[LtsfScore], baselines: &[LtsfScore]) -> Vec<Record> {
-    let mean = |of: fn(&LtsfScore) -> f64| {
-        let values: Vec<f64> = networks.iter().map(of).collect();
-        let spread = Spread::of(values.iter().copied());
-        // The table's middle is the mean of the seeds.
-        Spread { median: values.iter().sum::<f64>() / values.len() as f64, ..spread }
-    };
+fn records_of(
+    name: &str,
+    cell: Beside,
+    seeds: &[u64],
+    networks: &[LtsfScore],
+    baselines: &[LtsfScore],
+) -> Vec<Record> {
+    let mean = |of: fn(&LtsfScore) -> f64| Spread::around_mean(networks.iter().map(of));
     let mse = || mean(|score| score.mse);
     let one = |figure: f64| Spread::of([figure]);
     let mut records = match cell {
@@ -215,7 +220,7 @@ fn records_of(name: &str, cell: Beside, networks: &[LtsfScore], baselines: &[Lts
         let record = Record::new(&format!("{name}_mse_vs_{}", baseline.model.replace('-', "_")), "", mse());
         record.beside(&baseline.model, one(baseline.mse))
     }));
-    records
+    records.into_iter().map(|record| record.of_seeds(seeds)).collect()
 }
 
 #[cfg(test)]
@@ -259,7 +264,7 @@ mod tests {
             fit_seconds: 0.0,
         };
         let cell = Beside::Long(LONG_CELLS[0]);
-        let records = records_of("a", cell, &[score(0.2), score(0.3), score(0.7)], &[score(0.9)]);
+        let records = records_of("a", cell, &[1, 2, 3], &[score(0.2), score(0.3), score(0.7)], &[score(0.9)]);
         let names: Vec<&str> = records.iter().map(Record::name).collect();
         assert_eq!(names, ["a_mse", "a_mse_vs_nlinear", "a_mse_vs_best", "a_mse_vs_naive"]);
         assert!((records[0].value() - 0.4).abs() < 1e-12);
