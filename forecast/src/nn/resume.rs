@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::experiments::{Net, bits, head, options, trained, with_task};
+use super::experiments::{Net, Windows, bits, head, options, trained, with_task};
 use super::head::HeadKind;
 use super::normaliser::Normalisation;
 use super::progress::{Control, TrainingEvent};
 use super::report::{StopReason, TrainingReport};
+use super::task::{BatchLoss, Task};
 use super::trainer::{TrainOptions, Trained, train};
 use super::training_state::{Begin, CheckpointOptions};
+use crate::data::WindowOrder;
+use crate::{Cancel, Error, Result};
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("longcast-resume-{name}-{}", std::process::id()));
@@ -67,6 +70,72 @@ fn stopped_at_any_step_and_resumed_it_ends_with_the_same_bits() {
     // From the start, the file is replaced.
     let anew = run(&checkpointed(&path, Begin::Anew, &about), &mut |_| Control::Stop);
     assert_eq!(anew.report.n_steps, 1);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Windows whose training is cancelled in the middle of a validation.
+struct Cancelled<'a, 'b> {
+    windows: &'a mut Windows<'b>,
+    cancel: &'a Cancel,
+    /// Batches of validation before that.
+    n_left: usize,
+}
+
+impl Task<Net> for Cancelled<'_, '_> {
+    fn n_batches(&self) -> usize {
+        self.windows.n_batches()
+    }
+
+    fn begin_epoch(&mut self, order: WindowOrder) {
+        self.windows.begin_epoch(order);
+    }
+
+    fn loss(&mut self, network: &Net, batch_idx: usize) -> Result<BatchLoss> {
+        self.windows.loss(network, batch_idx)
+    }
+
+    fn n_validation_batches(&self) -> usize {
+        self.windows.n_validation_batches()
+    }
+
+    fn validation_loss(&mut self, network: &Net, batch_idx: usize) -> Result<BatchLoss> {
+        match self.n_left {
+            0 => self.cancel.cancel(),
+            _ => self.n_left -= 1,
+        }
+        self.windows.validation_loss(network, batch_idx)
+    }
+}
+
+#[test]
+fn cancelled_in_a_validation_it_goes_on_with_that() {
+    let (folder, about) = (folder("validation"), about());
+    let path = folder.join("a.training");
+    let cancel = Cancel::new();
+    let rarely = |begin| {
+        let checkpoint = CheckpointOptions { path: &path, every: Duration::MAX, begin, about: &about };
+        TrainOptions { checkpoint: Some(checkpoint), ..options() }
+    };
+    let network = Net::new(Normalisation::RevIn, &head(HeadKind::Gaussian), &[]);
+    let stopped = with_task(HeadKind::Gaussian, 32, |windows| {
+        let n_left = 2 * windows.n_validation_batches() + 1;
+        let mut task = Cancelled { windows, cancel: &cancel, n_left };
+        let options = TrainOptions { cancel: Some(&cancel), ..rarely(Begin::Anew) };
+        train(network, &mut task, &options, &mut |_| Control::Continue).map(|_| ())
+    });
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    let mut events = Vec::new();
+    let resumed = run(&rarely(Begin::Resume), &mut |event| {
+        events.push(event.clone());
+        Control::Continue
+    });
+    assert!(
+        matches!(&events[0], TrainingEvent::Epoch { progress, .. } if progress.epoch == 3),
+        "{:?}",
+        events[0]
+    );
+    let whole = run(&options(), &mut |_| Control::Continue);
+    assert_eq!((bits(&resumed.network), told(&resumed.report)), (bits(&whole.network), told(&whole.report)));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -116,7 +116,12 @@ impl<'a, N: Module> Run<'a, N> {
             }
         }
         let progress = self.progress();
-        let (validation, is_best) = self.end_epoch(&network, task)?;
+        let ended = self.end_epoch(&network, task);
+        if matches!(ended, Err(Error::Cancelled)) {
+            // What goes on later begins with this validation.
+            self.save(&network)?;
+        }
+        let (validation, is_best) = ended?;
         let has_more = self.position.epoch < self.options.n_epochs;
         let stopped = (has_more && self.is_out_of_time()).then_some(StopReason::TimeLimit);
         if stopped.is_some() {

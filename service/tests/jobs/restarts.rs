@@ -1,6 +1,6 @@
 //! Jobs over restarts of the server, wanted and not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use forecast_proto::v1;
 use forecast_proto::v1::JobState;
@@ -172,10 +172,9 @@ async fn a_server_that_is_killed_goes_on_with_the_training_at_the_next_start() {
         client.create_training_job(request).await.unwrap();
         let watch = v1::WatchTrainingJobRequest { name: "trainingJobs/1".to_string(), after_event: 0 };
         let mut events = client.watch_training_job(watch).await.unwrap().into_inner();
-        let begin = Instant::now();
-        // As soon as there is a checkpoint; a fast machine may be nearly done by then.
+        // As soon as there is a checkpoint; a fast machine has none before it is done. Each of the 40 epochs is an event.
         let checkpoint = folder.join("data/jobs/training/1/state.training");
-        while last_event < 4 || (!checkpoint.exists() && begin.elapsed() < Duration::from_secs(2)) {
+        while last_event < 4 || (!checkpoint.exists() && last_event < 20) {
             let event = tokio::time::timeout(LIMIT, events.message()).await.unwrap().unwrap().unwrap();
             last_event = event.event;
             assert_ne!(event.training_job.unwrap().state(), JobState::Succeeded);
