@@ -12,7 +12,8 @@ pub enum Schedule {
     Constant,
     /// Times 0.9 after each epoch: AR-Net's first code.
     StepDecay,
-    /// Times 0.5 after each epoch: Informer's code.
+    /// Times 0.5 after each epoch but the first: Informer's code, which multiplies by 0.5^(epoch - 1) once an epoch,
+    /// counted from 1, is over.
     Halving,
     /// Half of a cosine, from the whole down to nothing (Loshchilov and Hutter 2017, arXiv 1608.03983, without
     /// restarts). With a time limit that not all steps fit into, it ends by then.
@@ -48,7 +49,7 @@ impl Schedule {
     /// ```
     /// use forecast::nn::Schedule;
     ///
-    /// assert_eq!(Schedule::Halving.share(7, 3, 10), 0.25); // in the third epoch
+    /// assert_eq!(Schedule::Halving.share(7, 3, 10), 0.5); // in the third epoch
     /// assert!((Schedule::OneCycle.share(0, 4, 10) - 0.04).abs() < 1e-12);
     /// assert!((Schedule::OneCycle.share(9, 4, 10) - 1.0).abs() < 1e-12);
     /// ```
@@ -65,7 +66,7 @@ impl Schedule {
         match self {
             Schedule::Constant | Schedule::Plateau => 1.0,
             Schedule::StepDecay => DECAY.powf(epoch),
-            Schedule::Halving => 0.5f64.powf(epoch),
+            Schedule::Halving => 0.5f64.powf((epoch - 1.0).max(0.0)),
             Schedule::Cosine => half_cosine(1.0, 0.0, place / n_steps),
             Schedule::OneCycle => {
                 let (top, last) = (WARM_UP * n_steps - 1.0, n_steps - 1.0);
@@ -129,8 +130,9 @@ mod tests {
         let decay =
             [(0, 0.003), (3, 0.003), (4, 0.0027), (8, 0.002_43), (19, 0.001_968_3), (39, 0.001_162_261_467)];
         check(Schedule::StepDecay, &decay);
-        // StepLR(optimiser, 1, gamma=0.5).
-        check(Schedule::Halving, &[(3, 0.003), (4, 0.0015), (11, 0.000_75), (39, 5.859_375e-6)]);
+        // LambdaLR(optimiser, lambda epoch: 0.5 ** max(epoch - 1, 0)), one step an epoch.
+        let halving = [(3, 0.003), (7, 0.003), (8, 0.0015), (12, 0.000_75), (39, 1.171_875e-5)];
+        check(Schedule::Halving, &halving);
         // CosineAnnealingLR(optimiser, T_max=40).
         let cosine = [
             (0, 0.003),

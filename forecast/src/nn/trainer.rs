@@ -225,7 +225,7 @@ mod tests {
             square = 0.999 * square + 0.001 * gradient * gradient;
             let n = step as i32 + 1;
             let (m, v) = (mean / (1.0 - 0.9f64.powi(n)), square / (1.0 - 0.999f64.powi(n)));
-            at -= 0.1 * 0.5f64.powi(step as i32 / 4) * m / (v.sqrt() + 1e-8);
+            at -= 0.1 * [1.0, 1.0, 0.5][step / 4] * m / (v.sqrt() + 1e-8);
         }
         let result = result.unwrap();
         let ours = value(&result.network);
