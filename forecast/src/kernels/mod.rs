@@ -36,6 +36,7 @@ mod pool;
 mod prob_sparse;
 #[allow(unsafe_code, reason = "the library of products takes pointers")]
 mod product;
+#[allow(clippy::too_many_arguments, reason = "an operation takes each of its inputs")]
 mod register;
 mod ring_transform;
 pub(crate) mod rows;

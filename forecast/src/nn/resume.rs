@@ -126,7 +126,7 @@ fn cancelled_in_a_validation_it_goes_on_with_that() {
     assert!(matches!(stopped, Err(Error::Cancelled)));
     let mut events = Vec::new();
     let resumed = run(&rarely(Begin::Resume), &mut |event| {
-        events.push(event.clone());
+        events.push(*event);
         Control::Continue
     });
     assert!(
