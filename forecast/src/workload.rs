@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::mix;
 use crate::data::random::unit;
 use crate::informer::{self, AttentionKind, InformerConfig, keys, n_selected};
-use crate::kernels::{Mask, ProbSparse, attention, lead, lead_briefly, prob_sparse_attention};
+use crate::kernels::{Dropout, Mask, ProbSparse, attention, lead, lead_briefly, prob_sparse_attention};
 use crate::nn::Steps;
 use crate::{Error, Result};
 
@@ -179,7 +179,7 @@ impl WorkloadSizes {
             n_runs += 1;
             let (q, k, v) = (q.clone(), k.clone(), v.clone());
             if workload == WorkloadKind::FullAttention {
-                return sum(attention(q, k, v, n_heads, Mask::None));
+                return sum(attention(q, k, v, n_heads, Mask::None, Dropout::NONE));
             }
             let n = n_selected(factor, length);
             let samples = keys(n_runs, length, n, length);

@@ -1,7 +1,7 @@
 //! Multi-head attention: projections, the kind of attention, the merge of its heads.
 //!
-//! `out = W_o attend(W_q x, W_k m, W_v m)`, all with a bias. The reference code has dropout on the weights of full
-//! attention as well; here, as in its ProbSparse attention, only what comes out is dropped.
+//! `out = W_o attend(W_q x, W_k m, W_v m)`, all with a bias. Dropout is on what comes out and, as in the reference code,
+//! on the weights of full attention; its ProbSparse attention has none there.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,8 @@ use super::layers::Linear;
 use super::pass::{Pass, Site, Sites};
 use super::sequence::Sequence;
 use crate::kernels::{
-    Activation, Mask, ProbSparse, attention, prob_sparse_attention, prob_sparse_layer, prob_sparse_queries,
+    Activation, Dropout, Mask, ProbSparse, attention, prob_sparse_attention, prob_sparse_layer,
+    prob_sparse_queries,
 };
 
 /// Attention of some sequences to others, or to themselves.
@@ -115,9 +116,9 @@ impl Attention {
             _ => {
                 let q = project(&self.query, x);
                 if let Some(watched) = pass.watched() {
-                    watched.borrow_mut().push(self.weights(&q, &k, draws.as_ref()));
+                    watched.borrow_mut().push(self.weights(&q, &k, draws.as_ref(), pass));
                 }
-                self.attend(q, k, v, draws.as_ref())
+                self.attend([q, k, v], draws.as_ref(), pass)
             }
         };
         let attended = match self.options.merge {
@@ -145,17 +146,33 @@ impl Attention {
     }
 
     /// Shapes: `q` and the result `(batch, L_Q, heads * d)`, `k` and `v` `(batch, L_K, heads * d)`.
-    fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, draws: Option<&SparseDraws<'_>>) -> Tensor<3> {
+    fn attend(
+        &self,
+        [q, k, v]: [Tensor<3>; 3],
+        draws: Option<&SparseDraws<'_>>,
+        pass: &Pass<'_>,
+    ) -> Tensor<3> {
+        let AttentionOptions { kind, n_heads, mask, .. } = self.options;
+        let dropout = match kind {
+            AttentionKind::Full => pass.dropout_at(self.site),
+            AttentionKind::Prob => Dropout::NONE,
+        };
         match draws {
             Some(draws) => prob_sparse_attention(q, k, v, &self.sparse(draws)),
-            None => attention(q, k, v, self.options.n_heads, self.options.mask),
+            None => attention(q, k, v, n_heads, mask, dropout),
         }
     }
 
     /// What each value counts for, `(head, query, key)`, of the first sequence: what the layer makes of values that
     /// are 1 at one key each, d keys at a time. Rows of queries that do not attend are `1 / L_K`, or with a mask 1 up
     /// to their own position.
-    fn weights(&self, q: &Tensor<3>, k: &Tensor<3>, draws: Option<&SparseDraws<'_>>) -> Tensor<3> {
+    fn weights(
+        &self,
+        q: &Tensor<3>,
+        k: &Tensor<3>,
+        draws: Option<&SparseDraws<'_>>,
+        pass: &Pass<'_>,
+    ) -> Tensor<3> {
         let n_heads = self.options.n_heads;
         let [q, k] = [q, k].map(|x| x.clone().narrow(0, 0, 1));
         let [_, n_keys, width] = k.dims();
@@ -166,7 +183,7 @@ impl Attention {
                 (0..n_heads).for_each(|head| v[key * width + head * d + key - first] = 1.0);
             }
             let v = Tensor::from_data(TensorData::new(v, [1, n_keys, width]), &k.device());
-            let rows = self.attend(q.clone(), k.clone(), v, draws);
+            let rows = self.attend([q.clone(), k.clone(), v], draws, pass);
             rows.reshape([n_queries, n_heads, d]).swap_dims(0, 1) // (head, query, d keys)
         };
         Tensor::cat((0..n_keys).step_by(d).map(some).collect(), 2).narrow(2, 0, n_keys)

@@ -13,9 +13,6 @@ use crate::kernels::{
 /// The constant of layer norm and batch norm in the reference code.
 pub(super) const EPSILON: f64 = 1e-5;
 
-/// Nothing is dropped.
-const NONE: Dropout = Dropout { rate: 0.0, seed: 0 };
-
 /// `y = x W + b`.
 #[derive(Module, Debug)]
 pub(super) struct Linear {
@@ -44,7 +41,7 @@ impl Linear {
 
     /// Shapes: `x` `(row, in)`, the result `(row, out)`.
     pub(super) fn forward(&self, x: Tensor<2>, activation: Activation) -> Tensor<2> {
-        self.forward_dropped(x, activation, NONE)
+        self.forward_dropped(x, activation, Dropout::NONE)
     }
 
     /// The same with dropout.
@@ -133,7 +130,7 @@ impl Conv {
         let [n_batch, length, _] = x.dims();
         let [n_out] = self.bias.val().dims();
         let weights = (&self.weight, &self.packed);
-        let y = apply(weights, taps3(x), self.bias.val(), Activation::None, NONE);
+        let y = apply(weights, taps3(x), self.bias.val(), Activation::None, Dropout::NONE);
         y.reshape([n_batch, length, n_out])
     }
 }

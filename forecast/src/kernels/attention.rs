@@ -6,11 +6,12 @@
 use burn::tensor::{Bool, Tensor, activation};
 use rayon::prelude::*;
 
+use super::dropout::{self, Draws};
 use super::fused::{Context, Keep, Operation, is_fused};
-use super::heads::{Head, HeadGradients};
-use super::pool;
+use super::heads::{Dropped, Head, HeadGradients};
 use super::product::Matrix;
 use super::register::fuse;
+use super::{Dropout, pool};
 
 /// Which keys a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,19 +23,27 @@ pub(crate) enum Mask {
 }
 
 /// Attention of `n_heads` heads that stand side by side in the last dimension, each of width `d`, scaled by
-/// `1 / sqrt(d)`.
+/// `1 / sqrt(d)`; with dropout of its weights.
 ///
 /// # Shapes
 /// `q` and the result `(batch, L_Q, heads * d)`; `k` and `v` `(batch, L_K, heads * d)`.
-pub(crate) fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, n_heads: usize, mask: Mask) -> Tensor<3> {
+pub(crate) fn attention(
+    q: Tensor<3>,
+    k: Tensor<3>,
+    v: Tensor<3>,
+    n_heads: usize,
+    mask: Mask,
+    dropout: Dropout,
+) -> Tensor<3> {
+    let draws = dropout.draws();
     let shape = AttentionShape::of(&q, &k, n_heads);
     if !is_fused(&q) || shape.is_empty() {
-        return composition(q, k, v, n_heads, mask);
+        return composition([q, k, v], n_heads, mask, draws);
     }
-    fuse([q.into_dispatch(), k.into_dispatch(), v.into_dispatch()], Attention { shape, mask })
+    fuse([q.into_dispatch(), k.into_dispatch(), v.into_dispatch()], Attention { shape, mask, draws })
 }
 
-fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, n_heads: usize, mask: Mask) -> Tensor<3> {
+fn composition([q, k, v]: [Tensor<3>; 3], n_heads: usize, mask: Mask, draws: Option<Draws>) -> Tensor<3> {
     let [_, n_queries, _] = q.dims();
     let [_, n_keys, _] = k.dims();
     let hidden = match mask {
@@ -43,14 +52,20 @@ fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, n_heads: usize, mask: M
     };
     let [q, k, v] = [q, k, v].map(|x| split_heads(x, n_heads));
     let hidden = hidden.map(|hidden| hidden.unsqueeze::<4>()); // (1, 1, L_Q, L_K)
-    merge_heads(attend(q, k, v, hidden))
+    merge_heads(attend(q, k, v, hidden, draws))
 }
 
 /// Attention with the heads apart; `hidden` is true where a query does not see a key.
 ///
 /// Shapes: `q` `(batch, head, query, d)`, `k` and `v` `(batch, head, key, d)`, `hidden` broadcast to
 /// `(batch, head, query, key)`.
-pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, hidden: Option<Tensor<4, Bool>>) -> Tensor<4> {
+pub(super) fn attend(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    hidden: Option<Tensor<4, Bool>>,
+    draws: Option<Draws>,
+) -> Tensor<4> {
     let [n_batch, n_heads, n_queries, d] = q.dims();
     let scores = q.matmul(k.swap_dims(2, 3)) * (1.0 / (d as f64).sqrt()); // (batch, head, query, key)
     let n_keys = scores.dims()[3];
@@ -60,7 +75,12 @@ pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, hidden: Option<Te
         }
         None => scores,
     };
-    activation::softmax(scores, 3).matmul(v)
+    let weights = activation::softmax(scores, 3);
+    let weights = match draws {
+        Some(draws) => dropout::composition(weights, draws),
+        None => weights,
+    };
+    weights.matmul(v)
 }
 
 /// From `(batch, length, heads * d)` to `(batch, head, length, d)`.
@@ -128,6 +148,8 @@ pub(super) fn put(rows: &mut [&mut [f32]], values: &[f32]) {
 struct Attention {
     shape: AttentionShape,
     mask: Mask,
+    /// Of the weights, `(batch, head, query, key)`.
+    draws: Option<Draws>,
 }
 
 impl Attention {
@@ -138,6 +160,15 @@ impl Attention {
             Mask::None => None,
             Mask::Causal => Some((0..n_queries).map(|i| (i + 1).min(n_keys)).collect()),
         }
+    }
+}
+
+impl Attention {
+    /// Which weights of a head are set to 0.
+    fn dropped(&self, batch: usize, head: usize) -> Option<Dropped> {
+        let AttentionShape { n_queries, n_keys, n_heads, .. } = self.shape;
+        let first = (batch * n_heads + head) * n_queries * n_keys;
+        self.draws.map(|draws| Dropped { draws, first, n_keys })
     }
 }
 
@@ -154,12 +185,13 @@ impl Operation<3> for Attention {
         let mut log_sums = pool::take(n_batch * n_heads * n_queries); // (batch, head, query)
         let batches = out.par_chunks_mut(of_queries).zip(log_sums.par_chunks_mut(n_heads * n_queries));
         let inputs = q.par_chunks(of_queries).zip(k.par_chunks(of_keys)).zip(v.par_chunks(of_keys));
-        batches.zip(inputs).for_each(|((out, log_sums), ((q, k), v))| {
+        batches.zip(inputs).enumerate().for_each(|(batch, ((out, log_sums), ((q, k), v)))| {
             let heads = shape.heads_mut(out).into_par_iter().zip(log_sums.par_chunks_mut(n_queries));
             heads.enumerate().for_each(|(at, (mut rows, log_sums))| {
                 let [q, k, v] = [q, k, v].map(|x| shape.head(x, at));
                 let mut out = pool::take(n_queries * d);
-                Head { q, k, v, visible: visible.as_deref() }.forward(&mut out, log_sums);
+                let (visible, dropped) = (visible.as_deref(), self.dropped(batch, at));
+                Head { q, k, v, visible, dropped }.forward(&mut out, log_sums);
                 put(&mut rows, &out);
                 pool::give(out);
             });
@@ -184,7 +216,8 @@ impl Operation<3> for Attention {
         let inputs = q.par_chunks(of_queries).zip(k.par_chunks(of_keys)).zip(v.par_chunks(of_keys));
         let given = context.saved[0].par_chunks(n_heads * n_queries);
         let given = given.zip(context.gradient.par_chunks(of_queries));
-        batches.zip(inputs).zip(given).for_each(|((((dq, dk), dv), ((q, k), v)), (log_sums, dy))| {
+        let all = batches.zip(inputs).zip(given).enumerate();
+        all.for_each(|(batch, ((((dq, dk), dv), ((q, k), v)), (log_sums, dy)))| {
             let [dq, dk, dv] = [dq, dk, dv].map(|x| shape.heads_mut(x).into_par_iter());
             let heads = dq.zip(dk).zip(dv).zip(log_sums.par_chunks(n_queries)).enumerate();
             heads.for_each(|(at, (((mut q_rows, mut k_rows), mut v_rows), log_sums))| {
@@ -192,7 +225,8 @@ impl Operation<3> for Attention {
                 let mut buffer = pool::take_zeros((n_queries + 2 * n_keys) * d);
                 let (dq, rest) = buffer.split_at_mut(n_queries * d);
                 let (dk, dv) = rest.split_at_mut(n_keys * d);
-                let head = Head { q, k, v, visible: visible.as_deref() };
+                let (visible, dropped) = (visible.as_deref(), self.dropped(batch, at));
+                let head = Head { q, k, v, visible, dropped };
                 head.backward(dy, log_sums, HeadGradients { q: dq, k: dk, v: dv });
                 put(&mut q_rows, dq);
                 put(&mut k_rows, dk);
@@ -222,10 +256,19 @@ mod tests {
             [3, 21, 34, 2, 33],
         ] {
             let width = n_heads * d;
-            for mask in [Mask::None, Mask::Causal] {
+            for (mask, rate) in
+                [(Mask::None, 0.0), (Mask::None, 0.3), (Mask::Causal, 0.0), (Mask::Causal, 0.3)]
+            {
                 check(&[n_queries, n_keys, n_keys].map(|length| n_batch * length * width), |x| {
                     let of = |i: usize, length| x[i].clone().reshape([n_batch, length, width]);
-                    let y = attention(of(0, n_queries), of(1, n_keys), of(2, n_keys), n_heads, mask);
+                    let y = attention(
+                        of(0, n_queries),
+                        of(1, n_keys),
+                        of(2, n_keys),
+                        n_heads,
+                        mask,
+                        Dropout { rate, seed: 8 },
+                    );
                     y.reshape([n_batch * n_queries * width])
                 });
             }

@@ -25,6 +25,9 @@ pub(crate) struct Dropout {
 }
 
 impl Dropout {
+    /// Everything is kept.
+    pub(crate) const NONE: Dropout = Dropout { rate: 0.0, seed: 0 };
+
     /// The draws; none if everything is kept.
     pub(super) fn draws(self) -> Option<Draws> {
         (self.rate > 0.0).then(|| Draws::new(self.rate, self.seed))

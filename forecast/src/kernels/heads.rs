@@ -3,10 +3,12 @@
 //!
 //! Forward, for a block of queries: `S = Q K^T / sqrt d`, `P = softmax S`, `Y = P V`; kept is `l = log sum exp S` of
 //! each row. Backward (Dao et al. 2022, arXiv 2205.14135, algorithm 4): `P = exp(S - l)`, `dV += P^T dY`,
-//! `dP = dY V^T`, `dS = P (dP - sum P dP)`, `dQ = dS K / sqrt d`, `dK += dS^T Q / sqrt d`.
+//! `dP = dY V^T`, `dS = P (dP - sum P dP)`, `dQ = dS K / sqrt d`, `dK += dS^T Q / sqrt d`. With dropout of weights,
+//! of factors `m`: `Y = (m P) V`, `dV += (m P)^T dY`, `dP = m (dY V^T)`.
 
 use pulp::{Simd, WithSimd};
 
+use super::dropout::Draws;
 use super::product::{Matrix, MatrixMut, Threads, Write, product};
 use super::{lanes, narrow, pool};
 
@@ -19,6 +21,26 @@ pub(super) struct Head<'a> {
     /// How many keys each query sees, at least 1 and never less than the query before; all of them if nothing is
     /// said.
     pub(super) visible: Option<&'a [usize]>,
+    pub(super) dropped: Option<Dropped>,
+}
+
+/// Which weights of a head are set to 0.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dropped {
+    pub(super) draws: Draws,
+    /// The number of the first query's weight of the first key.
+    pub(super) first: usize,
+    /// Keys of a query, seen or not.
+    pub(super) n_keys: usize,
+}
+
+impl Dropped {
+    /// Multiplies weights, or what depends on them, `(query, n_columns)`.
+    fn multiply(&self, rows: &mut [f32], n_columns: usize) {
+        for (query, row) in rows.chunks_mut(n_columns).enumerate() {
+            self.draws.multiply_in_place(self.first + query * self.n_keys, row);
+        }
+    }
 }
 
 /// Gradients of a head, each row after row.
@@ -35,7 +57,7 @@ const N_SCORES: usize = 1 << 20;
 impl<'a> Head<'a> {
     /// Writes the result `(query, d)` and the logarithm of each query's sum.
     pub(super) fn forward(&self, out: &mut [f32], log_sums: &mut [f32]) {
-        if narrow::forward(self, out, log_sums) {
+        if self.dropped.is_none() && narrow::forward(self, out, log_sums) {
             return;
         }
         let d = self.q.n_columns;
@@ -50,6 +72,9 @@ impl<'a> Head<'a> {
             block.products(block.q, &keys, self.k.n_rows, scale, scores);
             let log_sums = &mut log_sums[first..first + n_queries];
             lanes::dispatch(Softmax { scores, n_keys, visible: block.visible, log_sums });
+            if let Some(dropped) = block.dropped {
+                dropped.multiply(scores, n_keys);
+            }
             let out = MatrixMut::rows(&mut out[first * d..(first + n_queries) * d], n_queries, d);
             let weights = Matrix::rows(scores, n_queries, n_keys);
             product(out, (weights, block.v), 1.0, Write::Over, Threads::One);
@@ -59,7 +84,11 @@ impl<'a> Head<'a> {
 
     /// Writes the gradients; `dy` `(query, d)` is that of the result.
     pub(super) fn backward(&self, dy: Matrix<'_>, log_sums: &[f32], gradients: HeadGradients<'_>) {
-        let Some(gradients) = narrow::backward(self, dy, log_sums, gradients) else {
+        let gradients = match self.dropped {
+            None => narrow::backward(self, dy, log_sums, gradients),
+            Some(_) => Some(gradients),
+        };
+        let Some(gradients) = gradients else {
             return;
         };
         let d = self.q.n_columns;
@@ -75,8 +104,14 @@ impl<'a> Head<'a> {
             let slopes = &mut slopes[..n_queries * n_keys];
             block.products(block.q, &keys, self.k.n_rows, scale, weights);
             block.products(dy, &values, self.k.n_rows, 1.0, slopes);
+            if let Some(dropped) = block.dropped {
+                dropped.multiply(slopes, n_keys);
+            }
             let log_sums = &log_sums[first..first + n_queries];
             lanes::dispatch(Slopes { weights, slopes, n_keys, visible: block.visible, log_sums });
+            if let Some(dropped) = block.dropped {
+                dropped.multiply(weights, n_keys);
+            }
             let weights = Matrix::rows(weights, n_queries, n_keys);
             let slopes = Matrix::rows(slopes, n_queries, n_keys);
             let v = MatrixMut::rows(&mut gradients.v[..n_keys * d], n_keys, d);
@@ -99,7 +134,9 @@ impl<'a> Head<'a> {
         let visible = self.visible.map(|visible| &visible[first..first + n_queries]);
         let n_keys = visible.and_then(|visible| visible.last().copied()).unwrap_or(self.k.n_rows);
         let (k, v) = (part(self.k, 0, n_keys), part(self.v, 0, n_keys));
-        Head { q: part(self.q, first, n_queries), k, v, visible }
+        let dropped =
+            self.dropped.map(|dropped| Dropped { first: dropped.first + first * dropped.n_keys, ..dropped });
+        Head { q: part(self.q, first, n_queries), k, v, visible, dropped }
     }
 
     /// The products of rows, one for each query, with the keys or values that the queries see; those are given as

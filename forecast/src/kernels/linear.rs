@@ -23,7 +23,7 @@ pub(crate) fn linear(
     bias: Option<Tensor<1>>,
     activation: Activation,
 ) -> Tensor<2> {
-    linear_dropped(x, weight, bias, activation, Dropout { rate: 0.0, seed: 0 })
+    linear_dropped(x, weight, bias, activation, Dropout::NONE)
 }
 
 /// `f(x weight + bias)` with some elements set to 0, as by [`dropout`](super::dropout). Shapes as of [`linear`].

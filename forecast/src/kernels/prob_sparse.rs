@@ -60,7 +60,7 @@ pub(super) fn composition(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, options: &Pr
         Mask::Causal => Some(is_later(selected.clone(), n_keys, &device)),
     };
     let selected = selected.expand([n_batch, n_heads, n_top, d]);
-    let attended = attend(q.gather(2, selected.clone()), k, v.clone(), hidden); // (batch, head, n_top, d)
+    let attended = attend(q.gather(2, selected.clone()), k, v.clone(), hidden, None); // (batch, head, n_top, d)
     let shape = [n_batch, n_heads, n_queries, d];
     let common = match options.mask {
         Mask::None => v.mean_dim(2).expand(shape),

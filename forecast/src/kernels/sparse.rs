@@ -107,7 +107,7 @@ impl Sparse {
         log_sums: &mut [f32],
     ) {
         let visible = self.visible(selected);
-        Head { q, k, v, visible: visible.as_deref() }.forward(attended, log_sums);
+        Head { q, k, v, visible: visible.as_deref(), dropped: None }.forward(attended, log_sums);
     }
 
     /// Gradients from that of what the selected queries find, `(n_top, d)`.
@@ -120,7 +120,7 @@ impl Sparse {
         to: HeadGradients<'_>,
     ) {
         let visible = self.visible(selected);
-        Head { q, k, v, visible: visible.as_deref() }.backward(slopes, log_sums, to);
+        Head { q, k, v, visible: visible.as_deref(), dropped: None }.backward(slopes, log_sums, to);
     }
 
     /// How many keys each of these queries sees.
