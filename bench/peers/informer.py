@@ -241,4 +241,5 @@ def main():
         print(json.dumps(answer(run, base)), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
