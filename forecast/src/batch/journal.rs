@@ -1,9 +1,9 @@
 //! What of a run is done already: a folder beside the output with a file for each part and one that says which
 //! run it belongs to.
 //!
-//! A part counts once its record is there; the record is put in place after the part's table, both whole or not
-//! at all. So whenever a run ends, the parts with a record, from the first to the one before the first gap, are
-//! what it has done.
+//! A part counts once its record and its table are there; the record is put in place after the table, both whole or
+//! not at all. So whenever a run ends, even while it removes the folder, the parts that count, from the first to the
+//! one before the first gap, are what it has done.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -85,6 +85,9 @@ impl Journal {
                 journal.manifest.choices = left.choices;
                 while journal.part(journal.n_parts, "json").exists() {
                     let record = journal.record(journal.n_parts)?;
+                    if record.n_rows > 0 && !journal.part(journal.n_parts, "arrow").exists() {
+                        break;
+                    }
                     journal.count(&record);
                 }
             }
