@@ -291,15 +291,19 @@ fn a_network_takes_covariates_of_every_kind_and_what_is_known_ahead_from_a_file_
         );
         folder.run(&backtest).succeeded();
     }
-    folder.write(
-        "many.csv",
-        [folder.read("load.csv"), b"\ns,2024-01-17 16:00:00,,9,work,,north\n".to_vec()].concat(),
-    );
-    // Series are read one by one: categories are not known before.
-    let batch = "batch many.csv --model ssm --set epochs=1 --set d_model=4 --set d_state=4 --set lookback=24";
-    let declared = "--target-col y --future-col price --past-col wind -o many.out.csv";
-    folder.run(&format!("{batch} --horizon 1 {declared}")).succeeded();
-    assert!(!folder.join("many.out.errors.csv").exists());
+    // Of many series too, of which one lacks a category that the other has.
+    let one = String::from_utf8(folder.read("load.csv")).unwrap() + "\ns,2024-01-17 16:00:00,,9,work,,north";
+    let (_, rows) = one.split_once('\n').unwrap();
+    let other = rows.replace("s,2024", "t,2024").replace("free", "work").replace("north", "south");
+    folder.write("many.csv", format!("{one}\n{other}\n"));
+    for model in
+        ["ssm --set epochs=1 --set d_model=4 --set d_state=4 --set lookback=24", "ar --order 24", "ar-net"]
+    {
+        let batch = format!("batch many.csv --model {model} --horizon 1 {declared} -o many.out.csv");
+        let run = folder.run(&batch).succeeded();
+        assert!(run.text().contains("2 of 2 series"), "{model}: {}", run.text());
+        assert!(!folder.join("many.out.errors.csv").exists());
+    }
     let tables = "fit --model informer --set embedding=learned --set lookback=24 --set label_length=12 load.csv -o t.longcast";
     let run = folder.run(&format!("{tables} --target-col y --future-col price")).failed(2);
     assert!(

@@ -74,10 +74,35 @@ impl CovariateRows {
         self.columns.len()
     }
 
-    /// A column whose codes are not final before all rows are read.
-    pub(in crate::data) fn provisional(&self) -> Option<&str> {
-        let column = self.columns.iter().find(|column| matches!(column.codes, Codes::Provisional(_)));
-        column.map(|column| column.name.as_str())
+    /// True if the codes of some column are not final before all rows are read.
+    pub(in crate::data) fn are_provisional(&self) -> bool {
+        self.columns.iter().any(Column::is_provisional)
+    }
+
+    /// Takes note of the categories of a frame, and keeps nothing else of its rows.
+    pub(in crate::data) fn note(&mut self, frame: &Frame) -> Result<()> {
+        self.columns.iter_mut().filter(|column| column.is_provisional()).try_for_each(|column| {
+            column.push(frame)?;
+            column.values.clear();
+            Ok(())
+        })
+    }
+
+    /// The schema with the categories that were noted in so many rows.
+    ///
+    /// # Errors
+    /// As [`CovariateSchema::fit`].
+    pub(in crate::data) fn noted(&self, input: &str, n_rows: usize) -> Result<CovariateSchema> {
+        CovariateSchema::of_categories(&self.declaration, |name, _| {
+            let Some(column) = self.columns.iter().find(|column| column.name == name) else {
+                return Ok(Vec::new());
+            };
+            let categories = column.categories();
+            if column.is_provisional() && categories.is_empty() {
+                return Err(all_missing(input, name, n_rows));
+            }
+            Ok(categories)
+        })
     }
 
     /// Adds the rows of a frame.
@@ -120,6 +145,10 @@ impl CovariateRows {
 }
 
 impl Column {
+    fn is_provisional(&self) -> bool {
+        matches!(self.codes, Codes::Provisional(_))
+    }
+
     fn push(&mut self, frame: &Frame) -> Result<()> {
         let Column { name, codes, values } = self;
         let kind = frame.kind(name)?;
@@ -313,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn streamed_series_have_the_covariates_of_the_panel_if_categories_are_known() {
+    fn streamed_series_have_the_covariates_of_the_panel() {
         let sorted =
             "unique_id,ds,y,t,sky,region\na,1,2,6,rain,7\na,2,4,8,NA,7\nb,1,1,5,sun,007\nb,2,3,,fog,007\n";
         let path = std::env::temp_dir().join(format!("longcast-covariates-{}.csv", std::process::id()));
@@ -321,16 +350,24 @@ mod tests {
         let declared = options(DECLARED);
         let panel = Panel::read(&path, &declared).unwrap();
         let open = |options: &ReadOptions| SeriesReader::open(std::slice::from_ref(&path), options, 1 << 30);
-        let message = open(&declared).unwrap_err().to_string();
-        assert!(message.contains("\"sky\"") && message.contains("covariate_schema"), "{message}");
         let schema = Some(panel.covariate_schema().clone());
-        let mut reader = open(&ReadOptions { covariate_schema: schema, ..ReadOptions::default() }).unwrap();
-        assert_eq!(reader.covariate_schema(), panel.covariate_schema());
-        let shard = reader.next_shard(9).unwrap().unwrap();
-        for (outcome, series) in shard.into_iter().zip(panel.series()) {
-            let (a, b) = (outcome.series.unwrap(), series.covariates());
-            assert_eq!(a.covariates().future().map(|v| v.to_bits()), b.future().map(|v| v.to_bits()));
-            assert_eq!(a.covariates().static_values(), b.static_values());
+        for options in [&declared, &ReadOptions { covariate_schema: schema, ..ReadOptions::default() }] {
+            let mut reader = open(options).unwrap();
+            assert_eq!(reader.covariate_schema(), panel.covariate_schema());
+            let shard = reader.next_shard(9).unwrap().unwrap();
+            for (outcome, series) in shard.into_iter().zip(panel.series()) {
+                let (a, b) = (outcome.series.unwrap(), series.covariates());
+                assert_eq!(a.covariates().future().map(|v| v.to_bits()), b.future().map(|v| v.to_bits()));
+                assert_eq!(a.covariates().static_values(), b.static_values());
+            }
+        }
+        for (name, expected) in
+            [("sky", "no observed value in covariate \"sky\""), ("s", "no column \"sky\"")]
+        {
+            std::fs::write(&path, format!("unique_id,ds,y,t,{name},region\na,1,2,6,,7\na,2,4,8,NA,7\n"))
+                .unwrap();
+            let message = open(&declared).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
         }
         std::fs::remove_file(path).unwrap();
     }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use super::collect::Collector;
 use super::read::{ReadOptions, all_regular, start};
 use super::rows::Rows;
-use crate::data::covariates::CovariateSchema;
+use crate::data::covariates::{CovariateDeclaration, CovariateSchema};
 use crate::data::files::chunks::{Chunks, Pace};
+use crate::data::files::frame::Frame;
 use crate::data::files::source::{Piece, pieces};
 use crate::data::grid::infer::Grid;
 use crate::data::grid::regular::Columns;
@@ -60,6 +61,31 @@ pub struct SeriesReader {
     is_over: bool,
 }
 
+/// The files that all paths stand for.
+fn all_pieces(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Piece<'static>>> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(pieces(path, options.format)?);
+    }
+    Ok(all)
+}
+
+/// The covariates with the categories of these rows and of all that follow, of which nothing else is kept.
+fn categories(
+    collector: &mut Collector,
+    first: Frame,
+    chunks: &mut Chunks<'_>,
+    input: &str,
+) -> Result<CovariateSchema> {
+    let (mut frame, mut n_rows) = (Some(first), 0);
+    while let Some(rows) = frame {
+        n_rows += rows.n_rows();
+        collector.covariates.note(&rows)?;
+        frame = chunks.next()?;
+    }
+    collector.covariates.noted(input, n_rows)
+}
+
 /// A series, or why it cannot be used.
 #[derive(Debug)]
 pub struct SeriesOutcome {
@@ -74,14 +100,10 @@ impl SeriesReader {
     /// the first series if the options do not give it.
     ///
     /// # Errors
-    /// As [`Panel::read`](crate::Panel::read), and [`Error::BadOption`] if the memory is too little to begin, or
-    /// categories are declared that no schema names: the last row may bring a new one.
+    /// As [`Panel::read`](crate::Panel::read), and [`Error::BadOption`] if the memory is too little to begin.
     pub fn open(paths: &[PathBuf], options: &ReadOptions, memory: u64) -> Result<Self> {
         options.check()?;
-        let mut all = Vec::new();
-        for path in paths {
-            all.extend(pieces(path, options.format)?);
-        }
+        let all = all_pieces(paths, options)?;
         let input = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let n_rows = all.iter().map(Piece::n_rows).sum();
         let most_bytes = memory.saturating_sub(BYTES_TO_START);
@@ -90,16 +112,20 @@ impl SeriesReader {
             bytes: usual.bytes.min(most_bytes as usize / 8).max(LEAST_BYTES),
             rows: MOST_ROWS.min((most_bytes / (4 * BYTES_A_ROW)) as usize).max(LEAST_ROWS),
         };
+        let mut options = options.clone();
         let mut chunks = Chunks::new(all, pace);
-        let (mut collector, first) = start(&mut chunks, &input, options)?;
+        let (mut collector, mut first) = start(&mut chunks, &input, &options)?;
+        if collector.covariates.are_provisional() {
+            // The last row may bring a category that is new, so all are looked through first.
+            options.covariate_schema = Some(categories(&mut collector, first, &mut chunks, &input)?);
+            options.covariates = CovariateDeclaration::default();
+            chunks = Chunks::new(all_pieces(paths, &options)?, pace);
+            (collector, first) = start(&mut chunks, &input, &options)?;
+        }
         collector.takes_some_at_a_time();
         collector.push(&first)?;
         let rows_seen = first.n_rows() as u64;
         drop(first);
-        if let Some(column) = collector.covariates.provisional() {
-            let rule = "its categories have to be known before series are read one by one; give covariate_schema, or read the panel whole";
-            return Err(Error::option("covariate", format!("\"{column}\""), rule));
-        }
         let covariates = collector.covariates.settle(&input)?;
         let n_columns = collector.parts.targets.len() + collector.covariates.n_columns();
         let bytes_a_row = BYTES_A_ROW + 16 * n_columns as u64;
@@ -114,7 +140,7 @@ impl SeriesReader {
             collector,
             covariates,
             input,
-            options: options.clone(),
+            options,
             grid: Grid { step: Step::Index(1), calendar: None, notes: Vec::new() },
             zone: Zone::Local,
             ready: VecDeque::new(),
@@ -129,8 +155,8 @@ impl SeriesReader {
         if let Some((rows, _)) = reader.ready.front() {
             let axis = &rows.stamps.axis;
             reader.zone = axis.zone.clone();
-            reader.grid = Grid::of(options, rows.usable().take(SERIES_LOOKED_AT), axis)
-                .or_else(|error| rows.check_distinct(options).and(Err(error)))?;
+            reader.grid = Grid::of(&reader.options, rows.usable().take(SERIES_LOOKED_AT), axis)
+                .or_else(|error| rows.check_distinct(&reader.options).and(Err(error)))?;
         }
         Ok(reader)
     }
