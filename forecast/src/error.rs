@@ -342,6 +342,24 @@ pub enum Error {
         /// The longest order that has as many rows as coefficients; 0 if none has.
         longest: usize,
     },
+    /// The same because of steps that a covariate is missing at.
+    #[error("series \"{series}\" gives {rows} complete rows for the {} coefficients of order {order}, since covariate \"{covariate}\" is missing at {missing} of {steps} steps; fill it in, leave it out, or {}", order + 1, too_few_rows_fix(*longest))]
+    CovariateGaps {
+        /// The series.
+        series: String,
+        /// The covariate that is missing most often.
+        covariate: String,
+        /// At how many steps it is missing.
+        missing: usize,
+        /// Steps of the training range.
+        steps: usize,
+        /// Rows without a missing value.
+        rows: usize,
+        /// The order.
+        order: usize,
+        /// The longest order that has as many rows as coefficients; 0 if none has.
+        longest: usize,
+    },
     /// The least-squares problem has no unique solution.
     #[error(
         "series \"{series}\": least squares of order {order} has no unique solution ({reason}); use a lower order, or a ridge such as ridge = 0.001"
@@ -540,6 +558,7 @@ impl Error {
             | Error::HistoryTooShort { series, .. }
             | Error::TooShortForBacktest { series, .. }
             | Error::TooFewRows { series, .. }
+            | Error::CovariateGaps { series, .. }
             | Error::Diverged { series, .. }
             | Error::Singular { series, .. } => Some(series),
             _ => None,

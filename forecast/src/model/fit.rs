@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::family::feed_start;
-use super::fit_family::{Once, Scaled, fit_family};
+use super::fit_family::{Once, Scaled, fit_family, unheard};
 use super::fit_options::{FitOptions, Purpose};
 use super::fit_report::Fitted;
 use super::header::{fingerprint, fingerprint_with_covariates};
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 const SHORTEST_HISTORY: usize = 336;
 
 /// Warnings of one fit, at most.
-const MOST_WARNINGS: usize = 10;
+pub(super) const MOST_WARNINGS: usize = 10;
 
 impl Model {
     /// Fits a model to a panel.
@@ -103,6 +103,8 @@ impl Model {
         options.cancel.check()?;
         report.training = family.training_report().cloned();
         report.warnings = unstable(family.as_ref(), panel, &plan);
+        let heard = regression.as_ref().map(|of| unheard(of, panel, &ends, plan.config.is_shared()));
+        report.warnings.extend(heard.into_iter().flatten());
         let approximation = family.approximation();
         report.warnings.extend(approximation.map(|message| Warning { reason: "APPROXIMATED", message }));
         let (history, fingerprint) = match purpose {

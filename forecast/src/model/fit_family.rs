@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::path::Path;
 
+use super::fit::MOST_WARNINGS;
 use super::plan::Plan;
-use super::{Family, Training};
+use super::{Family, Training, Warning};
 use crate::ar::ArConfig;
-use crate::data::{Panel, Scaler, Scaling, Series, scale_series};
+use crate::data::{Known, Panel, Scaler, Scaling, Series, scale_series};
 use crate::eval::conformal::Residuals;
 use crate::nn::{Control, DeviceKind, TrainingEvent};
 use crate::regression::Regression;
@@ -105,9 +106,75 @@ pub(super) fn fit_family(
         inputs: plan.inputs.as_ref(),
         cancel: &plan.cancel,
     };
-    let family = config.fit(&training, watch)?;
+    let family = config.fit(&training, watch).map_err(|error| match &regression {
+        Some(regression) if regression.regressors().has_covariates() => for_covariates(error, panel, ends),
+        _ => error,
+    })?;
     plan.cancel.check()?;
     Ok(Scaled { family, scalers, regression })
+}
+
+/// Too few complete rows, told by the covariate that is missing most often: where one is missing, so is the step.
+fn for_covariates(error: Error, panel: &Panel, ends: &[usize]) -> Error {
+    let Error::TooFewRows { series, rows, order, longest } = error else { return error };
+    let only = panel.series().iter().position(|one| one.id() == series);
+    match worst_gaps(panel, ends, only) {
+        Some(Gaps { covariate, missing, steps }) => {
+            Error::CovariateGaps { series, covariate, missing, steps, rows, order, longest }
+        }
+        None => Error::TooFewRows { series, rows, order, longest },
+    }
+}
+
+/// Whose covariates have gaps, and no weight.
+pub(super) fn unheard(
+    regression: &Regression,
+    panel: &Panel,
+    ends: &[usize],
+    is_shared: bool,
+) -> Vec<Warning> {
+    let n_slots = match regression.regressors().has_covariates() {
+        true if is_shared => 1,
+        true => panel.series().len(),
+        false => 0,
+    };
+    let of_slot = |slot: usize| {
+        let gaps = worst_gaps(panel, ends, (!is_shared).then_some(slot))?;
+        let Gaps { covariate, missing, steps } = gaps;
+        let whose =
+            if is_shared { String::new() } else { format!("series \"{}\": ", panel.series()[slot].id()) };
+        let message = format!(
+            "{whose}no covariate has a weight; \"{covariate}\" is missing at {missing} of {steps} steps, and only \
+             stretches of steps that have all covariates teach something: fill it in, or leave it out"
+        );
+        Some(Warning { reason: "COVARIATES_UNUSED", message })
+    };
+    (0..n_slots).filter(|slot| regression.is_silent(*slot)).filter_map(of_slot).take(MOST_WARNINGS).collect()
+}
+
+/// Steps of a training range that a covariate is missing at.
+struct Gaps {
+    covariate: String,
+    missing: usize,
+    steps: usize,
+}
+
+/// The covariate that is missing most often, of one series or of all; `None` if none is missing.
+fn worst_gaps(panel: &Panel, ends: &[usize], only: Option<usize>) -> Option<Gaps> {
+    let schema = panel.covariate_schema();
+    let of_one = |at: usize| {
+        let (covariates, steps) = (panel.series()[at].covariates(), ends[at]);
+        let (past, future) = (covariates.past(), covariates.future());
+        let columns = schema.of(Known::Past).iter().zip(past.columns());
+        let columns = columns.chain(schema.of(Known::Future).iter().zip(future.columns()));
+        let gaps = columns.map(|(column, values)| {
+            let missing = values.iter().take(steps).filter(|value| value.is_nan()).count();
+            Gaps { covariate: column.name.clone(), missing, steps }
+        });
+        gaps.max_by_key(|gaps| gaps.missing)
+    };
+    let all = only.map_or(0..panel.series().len(), |at| at..at + 1);
+    all.filter_map(of_one).max_by_key(|gaps| gaps.missing).filter(|gaps| gaps.missing > 0)
 }
 
 fn stays_finite(series: &Series, scalers: &[Scaler]) -> bool {

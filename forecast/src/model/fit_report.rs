@@ -25,7 +25,8 @@ pub struct FitReport {
     pub mae: f64,
     /// The same for seasonal naive.
     pub seasonal_naive_mae: f64,
-    /// What the reader should know of the final coefficients, at most ten of them: `UNSTABLE_FIT`.
+    /// What the reader should know of the final coefficients, at most ten of a kind: `UNSTABLE_FIT`, `APPROXIMATED`,
+    /// `COVARIATES_UNUSED`.
     pub warnings: Vec<Warning>,
     /// How a network was trained.
     pub training: Option<TrainingReport>,

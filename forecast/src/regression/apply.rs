@@ -75,6 +75,12 @@ impl Regression {
         names.into_iter().zip(weights.row(channel).iter().zip(&self.standards)).map(of_column).collect()
     }
 
+    /// True if no column of a slot adds anything.
+    pub(crate) fn is_silent(&self, slot: usize) -> bool {
+        let slot = slot.min(self.weights.dim().0 - 1);
+        self.weights.index_axis(Axis(0), slot).iter().all(|weight| *weight == 0.0)
+    }
+
     /// What the columns add to the steps at `range` of a series, which may reach beyond its end, in the units of the
     /// series; NaN where a covariate that matters is missing. Shape `(range.len(), channel)`.
     pub(crate) fn offsets(
