@@ -286,13 +286,15 @@ fn a_missing_covariate_makes_its_step_missing() {
     assert!(forecast.mean.iter().all(|value| value.is_finite()));
 }
 
-/// The panel without every so-manieth cell of a column.
-fn with_gaps(column: usize, every: usize) -> Panel {
+/// The panel without every so-manieth cell of some columns.
+fn with_gaps(gaps: &[(usize, usize)]) -> Panel {
     let rows = csv(N, 0);
     let rows = rows.lines().enumerate().map(|(i, line)| {
         let mut cells: Vec<&str> = line.split(',').collect();
-        if i % every == 1 {
-            cells[column] = "";
+        for (column, every) in gaps {
+            if i % every == 1 {
+                cells[*column] = "";
+            }
         }
         cells.join(",") + "\n"
     });
@@ -303,7 +305,7 @@ fn with_gaps(column: usize, every: usize) -> Panel {
 fn covariates_that_teach_nothing_for_their_gaps_are_told() {
     let options = FitOptions { horizon: Some(HORIZON), season_length: Some(24), ..FitOptions::default() };
     let warnings = |panel: &Panel| Model::fit(&config(&[]), panel, &options).unwrap().report.warnings;
-    let told = warnings(&with_gaps(2, 5));
+    let told = warnings(&with_gaps(&[(2, 5)]));
     assert_eq!(told.iter().map(|warning| warning.reason).collect::<Vec<_>>(), ["COVARIATES_UNUSED"]);
     let due = "series \"y\": no covariate has a weight; \"degrees\" is missing at ";
     assert!(
@@ -311,26 +313,28 @@ fn covariates_that_teach_nothing_for_their_gaps_are_told() {
         "{}",
         told[0].message
     );
-    assert!(warnings(&with_gaps(2, 400)).is_empty());
+    assert!(warnings(&with_gaps(&[(2, 400)])).is_empty());
     assert!(warnings(&panel(N, 0)).is_empty());
 }
 
 #[test]
 fn a_covariate_whose_gaps_leave_no_complete_rows_is_named() {
     let options = FitOptions { horizon: Some(HORIZON), season_length: Some(24), ..FitOptions::default() };
-    let refused = |column: usize| {
-        Model::fit(&config(&[("order", "120")]), &with_gaps(column, 100), &options).unwrap_err()
+    let refused = |gaps: &[(usize, usize)]| {
+        Model::fit(&config(&[("order", "120")]), &with_gaps(gaps), &options).unwrap_err()
     };
     for (column, name) in [(2, "degrees"), (3, "day"), (4, "wind")] {
-        let error = refused(column);
+        let error = refused(&[(column, 100)]);
         assert_eq!(error.series(), Some("y"));
         let due = format!("since covariate \"{name}\" is missing at ");
         assert!(error.to_string().contains(&due), "{error}");
         assert!(error.to_string().contains("fill it in, leave it out, or use an order of"), "{error}");
     }
-    // Missing values of the series itself are told without them.
-    let message = refused(1).to_string();
-    assert!(message.contains("complete rows") && !message.contains("covariate"), "{message}");
+    // Where the series itself is missing more often, no covariate is blamed.
+    for gaps in [&[(1, 100)][..], &[(1, 100), (2, 400)]] {
+        let message = refused(gaps).to_string();
+        assert!(message.contains("complete rows") && !message.contains("covariate"), "{message}");
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::Path;
 
+use ndarray::ArrayView1;
+
 use super::fit::MOST_WARNINGS;
 use super::plan::Plan;
 use super::{Family, Training, Warning};
@@ -159,7 +161,8 @@ struct Gaps {
     steps: usize,
 }
 
-/// The covariate that is missing most often, of one series or of all; `None` if none is missing.
+/// The covariate that is missing most often, of one series or of all; `None` if none is missing more often than the
+/// series themselves.
 fn worst_gaps(panel: &Panel, ends: &[usize], only: Option<usize>) -> Option<Gaps> {
     let schema = panel.covariate_schema();
     let of_one = |at: usize| {
@@ -167,14 +170,17 @@ fn worst_gaps(panel: &Panel, ends: &[usize], only: Option<usize>) -> Option<Gaps
         let (past, future) = (covariates.past(), covariates.future());
         let columns = schema.of(Known::Past).iter().zip(past.columns());
         let columns = columns.chain(schema.of(Known::Future).iter().zip(future.columns()));
+        let n_missing =
+            |values: ArrayView1<'_, f64>| values.iter().take(steps).filter(|v| v.is_nan()).count();
         let gaps = columns.map(|(column, values)| {
-            let missing = values.iter().take(steps).filter(|value| value.is_nan()).count();
+            let missing = n_missing(values);
             Gaps { covariate: column.name.clone(), missing, steps }
         });
-        gaps.max_by_key(|gaps| gaps.missing)
+        let own = panel.series()[at].values().columns().into_iter().map(n_missing).max().unwrap_or(0);
+        gaps.max_by_key(|gaps| gaps.missing).filter(|gaps| gaps.missing > own)
     };
     let all = only.map_or(0..panel.series().len(), |at| at..at + 1);
-    all.filter_map(of_one).max_by_key(|gaps| gaps.missing).filter(|gaps| gaps.missing > 0)
+    all.filter_map(of_one).max_by_key(|gaps| gaps.missing)
 }
 
 fn stays_finite(series: &Series, scalers: &[Scaler]) -> bool {
